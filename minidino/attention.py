@@ -1,0 +1,126 @@
+"""Where the [CLS] token looks, and how well that covers the thing (DINO, section 4.2.2).
+
+The last block's [CLS] row is one map per head over the patches. Keeping the smallest set of
+patches that holds 60% of a map's mass gives a mask, and the Jaccard index scores it against
+the true one. All of this works at any image size and shape that patches divide.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from minidino.crops import normalize
+from minidino.vit import VisionTransformer
+
+
+@torch.no_grad()
+def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
+    """Attention of the last block's [CLS] query to the patches.
+
+    Args:
+        model: a VisionTransformer.
+        images: normalised floats (B, 3, H, W), H and W multiples of the patch size.
+
+    Returns:
+        (B, heads, h, w). A map sums to 1 less what [CLS] pays to itself.
+    """
+    to_patches = model.get_last_selfattention(images)[:, :, 0, 1:]
+    h = images.shape[-2] // model.patch_size
+    return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
+
+
+def mass_mask(maps: Tensor, keep: float = 0.6) -> Tensor:
+    """The smallest set of patches that holds at least ``keep`` of each map's mass.
+
+    Args:
+        maps: (..., h, w), not negative.
+        keep: share of the mass, in (0, 1].
+
+    Returns:
+        bool, same shape.
+
+    Raises:
+        ValueError: if ``keep`` is outside (0, 1].
+
+    >>> mass_mask(torch.tensor([[0.5, 0.3], [0.1, 0.1]])).tolist()
+    [[True, True], [False, False]]
+    """
+    if not 0 < keep <= 1:
+        raise ValueError(f"keep is {keep}; it is a share of the mass, in (0, 1]")
+    flat = maps.flatten(-2)
+    mass, order = flat.sort(dim=-1, descending=True)
+    before = mass.cumsum(dim=-1) - mass  # mass of the patches ahead in the order
+    kept = before < keep * mass.sum(dim=-1, keepdim=True)
+    mask = torch.zeros_like(kept).scatter(-1, order, kept)
+    return mask.view(maps.shape)
+
+
+def jaccard(mask: Tensor, target: Tensor) -> Tensor:
+    """Intersection over union of boolean masks (..., H, W) -> (...,); 1 if both are empty."""
+    overlap = (mask & target).sum(dim=(-2, -1)).float()
+    union = (mask | target).sum(dim=(-2, -1)).float()
+    return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
+
+
+def upsample_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Nearest-neighbour upsampling of boolean (..., h, w) to (..., H, W)."""
+    flat = mask.float().flatten(0, -3)[None]
+    return F.interpolate(flat, size=size, mode="nearest")[0].bool().view(*mask.shape[:-2], *size)
+
+
+@dataclass
+class AttentionScores:
+    """Jaccard index of 60%-mass masks against the true masks.
+
+    Attributes:
+        per_image: (N, heads).
+        mean_map: (N,), of the mask of the heads' average map.
+    """
+
+    per_image: Tensor
+    mean_map: Tensor
+
+    @property
+    def heads(self) -> Tensor:
+        """(heads,): the mean over images of each head."""
+        return self.per_image.mean(dim=0)
+
+    @property
+    def best_head(self) -> float:
+        """Mean over images of the best head in each: the paper's measure."""
+        return self.per_image.amax(dim=1).mean().item()
+
+    @property
+    def mean(self) -> float:
+        """Mean over images of the average map's score."""
+        return self.mean_map.mean().item()
+
+
+@torch.no_grad()
+def score_attention(
+    model: VisionTransformer,
+    images: Tensor,
+    masks: Tensor,
+    keep: float = 0.6,
+    batch_size: int = 128,
+) -> AttentionScores:
+    """Score every head of the last block, and their mean, against true masks.
+
+    Args:
+        model: a VisionTransformer, in eval mode.
+        images: uint8 (N, 3, H, W).
+        masks: bool (N, H, W).
+    """
+    device = next(model.parameters()).device
+    per_image, mean_map = [], []
+    for some, truth in zip(images.split(batch_size), masks.split(batch_size), strict=True):
+        maps = attention_maps(model, normalize(some.to(device))).float().cpu()
+        truth = truth.cpu()[:, None]
+        size = tuple(truth.shape[-2:])
+        per_image.append(jaccard(upsample_mask(mass_mask(maps, keep), size), truth))
+        mean = mass_mask(maps.mean(dim=1, keepdim=True), keep)
+        mean_map.append(jaccard(upsample_mask(mean, size), truth)[:, 0])
+    return AttentionScores(torch.cat(per_image), torch.cat(mean_map))

@@ -1,0 +1,408 @@
+"""The command line: ``minidino demo | train | knn | linear | attend | data``.
+
+A person's mistake costs one line on stderr and exit code 2; ``--debug`` shows the traceback.
+"""
+
+import argparse
+import contextlib
+import functools
+import io
+import json
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from PIL import Image
+
+from minidino import plots
+from minidino.attend import Example, load_examples, maps_of, mask_scores, snapshots
+from minidino.attention import mass_mask
+from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
+from minidino.config import RECIPES, TrainConfig, recipe
+from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.demo import describe, run_demo
+from minidino.errors import UserError
+from minidino.evaluate import accuracy, extract_features, knn_predict, linear_probe
+from minidino.train import pick_device, train
+
+Checkpoint = Annotated[
+    str, tyro.conf.Positional, tyro.conf.arg(help="A checkpoint, or the folder of a run.")
+]
+
+
+def demo_command(
+    out: Path = Path("runs/demo"), seed: int = 0, minutes: float = 5.0, device: str | None = None
+) -> None:
+    """Train on ThingsOnStuff for a few minutes and look at the attention that emerges.
+
+    Writes summary.json, attention.png, curves.png and filmstrip.png.
+
+    Args:
+        out: Folder for the run; it must not hold one already.
+        seed: Decides the images, the weights and every augmentation.
+        minutes: Longest training time.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    summary = run_demo(out, seed=seed, minutes=minutes, device=device)
+    print(describe(summary, out))
+
+
+def make_train_command(base: TrainConfig, epochs_given: bool):
+    """The train command, its settings shown with the values of the chosen recipe."""
+
+    def train_command(
+        config: Annotated[TrainConfig, tyro.conf.arg(name="", prefix_name=False)] = base,
+        recipe: str = "things",
+        out: Path | None = None,
+        minutes: float | None = None,
+        resume: bool = False,
+        device: str | None = None,
+    ) -> None:
+        """Train DINO on pictures without labels.
+
+        Example: minidino train --recipe tiny --data photos/ --out runs/photos --minutes 30
+
+        Args:
+            config: Settings; the defaults shown are those of the recipe.
+            recipe: Where the settings start from: things (CPU, minutes), tiny (ViT-Ti),
+                small (ViT-S) or paper-vits16 (the official run). Any setting below changes it.
+            out: Folder for checkpoint.pt, metrics.jsonl and snapshots (default: runs/RECIPE).
+            minutes: Time limit. Without --epochs, as many epochs as fit are planned; with it,
+                training stops when the time is up, and --resume goes on.
+            resume: Go on from the checkpoint in --out.
+            device: cpu or cuda; by default cuda where there is one.
+        """
+        out = out or Path("runs") / recipe
+        if minutes is not None and minutes <= 0:
+            raise UserError(f"--minutes is {minutes}; it must be positive")
+        if resume and (out / "checkpoint.pt").exists():
+            config = _saved_config(out, config, epochs_given)
+        fit = None if epochs_given else "fill"
+        result = train(config, out, resume=resume, minutes=minutes, fit=fit, device=device)
+        state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
+        print(
+            f"{state}; {result.seconds:.0f} s in all, {result.images_per_second:.0f} images/s\n"
+            f"saved {out / 'checkpoint.pt'}; next: minidino knn {out}, minidino attend {out}"
+        )
+
+    return train_command
+
+
+def _saved_config(out: Path, asked: TrainConfig, epochs_given: bool) -> TrainConfig:
+    """The settings a run was started with, which a resume keeps.
+
+    Raises:
+        UserError: if others are asked for.
+    """
+    saved = TrainConfig.from_dict(load_checkpoint(out)["config"])
+    if not epochs_given:
+        asked = replace(asked, epochs=saved.epochs)
+    different = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(asked, f.name)]
+    if different:
+        changes = ", ".join(
+            f"{n} was {getattr(saved, n)}, asked for {getattr(asked, n)}" for n in different[:3]
+        )
+        raise UserError(f"{out} was started with other settings ({changes}); use another --out")
+    return saved
+
+
+def _features(model, data: Pictures | StreamedFolder, **how) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features and labels of what could be read."""
+    batches = data.batches(torch.arange(len(data)).split(256))
+    features = extract_features(model, batches, **how)
+    if isinstance(data, StreamedFolder) and data.skipped:
+        good = torch.tensor([f not in data.skipped for f in data.files])
+        return features[good], data.labels[good]
+    return features, data.labels
+
+
+def _compare(checkpoint, data, max_images, device, judge, **how) -> dict[str, float]:
+    """Accuracy of trained and of random weights, judged the same way on the same pictures."""
+    trained, config = load_backbone(Path(checkpoint))
+    spec = data or config.data
+    bank = load_data(spec, "labelled", config.eval_size, max_images=max_images, seed=config.seed)
+    if bank.labels is None:
+        raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")
+    test = load_data(spec, "test", config.eval_size)
+    where = pick_device(device)
+    scores = {"train_images": len(bank), "test_images": len(test)}
+    for name, model in (("trained", trained), ("random", random_backbone(config))):
+        features = _features(model.to(where), bank, progress=f"features, {name} weights", **how)
+        queries, labels = _features(model, test, **how)
+        scores[name] = accuracy(judge(*features, queries), labels)
+    return scores
+
+
+def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
+    print(
+        f"{what}: {scores['trained']:.2f}%   random weights: {scores['random']:.2f}%   "
+        f"({scores['train_images']} images to learn from, {scores['test_images']} tested)"
+    )
+    if json_file is not None:
+        json_file.write_text(json.dumps({"what": what} | scores, indent=2) + "\n")
+
+
+def knn_command(
+    checkpoint: Checkpoint,
+    data: str | None = None,
+    k: int = 20,
+    temperature: float = 0.07,
+    max_images: int | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    device: str | None = None,
+) -> None:
+    """Classify held-out pictures by their nearest neighbours among the labelled ones.
+
+    Nothing is trained, so the result speaks of the features alone.
+
+    Args:
+        checkpoint: A checkpoint, or the folder of a run.
+        data: What to evaluate on (default: what it was trained on).
+        k: Neighbours that vote.
+        temperature: A vote weighs exp(cosine / temperature).
+        max_images: Labelled images at most (default: all).
+        json_file: Also write the numbers here.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    if k < 1 or temperature <= 0:
+        raise UserError("--k must be at least 1 and --temperature positive")
+
+    def judge(bank, labels, queries):
+        return knn_predict(bank, labels, queries, k, temperature)
+
+    scores = _compare(checkpoint, data, max_images, device, judge)
+    _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
+
+
+def linear_command(
+    checkpoint: Checkpoint,
+    data: str | None = None,
+    epochs: int = 100,
+    blocks: int = 4,
+    max_images: int | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    device: str | None = None,
+) -> None:
+    """Train a linear classifier on frozen features and score it on held-out pictures.
+
+    Args:
+        checkpoint: A checkpoint, or the folder of a run.
+        data: What to evaluate on (default: what it was trained on).
+        epochs: Passes over the features.
+        blocks: The [CLS] tokens of so many last blocks are the feature.
+        max_images: Labelled images at most (default: all).
+        json_file: Also write the numbers here.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    if epochs < 1 or blocks < 1:
+        raise UserError("--epochs and --blocks must be at least 1")
+
+    def judge(features, labels, queries):
+        return linear_probe(features, labels, queries, epochs)
+
+    scores = _compare(checkpoint, data, max_images, device, judge, n_last_blocks=blocks)
+    _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)
+
+
+def attend_command(
+    checkpoint: Checkpoint,
+    data: str | None = None,
+    out: Path | None = None,
+    masks: str | None = None,
+    size: int | None = None,
+    pictures: int = 8,
+    device: str | None = None,
+) -> None:
+    """Draw where the last block's [CLS] token looks, and score it where masks are known.
+
+    Writes attention.png, filmstrip.png (if the run kept snapshots) and a folder maps/ with the
+    mean attention and its 60% mask of every picture.
+
+    Args:
+        checkpoint: A checkpoint, or the folder of a run.
+        data: A picture, a folder of pictures, or a data set (default: what it was trained on).
+        out: Folder for the figures (default: attend/ beside the checkpoint).
+        masks: Folder of true masks with the pictures' names, white on the thing.
+        size: Shorter side of the pictures in pixels (default: as in the recipe).
+        pictures: How many are drawn; all are scored.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    trained, config = load_backbone(Path(checkpoint))
+    where = pick_device(device)
+    run = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    out = out or run / "attend"
+    if pictures < 1 or (size is not None and size < config.patch_size):
+        raise UserError(
+            f"--pictures must be positive, --size at least a patch ({config.patch_size})"
+        )
+    examples = load_examples(
+        data or config.data, config.patch_size, size or config.eval_size, masks=masks, limit=2000
+    )
+    random = random_backbone(config).to(where)
+    maps, random_maps = maps_of(trained.to(where), examples), maps_of(random, examples)
+    known = all(e.mask is not None for e in examples)
+    title = f"Attention of the last block's [CLS] token: {run}"
+    if known:
+        scores, floor = mask_scores(maps, examples), mask_scores(random_maps, examples)
+        for name, value in scores.items():
+            print(f"{name:20s} {value:.3f}   random weights {floor[name]:.3f}")
+        title += (
+            f"\nbest head's Jaccard {scores['jaccard_best_head']:.2f}, random weights "
+            f"{floor['jaccard_best_head']:.2f}, {len(examples)} images"
+        )
+    try:
+        (out / "maps").mkdir(parents=True, exist_ok=True)
+        _write_attention(
+            out, run, config, where, examples, maps, random_maps, known, pictures, title
+        )
+        if known:
+            both = {"trained": scores, "random": floor, "images": len(examples)}
+            (out / "scores.json").write_text(json.dumps(both, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+    print(f"wrote {out / 'attention.png'}")
+
+
+def _write_attention(
+    out, run, config, where, examples: list[Example], maps, random_maps, known, pictures, title
+) -> None:
+    step = max(1, len(examples) // pictures)
+    drawn = list(range(0, len(examples), step))[:pictures]
+    images = [examples[i].image for i in drawn]
+    truth = [_at_image_size(examples[i]) for i in drawn] if known else None
+    figure = plots.attention_figure(
+        images, [maps[i] for i in drawn], [random_maps[i] for i in drawn], truth, title
+    )
+    plots.save(figure, out / "attention.png")
+    chosen = [examples[i] for i in drawn]
+    moments = [(f"step {s}", maps_of(b.to(where), chosen)) for s, b in snapshots(run, config)]
+    if moments:
+        figure = plots.filmstrip_figure(images, moments, f"Mean attention while training: {run}")
+        plots.save(figure, out / "filmstrip.png")
+    for i in drawn:
+        name = re.sub(r"[^\w.-]+", "_", Path(examples[i].name).with_suffix("").as_posix())
+        mean, size = maps[i].mean(dim=0, keepdim=True), tuple(examples[i].image.shape[-2:])
+        for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
+            picture = plots.grayscale_png(plots.enlarge(values, size)[0])
+            Image.fromarray(picture).save(out / "maps" / f"{name}.{kind}.png")
+
+
+def _at_image_size(example: Example) -> torch.Tensor:
+    mask = example.mask[None, None].float()
+    size = tuple(example.image.shape[-2:])
+    return torch.nn.functional.interpolate(mask, size=size, mode="nearest")[0, 0].bool()
+
+
+def data_command(
+    data: Annotated[str, tyro.conf.Positional] = "things",
+    out: Path = Path("runs/data.png"),
+    split: str = "train",
+    size: int = 64,
+    images: int = 40,
+    seed: int = 0,
+) -> None:
+    """Look at a data set: a contact sheet, with masks where they are known.
+
+    Args:
+        data: things, things-telling, a torchvision name (cifar10, stl10, imagenette, pets),
+            or a folder.
+        out: The picture to write.
+        split: train, val or test.
+        size: Side of the images in pixels.
+        images: How many to show.
+        seed: Of the things.
+    """
+    if images < 1 or size < 8:
+        raise UserError("--images must be at least 1 and --size at least 8")
+    found = load_data(data, split, size, max_images=images, seed=seed)
+    if isinstance(found, StreamedFolder):
+        raise UserError(f"{images} images of {size} px are too many for one sheet")
+    order = torch.arange(len(found)) if found.labels is None else found.labels.argsort(stable=True)
+    found = found.take(order)
+    figure = plots.contact_sheet(
+        found.images, found.labels, found.classes, found.masks, title=f"{data}, {split}"
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        plots.save(figure, out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}") from None
+    print(f"wrote {out}: {len(found)} images, {len(found.classes) or 'no'} classes")
+
+
+# ---------------------------------------------------------------- parsing
+
+
+def _run(argv: list[str]) -> None:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--recipe", default="things")
+    first.add_argument("--epochs")
+    early, _ = first.parse_known_args(argv)
+    training = argv[:1] == ["train"]
+    base = recipe(early.recipe) if training else RECIPES["things"]
+    commands = {
+        "demo": demo_command,
+        "train": make_train_command(base, early.epochs is not None),
+        "knn": knn_command,
+        "linear": linear_command,
+        "attend": attend_command,
+        "data": data_command,
+    }
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            command = tyro.extras.subcommand_cli_from_dict(
+                {name: _later(function) for name, function in commands.items()},
+                prog="minidino",
+                description="Build DINO, self-distillation with no labels, and use it.",
+                args=argv,
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):  # --help
+            raise
+        raise UserError(_one_line(said.getvalue(), argv)) from None
+    command()
+
+
+def _later(function):
+    """The same arguments, but calling it only binds them: parsing ends before work begins."""
+
+    @functools.wraps(function)
+    def bind(*args, **kwargs):
+        return functools.partial(function, *args, **kwargs)
+
+    return bind
+
+
+def _one_line(box: str, argv: Sequence[str]) -> str:
+    """The first sentence of the parser's box of text (drawn in Unicode or in ASCII)."""
+    lines = [line.strip("│|╭╮╰╯ ") for line in box.splitlines()]
+    words = [line for line in lines[1:] if line.strip("─-+")]  # the first line is a title
+    command = f"minidino {argv[0]}" if argv and not argv[0].startswith("-") else "minidino"
+    return f"{words[0] if words else 'the arguments were not understood'}; see {command} --help"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it did what it says, 2 for bad input, 130 after Ctrl-C."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv
+    argv = [a for a in argv if a != "--debug"] or ["--help"]
+    # A person cannot act on a library's deprecation notices.
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    try:
+        _run(argv)
+    except UserError as error:
+        if debug:
+            raise
+        print(f"minidino: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("minidino: stopped; a run with a checkpoint goes on with --resume", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,204 @@
+"""What a training run is made of, and the recipes that have names."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from minidino.crops import Appearance
+from minidino.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the outcome of a training run.
+
+    Sizes are in pixels, durations in epochs; learning rate, weight decay and momentum move
+    every step. The defaults are the official ViT-S/16 run (DINO, appendix A and section 3.2).
+    """
+
+    data: str = "things"
+    """What to train on: things, things-telling, a torchvision name, or a folder."""
+    image_size: int = 256
+    """Pictures are brought to this size, in pixels, before they are cropped."""
+    eval_size: int = 224
+    """Size of the images that are evaluated, in pixels."""
+    max_images: int | None = None
+    """Train on the first so many images; for things, how many are drawn (default 10,000)."""
+    seed: int = 0
+    """Decides weights, data order and every augmentation."""
+
+    patch_size: int = 16
+    embed_dim: int = 384
+    depth: int = 12
+    num_heads: int = 6
+    drop_path_rate: float = 0.1
+    """Stochastic depth of the student's last block."""
+
+    out_dim: int = 65536
+    """Prototypes K. Few images want few: 256 to 4,096."""
+    hidden_dim: int = 2048
+    bottleneck_dim: int = 256
+    norm_last_layer: bool = True
+    """Keep every prototype at length 1."""
+
+    global_size: int = 224
+    local_size: int = 96
+    n_local: int = 8
+    global_scale: tuple[float, float] = (0.4, 1.0)
+    local_scale: tuple[float, float] = (0.05, 0.4)
+    appearance: Appearance = field(default_factory=Appearance)
+
+    epochs: int = 100
+    batch_size: int = 64
+    base_lr: float = 5e-4
+    """Learning rate for 256 images a step; it is scaled by batch_size / 256."""
+    min_lr: float = 1e-6
+    warmup_epochs: float = 10
+    weight_decay: float = 0.04
+    weight_decay_end: float = 0.4
+    clip_grad: float = 3.0
+    """Largest norm of each parameter's gradient; 0 for none."""
+    freeze_last_layer_epochs: float = 1
+    """The prototypes stand still for so long, while the features below them settle."""
+
+    student_temp: float = 0.1
+    teacher_temp: float = 0.04
+    warmup_teacher_temp: float = 0.04
+    warmup_teacher_temp_epochs: float = 0
+    center_momentum: float = 0.9
+    teacher_momentum: float = 0.996
+    """EMA momentum at the start; it rises to 1 by a cosine."""
+
+    log_every: int = 10
+    """Steps between two lines of metrics.jsonl."""
+    knn_evals: int = 10
+    """How often k-NN is measured on the validation images during training."""
+    snapshots: int = 8
+    """How many moments of the teacher are kept for the filmstrip of its attention."""
+
+    def __post_init__(self):
+        """Raises UserError, in one line, for what cannot be trained."""
+        p = self.patch_size
+        for name in ("global_size", "local_size", "eval_size", "image_size"):
+            if (size := getattr(self, name)) < p:
+                raise UserError(f"{name} {size} is smaller than a patch of {p} px")
+        for name in ("global_size", "local_size", "eval_size"):
+            if (size := getattr(self, name)) % p:
+                raise UserError(
+                    f"{name} {size} is not a multiple of patch_size {p}; "
+                    f"try {size // p * p} or {-(-size // p) * p}"
+                )
+        if self.embed_dim % self.num_heads:
+            raise UserError(
+                f"embed_dim {self.embed_dim} does not divide into {self.num_heads} heads"
+            )
+        if self.out_dim < 2:
+            raise UserError(f"out_dim (K) is {self.out_dim}; DINO needs at least 2 prototypes")
+        for name in ("batch_size", "epochs", "depth", "log_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.batch_size < 2:
+            raise UserError("batch_size must be at least 2")
+        for name in ("global_scale", "local_scale"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= 1:
+                raise UserError(f"{name} is ({low}, {high}); it must lie in (0, 1], low first")
+        for name in ("student_temp", "teacher_temp", "warmup_teacher_temp"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} is {getattr(self, name)}; a temperature is positive")
+        for name in ("teacher_momentum", "center_momentum"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists: what a checkpoint and a JSON file keep."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> "TrainConfig":
+        """The inverse of ``to_dict``.
+
+        Raises:
+            UserError: if a field is unknown to this version.
+        """
+        if unknown := set(d) - {f.name for f in fields(cls)}:
+            raise UserError(f"settings unknown to this version of minidino: {sorted(unknown)}")
+        d = dict(d)
+        look = {k: tuple(v) if isinstance(v, list) else v for k, v in d["appearance"].items()}
+        d = {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}
+        return cls(**(d | {"appearance": Appearance(**look)}))
+
+
+# ---------------------------------------------------------------- recipes
+
+# Minutes on two CPU cores.
+THINGS = TrainConfig(
+    data="things",
+    image_size=48,
+    eval_size=48,
+    max_images=10_000,
+    patch_size=8,
+    embed_dim=96,
+    depth=3,
+    num_heads=4,
+    drop_path_rate=0.0,
+    out_dim=128,
+    hidden_dim=256,
+    bottleneck_dim=64,
+    global_size=32,
+    local_size=16,
+    n_local=4,
+    local_scale=(0.1, 0.5),
+    # A 32 px view bears a third of the blur that a 224 px view does.
+    appearance=Appearance(blur_p=(0.5, 0.1, 0.2), blur_sigma=(0.1, 1.0)),
+    epochs=10,
+    base_lr=8e-3,
+    warmup_epochs=1,
+    teacher_momentum=0.98,
+)
+
+# Small photographs (128 px) on one GPU, or with patience on a CPU: ViT-Ti/8.
+TINY = TrainConfig(
+    data="imagenette",
+    image_size=128,
+    eval_size=128,
+    patch_size=8,
+    embed_dim=192,
+    num_heads=3,
+    out_dim=4096,
+    global_size=96,
+    local_size=48,
+    n_local=6,
+    appearance=Appearance(blur_sigma=(0.1, 1.0)),
+    epochs=200,
+    batch_size=128,
+    base_lr=1e-3,
+    # 15,000 steps: a half-life of 138 steps at the start is 1% of them, as in the paper.
+    teacher_momentum=0.995,
+    warmup_teacher_temp_epochs=0,
+)
+
+# ViT-S/16 for one card and a folder of photographs of one's own.
+SMALL = TrainConfig(
+    data="imagenette",
+    out_dim=8192,
+    epochs=200,
+    batch_size=128,
+    base_lr=1e-3,
+    teacher_momentum=0.995,
+)
+
+# The official ViT-S/16: 8 GPUs of 128 images each in the paper's logs; here on what there is.
+PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
+
+RECIPES = {"things": THINGS, "tiny": TINY, "small": SMALL, "paper-vits16": PAPER_VITS16}
+
+
+def recipe(name: str, **changes) -> TrainConfig:
+    """A named recipe, with changes.
+
+    Raises:
+        UserError: if there is no recipe of that name.
+    """
+    if name not in RECIPES:
+        raise UserError(f'no recipe "{name}"; there are {", ".join(RECIPES)}')
+    return replace(RECIPES[name], **changes)

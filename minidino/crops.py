@@ -1,0 +1,374 @@
+"""Multi-crop: a batch of uint8 images in, augmented views out, on the images' own device.
+
+The recipe is the official one (DINO, section 3.1 and appendix A): random resized crop, flip, colour jitter,
+grayscale, blur, solarize. Where the official code runs PIL on one view at a time, everything
+here is a batched tensor operation, yet each image and each view has draws of its own:
+
+* Cropping, antialiased bicubic resizing and flipping are linear, so each is two small
+  matrices per view: one mixes rows, the other columns.
+* The draws (a few numbers per view) are made on the CPU and sent to the device. The same
+  generator therefore gives the same views on every device, and which views are blurred or
+  solarized is known without asking the device.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601: what PIL's and torchvision's grayscale use
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How a view's colours and sharpness are changed; the defaults are the official ones."""
+
+    jitter_p: float = 0.8
+    """Probability of colour jitter."""
+    brightness: float = 0.4
+    """Brightness is multiplied by U(1 - b, 1 + b); contrast and saturation likewise."""
+    contrast: float = 0.4
+    saturation: float = 0.2
+    hue: float = 0.1
+    """Hue turns by U(-hue, hue) of the full circle; at most 0.5."""
+    grayscale_p: float = 0.2
+    """Probability of losing the colours."""
+    blur_p: tuple[float, float, float] = (1.0, 0.1, 0.5)
+    """Probability of blur: first global view, the other global views, local views."""
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    """Range of the blur's standard deviation, in pixels of the view."""
+    solarize_p: float = 0.2
+    """Probability, in the second global view only, that bright pixels are inverted."""
+
+
+@dataclass
+class Draws:
+    """What chance decided for n views; every field has n rows."""
+
+    box: Tensor  # (n, 4) int: top, left, height, width of the crop, in pixels of the image
+    flip: Tensor  # (n,) bool
+    jitter: Tensor  # (n,) bool
+    order: Tensor  # (n, 4) int: the colour operation at each of four turns
+    factors: Tensor  # (n, 4): brightness, contrast, saturation factors; hue shift in turns
+    grayscale: Tensor  # (n,) bool
+    blur: Tensor  # (n,) bool
+    sigma: Tensor  # (n,) pixels
+    solarize: Tensor  # (n,) bool
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 (B, 3, H, W) -> float32 with ImageNet's mean and standard deviation taken out."""
+    return _standardize(images.float() / 255)
+
+
+def _standardize(x: Tensor) -> Tensor:
+    mean, std = (x.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (x - mean) / std
+
+
+class MultiCrop:
+    """Two global views of most of the image, and several local views of small parts.
+
+    Args:
+        global_size: side of a global view in pixels.
+        local_size: side of a local view in pixels.
+        n_local: number of local views (0 for none).
+        global_scale: range of the share of the image's area that a global view covers.
+        local_scale: the same for local views.
+        appearance: colour, blur and solarize settings.
+
+    Raises:
+        ValueError: for a scale outside (0, 1] or a size below 1.
+
+    >>> crops = MultiCrop(global_size=32, local_size=16, n_local=4)
+    >>> images = torch.zeros(10, 3, 48, 48, dtype=torch.uint8)
+    >>> [tuple(v.shape) for v in crops(images)]
+    [(20, 3, 32, 32), (40, 3, 16, 16)]
+    """
+
+    n_global = 2
+
+    def __init__(
+        self,
+        global_size: int = 224,
+        local_size: int = 96,
+        n_local: int = 8,
+        global_scale: tuple[float, float] = (0.4, 1.0),
+        local_scale: tuple[float, float] = (0.05, 0.4),
+        appearance: Appearance = Appearance(),  # noqa: B008 (frozen)
+    ):
+        for name, (low, high) in (("global_scale", global_scale), ("local_scale", local_scale)):
+            if not 0 < low <= high <= 1:
+                raise ValueError(f"{name} is ({low}, {high}); it must lie in (0, 1], low first")
+        if global_size < 1 or local_size < 1 or n_local < 0:
+            raise ValueError("crop sizes must be positive and n_local not negative")
+        self.global_size, self.local_size, self.n_local = global_size, local_size, n_local
+        self.global_scale, self.local_scale = global_scale, local_scale
+        self.appearance = appearance
+
+    def __call__(
+        self, images: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Views of a batch, normalised, crop-major (all images of view 0, then of view 1).
+
+        Args:
+            images: uint8 (B, 3, H, W), on any device.
+            generator: makes the draws repeatable. A CPU generator avoids waiting for a GPU.
+
+        Returns:
+            ``(2 * B, 3, G, G)`` global and ``(n_local * B, 3, L, L)`` local views, float32.
+
+        Raises:
+            TypeError: if the images are not uint8.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise TypeError(
+                f"expected uint8 images (B, 3, H, W), got {images.dtype} {images.shape}"
+            )
+        b, _, h, w = images.shape
+        a = self.appearance
+        blur = torch.tensor([a.blur_p[0], a.blur_p[1]]).repeat_interleave(b)
+        solarize = torch.tensor([0.0, a.solarize_p]).repeat_interleave(b)
+        draws = draw(2 * b, (h, w), self.global_scale, a, blur, solarize, generator)
+        global_views = render(images, draws, self.global_size)
+        blur, solarize = torch.full((self.n_local * b,), a.blur_p[2]), torch.zeros(self.n_local * b)
+        draws = draw(self.n_local * b, (h, w), self.local_scale, a, blur, solarize, generator)
+        return global_views, render(images, draws, self.local_size)
+
+
+# ---------------------------------------------------------------- chance
+
+
+def draw(
+    n: int,
+    image_size: tuple[int, int],
+    scale: tuple[float, float],
+    appearance: Appearance,
+    blur_p: Tensor,
+    solarize_p: Tensor,
+    generator: torch.Generator | None = None,
+) -> Draws:
+    """Independent draws for n views of images of the given (height, width)."""
+    a = appearance
+    device = generator.device if generator is not None else torch.device("cpu")
+
+    def uniform(low, high, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=generator, device=device)
+
+    def happens(p: float | Tensor) -> Tensor:
+        return torch.rand(n, generator=generator, device=device).cpu() < p
+
+    def factor(spread: float) -> Tensor:
+        return uniform(max(0.0, 1 - spread), 1 + spread, n)
+
+    return Draws(
+        box=_draw_boxes(n, *image_size, scale, uniform),
+        flip=happens(0.5),
+        jitter=happens(a.jitter_p),
+        order=uniform(0, 1, n, 4).argsort(dim=1).cpu(),  # a random permutation per view
+        factors=torch.stack(
+            [
+                factor(a.brightness),
+                factor(a.contrast),
+                factor(a.saturation),
+                uniform(-a.hue, a.hue, n),
+            ],
+            dim=1,
+        ).cpu(),
+        grayscale=happens(a.grayscale_p),
+        blur=happens(blur_p),
+        sigma=uniform(*a.blur_sigma, n).cpu(),
+        solarize=happens(solarize_p),
+    )
+
+
+def _draw_boxes(n: int, height: int, width: int, scale: tuple[float, float], uniform) -> Tensor:
+    """torchvision's RandomResizedCrop for n views at once: (n, 4) top, left, height, width.
+
+    Area share ~ U(scale), aspect ratio log-uniform in 3/4..4/3. Of ten tries the first box
+    that fits is taken, and a centred box where none does.
+    """
+    tries = 10
+    area = uniform(*scale, n, tries) * (height * width)
+    ratio = uniform(math.log(3 / 4), math.log(4 / 3), n, tries).exp()
+    w = (area * ratio).sqrt().round()
+    h = (area / ratio).sqrt().round()
+    fits = (w >= 1) & (w <= width) & (h >= 1) & (h <= height)
+    first = fits.int().argmax(dim=1, keepdim=True)
+    h, w = h.gather(1, first).squeeze(1), w.gather(1, first).squeeze(1)
+    top = (uniform(0, 1, n) * (height - h + 1)).floor()
+    left = (uniform(0, 1, n) * (width - w + 1)).floor()
+    boxes = torch.stack([top, left, h, w], dim=1).long().cpu()
+
+    fallback_w = min(width, round(height * 4 / 3))
+    fallback_h = min(height, round(width * 4 / 3))
+    fallback = torch.tensor(
+        [(height - fallback_h) // 2, (width - fallback_w) // 2, fallback_h, fallback_w]
+    )
+    return torch.where(fits.any(dim=1, keepdim=True).cpu(), boxes, fallback)
+
+
+# ---------------------------------------------------------------- rendering
+
+
+def render(images: Tensor, draws: Draws, size: int) -> Tensor:
+    """uint8 (B, 3, H, W) and draws for V * B views -> normalised (V * B, 3, size, size)."""
+
+    def rows(chosen: Tensor) -> Tensor:
+        return chosen.nonzero().squeeze(1)
+
+    def to_device(t: Tensor) -> Tensor:
+        return t.to(images.device, non_blocking=True)
+
+    x = crop_resize(images, to_device(draws.box), to_device(draws.flip), size)
+    if len(i := rows(draws.jitter)):
+        order, factors, i_dev = draws.order[i], to_device(draws.factors[i]), to_device(i)
+        x[i_dev] = color_jitter(x[i_dev], order, factors)
+    if len(i := to_device(rows(draws.grayscale))):
+        x[i] = luma(x[i]).expand(-1, 3, -1, -1)
+    if len(i := rows(draws.blur)):
+        sigma, i = to_device(draws.sigma[i]), to_device(i)
+        x[i] = gaussian_blur(x[i], sigma)
+    if len(i := to_device(rows(draws.solarize))):
+        x[i] = solarize(x[i])
+    return _standardize(x)
+
+
+def keys_cubic(x: Tensor) -> Tensor:
+    """Keys' cubic kernel with a = -1/2, the one PIL and torch use for antialiased bicubic.
+
+    Written without branches: with t = max(2 - |x|, 0) and u = max(1 - |x|, 0) its two
+    pieces are t^2 (t - 1) / 2 + u^2 (1 - 2u).
+    """
+    t = (2 - x.abs()).clamp(min=0)
+    u = (t - 1).clamp(min=0)
+    return t * t * (t - 1) / 2 + u * u * (1 - 2 * u)
+
+
+def resize_matrix(
+    start: Tensor, length: Tensor, flip: Tensor, size_in: int, size_out: int
+) -> Tensor:
+    """The matrix that crops [start, start + length), resizes it and maybe flips it.
+
+    Args:
+        start, length: (n,) in pixels of the input.
+        flip: (n,) bool, reverses the output.
+        size_in, size_out: pixels along this axis.
+
+    Returns:
+        (n, size_out, size_in); each row sums to 1 and is zero outside the crop. When it
+        shrinks, the kernel is widened by the same factor, which is what antialiasing is.
+    """
+    start, length = start.float()[:, None], length.float()[:, None]
+    scale = length / size_out
+    stretch = scale.clamp(min=1)  # how much the kernel widens
+    out = torch.arange(size_out, device=start.device) + 0.5
+    out = torch.where(flip[:, None], size_out - out, out)
+    center = start + out * scale  # (n, size_out)
+
+    # The kernel reaches 2 * stretch to either side, so only a few taps of a row are not zero.
+    reach = 2 * max(size_in / size_out, 1)
+    offsets = torch.arange(2 * math.ceil(reach) + 1, device=start.device)
+    tap = (center - reach).floor()[..., None] + offsets  # (n, size_out, taps) input pixels
+    pixel = tap + 0.5
+    weights = keys_cubic((pixel - center[..., None]) / stretch[..., None])
+    end = start + length
+    weights = weights * ((pixel > start[..., None]) & (pixel < end[..., None]))
+    weights = weights / weights.sum(dim=-1, keepdim=True)
+
+    matrix = weights.new_zeros(*center.shape, size_in)
+    # Taps beyond the image have weight 0 and may be added to any column.
+    return matrix.scatter_add_(-1, tap.long().clamp_(0, size_in - 1), weights)
+
+
+def crop_resize(images: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
+    """uint8 (B, 3, H, W) -> float (V * B, 3, size, size) in 0..1, crop-major."""
+    b, _, h, w = images.shape
+    top, left, height, width = box.unbind(1)
+    unflipped = torch.zeros_like(flip)
+    rows = resize_matrix(top, height, unflipped, h, size)
+    columns = resize_matrix(left, width, flip, w, size)
+    # Rows of every view of an image in one product: (V*size, H) @ (H, 3*W).
+    x = rearrange(images, "b c h w -> b h (c w)").float() / 255
+    x = rearrange(rows, "(v b) g h -> b (v g) h", b=b) @ x
+    x = rearrange(x, "b (v g) (c w) -> (v b) (g c) w", g=size, c=3)
+    x = x @ rearrange(columns, "n k w -> n w k")
+    return rearrange(x, "n (g c) k -> n c g k", c=3).clamp(0, 1).contiguous()
+
+
+def luma(x: Tensor) -> Tensor:
+    """(n, 3, H, W) -> (n, 1, H, W): perceived brightness."""
+    return LUMA[0] * x[:, :1] + LUMA[1] * x[:, 1:2] + LUMA[2] * x[:, 2:]
+
+
+def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, contrast, saturation and hue, in each image's own order.
+
+    Args:
+        x: (n, 3, H, W) in 0..1.
+        order: (n, 4), the operation at each turn (BRIGHTNESS, CONTRAST, SATURATION, HUE).
+            Kept on the CPU it saves waiting for a GPU.
+        factors: (n, 4), by operation.
+
+    The first three are one formula, clamp(f * x + (1 - f) * reference), with black, the
+    mean gray and the gray pixel for reference: one pass serves all images at each turn.
+    """
+    for operation in order.unbind(1):
+        now_hue = (operation == HUE).nonzero().squeeze(1).to(x.device)
+        operation = operation.to(x.device)
+        f = factors.gather(1, operation[:, None]).squeeze(1)
+        f = torch.where(operation == HUE, 1.0, f)
+        gray = luma(x)
+        to_mean, to_gray = ((1 - f) * (operation == o) for o in (CONTRAST, SATURATION))
+        to_mean = to_mean * gray.mean(dim=(1, 2, 3))
+        f, to_mean, to_gray = (repeat(t, "n -> n 1 1 1") for t in (f, to_mean, to_gray))
+        x = torch.addcmul(torch.addcmul(to_mean, gray, to_gray), x, f).clamp_(0, 1)
+        x[now_hue] = shift_hue(x[now_hue], factors[now_hue, HUE])
+    return x
+
+
+def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
+    """Turn the hue of (n, 3, H, W) by ``shift`` (n,) of the full circle, as HSV does it."""
+    r, g, b = x.unbind(1)
+    value, chroma = x.amax(dim=1), x.amax(dim=1) - x.amin(dim=1)
+    safe = chroma.clamp(min=1e-12)
+    sector = torch.where(
+        value == r,
+        (g - b) / safe,
+        torch.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4),
+    )
+    sector = sector + 6 * shift[:, None, None]  # hue in sixths of the circle
+    # HSV back to RGB in closed form: each channel dips below the value by the chroma, over
+    # the part of the circle that is far from its own hue.
+    n = x.new_tensor([5.0, 3.0, 1.0]).view(3, 1, 1)
+    k = (n + sector[:, None]) % 6
+    dip = torch.minimum(k, 4 - k).clamp(0, 1)
+    return value[:, None] - chroma[:, None] * dip
+
+
+def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
+    """Blur (n, 3, H, W) with a standard deviation per image, sigma (n,) in pixels.
+
+    Two banded matrices per image. A row's weights are those inside the image, renormalised.
+    """
+
+    def matrix(size: int) -> Tensor:
+        i = torch.arange(size, device=x.device, dtype=x.dtype)
+        distance = (i[:, None] - i).abs() / sigma.view(-1, 1, 1)  # in standard deviations
+        # Past 4 of them a weight is below 1/2000 of the peak. Were it kept, it would reach
+        # numbers so small (denormals) that a CPU computes with them 10 times slower.
+        weights = torch.where(distance < 4, torch.exp(-(distance**2) / 2), 0.0)
+        return weights / weights.sum(dim=-1, keepdim=True)
+
+    vertical, horizontal = matrix(x.shape[-2]), matrix(x.shape[-1])
+    return vertical[:, None] @ x @ horizontal[:, None].transpose(-2, -1)
+
+
+def solarize(x: Tensor, threshold: float = 128 / 255) -> Tensor:
+    """Invert what is as bright as the threshold or brighter, channel by channel."""
+    return torch.where(x >= threshold, 1 - x, x)

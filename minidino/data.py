@@ -1,0 +1,360 @@
+"""Pictures to train on and to evaluate with, always as uint8 batches (B, 3, S, S).
+
+A *spec* names the data: ``things`` (drawn here, see ``things.py``), a torchvision data set
+(downloaded on first use), or a folder. What fits in memory is decoded once and kept on the
+training device; a larger folder is streamed, decoded by worker processes. Both kinds hand
+out the same thing, so the rest of the package does not know which it got.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import datasets
+from tqdm import tqdm
+
+from minidino.errors import UserError
+from minidino.things import CLASSES, ThingsOnStuff
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
+TORCHVISION = ("cifar10", "stl10", "imagenette", "pets")
+IN_MEMORY_BYTES = 4 * 2**30  # a folder whose decoded pictures need more is streamed
+THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
+# Seeds no training run is given by hand: choices are made on "val", results told of "test".
+THINGS_SEEDS = {"val": 900_001, "test": 900_002}
+
+
+@dataclass
+class Pictures:
+    """Decoded images in memory.
+
+    Attributes:
+        images: uint8 (N, 3, S, S).
+        labels: int64 (N,), or None.
+        classes: what the labels mean.
+        masks: bool (N, S, S), true on the foreground, or None.
+        skipped: files that could not be read.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    classes: Sequence[str] = ()
+    masks: Tensor | None = None
+    skipped: list[Path] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> "Pictures":
+        return replace(self, images=self.images.to(device))
+
+    def take(self, index: Tensor | slice) -> "Pictures":
+        """The chosen images, with their labels and masks."""
+        labels, masks = (None if t is None else t[index] for t in (self.labels, self.masks))
+        return replace(self, images=self.images[index], labels=labels, masks=masks)
+
+    def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """One uint8 batch (B, 3, S, S) for each tensor of indices."""
+        for index in indices:
+            yield self.images[index.to(self.images.device)]
+
+
+class StreamedFolder(Dataset):
+    """A folder too large for memory: files are decoded by workers as batches need them.
+
+    A file that cannot be decoded is replaced by the next one that can, and listed in
+    ``skipped``.
+    """
+
+    def __init__(
+        self,
+        files: list[Path],
+        labels: Tensor | None,
+        classes: Sequence[str],
+        size: int,
+        workers: int | None = None,
+    ):
+        self.files, self.labels, self.classes, self.size = files, labels, classes, size
+        self.masks = None
+        self.skipped: list[Path] = []
+        self.device = torch.device("cpu")
+        self.workers = min(os.cpu_count() or 1, 16) if workers is None else workers
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def to(self, device: torch.device | str) -> "StreamedFolder":
+        self.device = torch.device(device)
+        return self
+
+    def __getitem__(self, i: int) -> tuple[Tensor, list[int]]:
+        """The i-th picture and the positions of files that had to be passed over for it."""
+        bad: list[int] = []
+        for step in range(len(self.files)):
+            at = (i + step) % len(self.files)
+            try:
+                return decode_square(self.files[at], self.size), bad
+            except UnreadablePicture:
+                bad.append(at)
+        raise UserError(f"none of the {len(self.files)} pictures could be read")
+
+    def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """One uint8 batch (B, 3, S, S) on the device for each tensor of indices."""
+        loader = DataLoader(
+            self,
+            batch_sampler=[index.tolist() for index in indices],
+            num_workers=self.workers,
+            collate_fn=_collate,
+            pin_memory=self.device.type == "cuda",
+        )
+        for images, bad in loader:
+            for file in (self.files[i] for i in bad):
+                if file not in self.skipped:
+                    self.skipped.append(file)
+                    tqdm.write(f"skipped unreadable picture {file} ({len(self.skipped)} so far)")
+            yield images.to(self.device, non_blocking=True)
+
+
+def _collate(items: list[tuple[Tensor, list[int]]]) -> tuple[Tensor, list[int]]:
+    return torch.stack([image for image, _ in items]), [i for _, bad in items for i in bad]
+
+
+# ---------------------------------------------------------------- one picture
+
+
+class UnreadablePicture(Exception):
+    """A file that is not a whole picture."""
+
+
+def open_picture(path: Path) -> Image.Image:
+    """A decoded RGB picture, turned upright by its EXIF tag.
+
+    Raises:
+        UnreadablePicture: if it is damaged, no picture, or so large that it may be an attack.
+    """
+    try:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(f"{path}: {error}") from None
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """RGB picture -> uint8 (3, H, W)."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+
+
+def square(picture: Image.Image, size: int) -> Image.Image:
+    """The central square, its side brought to ``size`` by antialiased bicubic resizing."""
+    if picture.size == (size, size):
+        return picture
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+
+
+def decode_square(path: Path, size: int) -> Tensor:
+    """A file -> uint8 (3, size, size)."""
+    return to_tensor(square(open_picture(path), size))
+
+
+# ---------------------------------------------------------------- what a spec means
+
+
+def load_data(
+    spec: str,
+    split: str,
+    size: int,
+    *,
+    max_images: int | None = None,
+    seed: int = 0,
+    root: Path | None = None,
+) -> Pictures | StreamedFolder:
+    """The images that a spec names.
+
+    Args:
+        spec: ``things`` or ``things-telling``, a torchvision name (``cifar10``, ``stl10``,
+            ``imagenette``, ``pets``), or a folder: with ``train`` and ``val`` inside, or a
+            folder per class, or just pictures.
+        split: ``train``, ``labelled`` (the training images that have labels, for k-NN and
+            probes), ``val`` (to make choices with) or ``test`` (to report). Data sets with
+            only one held-out part give it for both.
+        size: side of the images in pixels.
+        max_images: keep so many: the first drawn things, or an even spread of a data set.
+        seed: of the training images of ``things``.
+        root: where downloads are kept; by default $MINIDINO_DATA, or ~/.cache/minidino.
+
+    Raises:
+        UserError: if the spec names nothing usable, in one line.
+    """
+    if split not in ("train", "labelled", "val", "test"):
+        raise UserError(f'no split "{split}"; there are train, labelled, val and test')
+    if max_images is not None and max_images < 1:
+        raise UserError(f"max_images is {max_images}; it must be at least 1")
+    if spec in ("things", "things-telling"):
+        stuff = "telling" if spec == "things-telling" else "noise"
+        kind = "train" if split == "labelled" else split
+        n = max_images or THINGS_IMAGES[kind]
+        drawn = ThingsOnStuff(n, size, THINGS_SEEDS.get(kind, seed), stuff)
+        return Pictures(drawn.images, drawn.labels, CLASSES, drawn.masks)
+    if spec in TORCHVISION:
+        return _from_torchvision(spec, split, size, max_images, root)
+    folder = Path(spec).expanduser()
+    if not folder.exists():
+        names = ", ".join(("things", "things-telling", *TORCHVISION))
+        raise UserError(f'no data "{spec}": it is neither a folder nor one of {names}')
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; give the folder it is in")
+    return _from_folder(folder, split, size, max_images)
+
+
+def _spread(n: int, max_images: int | None) -> list[int]:
+    """Positions of at most ``max_images`` items, evenly spread, so every class keeps its share."""
+    if max_images is None or max_images >= n:
+        return list(range(n))
+    return np.linspace(0, n, max_images, endpoint=False).astype(int).tolist()
+
+
+def _decode_all(decode, n: int, what: str) -> list:
+    """decode(0), ..., decode(n - 1), by threads (PIL works outside Python's lock), with a bar."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+        bar = tqdm(
+            pool.map(decode, range(n)),
+            total=n,
+            desc=what,
+            unit="img",
+            disable=n < 2000,
+            leave=False,
+        )
+        return list(bar)
+
+
+# ---------------------------------------------------------------- folders
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Every picture below a folder, by name; hidden files are left out."""
+    files = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
+    return sorted(f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+
+
+def _list_folder(folder: Path, split: str) -> tuple[list[Path], list[int] | None, list[str]]:
+    """Files, labels (None for a flat folder) and class names of one split."""
+    held_out = next((n for n in ("val", "test", "valid") if (folder / n).is_dir()), None)
+    has_splits = (folder / "train").is_dir()
+    if has_splits:
+        if split in ("val", "test"):
+            split_folder = (
+                folder / split if (folder / split).is_dir() else folder / (held_out or "")
+            )
+            if held_out is None:
+                raise UserError(f"{folder} has a train folder but no val or test folder")
+            folder = split_folder
+        else:
+            folder = folder / "train"
+    try:
+        subfolders = sorted(
+            f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")
+        )
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from None
+    by_class = [(f.name, list_pictures(f)) for f in subfolders]
+    by_class = [(name, files) for name, files in by_class if files]
+    if not by_class:
+        return list_pictures(folder), None, []
+    files = [file for _, some in by_class for file in some]
+    labels = [i for i, (_, some) in enumerate(by_class) for _ in some]
+    if not has_splits:
+        # No held-out part: every fifth picture is one, the same each time.
+        keep = [i for i in range(len(files)) if (i % 5 == 4) == (split in ("val", "test"))]
+        files, labels = [files[i] for i in keep], [labels[i] for i in keep]
+    return files, labels, [name for name, _ in by_class]
+
+
+def _from_folder(folder: Path, split: str, size: int, max_images: int | None):
+    files, labels, classes = _list_folder(folder, split)
+    if not files:
+        raise UserError(f"no pictures in {folder} (looked for {' '.join(sorted(SUFFIXES))})")
+    keep = _spread(len(files), max_images)
+    files = [files[i] for i in keep]
+    labels = None if labels is None else torch.tensor([labels[i] for i in keep])
+    if len(files) * 3 * size * size > IN_MEMORY_BYTES:
+        return StreamedFolder(files, labels, classes, size)
+
+    def decode(i: int) -> Tensor | None:
+        try:
+            return decode_square(files[i], size)
+        except UnreadablePicture:
+            return None
+
+    images = _decode_all(decode, len(files), f"reading {folder.name}")
+    skipped = [f for f, image in zip(files, images, strict=True) if image is None]
+    for file in skipped[:5]:
+        tqdm.write(f"skipped unreadable picture {file}")
+    if len(skipped) > 5:
+        tqdm.write(f"skipped {len(skipped)} unreadable pictures in all")
+    good = [i for i, image in enumerate(images) if image is not None]
+    if not good:
+        raise UserError(f"none of the {len(files)} pictures in {folder} could be read")
+    stacked = torch.stack([images[i] for i in good])
+    labels = None if labels is None else labels[good]
+    return Pictures(stacked, labels, classes, skipped=skipped)
+
+
+# ---------------------------------------------------------------- torchvision
+
+
+def data_root(root: Path | None = None) -> Path:
+    """Where downloaded data sets live."""
+    return Path(root or os.environ.get("MINIDINO_DATA") or Path.home() / ".cache" / "minidino")
+
+
+def _from_torchvision(
+    name: str, split: str, size: int, max_images: int | None, root: Path | None
+) -> Pictures:
+    where = data_root(root)
+    training = split in ("train", "labelled")
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        if name == "cifar10":
+            dataset = datasets.CIFAR10(where, train=training, download=True)
+        elif name == "stl10":
+            part = {"train": "train+unlabeled", "labelled": "train"}.get(split, "test")
+            dataset = datasets.STL10(where, part, download=True)
+        elif name == "imagenette":
+            part = "train" if training else "val"
+            there = (where / "imagenette2-160").is_dir()  # a second download is refused
+            dataset = datasets.Imagenette(where, part, "160px", download=not there)
+        else:
+            part = "trainval" if training else "test"
+            both = ["category", "segmentation"]
+            dataset = datasets.OxfordIIITPet(where, part, both, download=True)
+    except Exception as error:  # noqa: BLE001 (torchvision raises what urllib, tarfile, ... do)
+        raise UserError(
+            f"could not get {name} into {where}: {error}. "
+            f"Offline, put the files of torchvision.datasets there, or use --data things"
+        ) from None
+
+    keep = _spread(len(dataset), max_images)
+
+    def decode(i: int):
+        picture, target = dataset[keep[i]]
+        image = to_tensor(square(picture.convert("RGB"), size))
+        if name != "pets":
+            return image, int(target), None
+        # A trimap marks the animal 1, the background 2 and the undecided edge 3.
+        trimap = ImageOps.fit(target[1], (size, size), Image.Resampling.NEAREST)
+        return image, int(target[0]), torch.from_numpy(np.array(trimap) == 1)
+
+    images, labels, masks = zip(*_decode_all(decode, len(keep), f"reading {name}"), strict=True)
+    return Pictures(
+        torch.stack(images),
+        torch.tensor(labels),
+        getattr(dataset, "classes", ()),
+        torch.stack(masks) if name == "pets" else None,
+    )

@@ -1,0 +1,155 @@
+"""What frozen features are worth: k-NN and a linear probe (DINO, section 4.1, appendix F)."""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from minidino.crops import normalize
+
+
+@torch.no_grad()
+def extract_features(
+    model: nn.Module,
+    images_or_loader: Tensor | Iterable[Tensor],
+    batch_size: int = 256,
+    n_last_blocks: int = 0,
+    mean_patches: bool = False,
+    progress: str = "",
+) -> Tensor:
+    """Features of every image, in order.
+
+    Args:
+        model: a VisionTransformer; it is put in eval mode for the duration.
+        images_or_loader: uint8 (N, 3, H, W), or an iterable of such batches.
+        batch_size: images at a time, where one tensor is given.
+        n_last_blocks: 0 for the model's output, the final [CLS]; otherwise the [CLS] tokens
+            of so many last blocks, concatenated (the paper's linear probe of ViT-S: 4).
+        mean_patches: append the mean patch token of the last block (the paper's ViT-B).
+        progress: a title, if a progress bar is wanted.
+
+    Returns:
+        float32 (N, D) on the CPU, D a multiple of the model's width.
+    """
+    device = next(model.parameters()).device
+    batches = images_or_loader
+    if isinstance(batches, Tensor):
+        batches = batches.split(batch_size)
+    was_training = model.training
+    model.eval()
+    features = []
+    for images in tqdm(batches, desc=progress, disable=not progress, leave=False):
+        x = normalize(images.to(device, non_blocking=True))
+        if not n_last_blocks and not mean_patches:
+            features.append(model(x).float().cpu())
+            continue
+        layers = model.get_intermediate_layers(x, max(n_last_blocks, 1))
+        parts = [tokens[:, 0] for tokens in layers]
+        if mean_patches:
+            parts.append(layers[-1][:, 1:].mean(dim=1))
+        features.append(torch.cat(parts, dim=-1).float().cpu())
+    model.train(was_training)
+    return torch.cat(features)
+
+
+@torch.no_grad()
+def knn_predict(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> Tensor:
+    """Weighted k-NN: each neighbour votes for its label with weight exp(cosine / temperature).
+
+    Args:
+        train_features: (N, D), any length; they are L2-normalised here.
+        train_labels: int64 (N,).
+        test_features: (M, D).
+        k: neighbours; the paper's choice is 20. At most N are used.
+        temperature: how much more a closer neighbour counts.
+
+    Returns:
+        int64 (M,) predicted labels. Source: DINO, appendix F.1; Wu et al. 1805.01978.
+    """
+    bank = F.normalize(train_features.float(), dim=1)
+    queries = F.normalize(test_features.float(), dim=1)
+    n_classes = int(train_labels.max()) + 1
+    predictions = []
+    for some in queries.split(1024):  # 1024 x N similarities at a time
+        similarity, neighbour = (some @ bank.T).topk(min(k, len(bank)), dim=1)
+        # The largest weight is made 1; dividing all votes by the same number changes none.
+        weight = ((similarity - similarity[:, :1]) / temperature).exp()
+        votes = weight.new_zeros(len(some), n_classes)
+        votes.scatter_add_(1, train_labels.to(neighbour.device)[neighbour], weight)
+        predictions.append(votes.argmax(dim=1))
+    return torch.cat(predictions)
+
+
+def accuracy(predicted: Tensor, labels: Tensor) -> float:
+    """Percent of predictions that are right."""
+    return 100.0 * (predicted.cpu() == labels.cpu()).float().mean().item()
+
+
+def linear_probe(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    epochs: int = 100,
+    batch_size: int = 256,
+    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    seed: int = 0,
+) -> Tensor:
+    """A linear classifier on frozen features: SGD, momentum 0.9, no decay, cosine.
+
+    The learning rate is the one that does best on a tenth of the *training* features, held
+    out for that; the classifier is then trained anew on all of them. The test features take
+    no part in any choice. All rates are tried in one pass, as independent classifiers.
+
+    Args:
+        train_features: (N, D); train_labels: int64 (N,); test_features: (M, D).
+        learning_rates: candidates, for 256 images a step.
+
+    Returns:
+        int64 (M,) predicted labels. Source: DINO, appendix F.2 (there with random crops of
+        the images in training; here on features computed once).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    # Features of different models differ in scale; a common one lets the same rates serve.
+    mean, std = train_features.mean(dim=0), train_features.std(dim=0).clamp(min=1e-6)
+    x, test = (train_features - mean) / std, (test_features - mean) / std
+    n_classes = int(train_labels.max()) + 1
+    order = torch.randperm(len(x), generator=generator)
+    held_out, rest = order[: max(1, len(x) // 10)], order[max(1, len(x) // 10) :]
+
+    def fit(index: Tensor, rates: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+        lr = torch.tensor(rates).view(-1, 1, 1) * batch_size / 256
+        weight = torch.zeros(len(rates), x.shape[1], n_classes, requires_grad=True)
+        bias = torch.zeros(len(rates), 1, n_classes, requires_grad=True)
+        velocity = [torch.zeros_like(weight), torch.zeros_like(bias)]
+        steps_per_epoch = -(-len(index) // batch_size)
+        total, step = epochs * steps_per_epoch, 0
+        for _ in range(epochs):
+            shuffled = index[torch.randperm(len(index), generator=generator)]
+            for batch in shuffled.split(batch_size):
+                logits = x[batch] @ weight + bias  # (rates, batch, classes)
+                target = train_labels[batch].expand(len(rates), -1)
+                # Summed over rates: each classifier gets the gradient of its own mean loss.
+                loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum")
+                gradients = torch.autograd.grad(loss / len(batch), (weight, bias))
+                decay = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / total)))
+                with torch.no_grad():
+                    for p, v, g in zip((weight, bias), velocity, gradients, strict=True):
+                        v.mul_(0.9).add_(g)
+                        p -= lr * decay * v
+                step += 1
+        return weight.detach(), bias.detach()
+
+    if len(learning_rates) > 1 and len(rest):
+        weight, bias = fit(rest, learning_rates)
+        scores = (x[held_out] @ weight + bias).argmax(-1).eq(train_labels[held_out]).sum(1)
+        learning_rates = (learning_rates[int(scores.argmax())],)
+    weight, bias = fit(order, learning_rates)
+    return (test @ weight[0] + bias[0]).argmax(dim=1)

@@ -1,0 +1,222 @@
+"""Every figure of the command line and the notebooks. Each function returns a Figure."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from minidino.attention import jaccard, mass_mask, upsample_mask
+
+TRAINED, RANDOM, TRUTH = "#d1495b", "#7d8597", "#2a9d8f"
+CMAP = "inferno"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG and let go of the figure."""
+    figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+
+
+def to_picture(image: Tensor) -> np.ndarray:
+    """uint8 (3, H, W) -> (H, W, 3) for imshow."""
+    return image.permute(1, 2, 0).cpu().numpy()
+
+
+def _grid(rows: int, columns: int, cell: float, aspect: float = 1.0, top: float = 0.55) -> tuple:
+    """Figure and (rows, columns) axes without ticks; ``cell`` is a column's width in inches."""
+    height = rows * cell * aspect + top
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(columns * cell, height),
+        squeeze=False,
+        gridspec_kw=dict(left=0.01, right=0.99, bottom=0.01, top=1 - top / height,
+                         wspace=0.06, hspace=0.06),
+    )  # fmt: skip
+    for ax in axes.flat:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        for side in ax.spines.values():
+            side.set_visible(False)
+    return figure, axes
+
+
+def show_map(ax, attention: Tensor, size: tuple[int, int]) -> None:
+    """One attention map (h, w), drawn over ``size`` pixels, patches left as squares."""
+    ax.imshow(attention.cpu().numpy(), cmap=CMAP, interpolation="nearest",
+              extent=(0, size[1], size[0], 0), vmin=0)  # fmt: skip
+
+
+def show_mask(ax, image: Tensor, mask: Tensor, color: str) -> None:
+    """The picture, dimmed outside the mask, the mask's edge drawn in ``color``."""
+    dimmed = to_picture(image).astype(float) / 255
+    inside = mask.cpu().numpy().astype(bool)
+    dimmed[~inside] = 0.25 * dimmed[~inside] + 0.1
+    ax.imshow(dimmed, interpolation="nearest")
+    if inside.any() and not inside.all():
+        ax.contour(inside, levels=[0.5], colors=[color], linewidths=1.6)
+
+
+def attention_figure(
+    images: Sequence[Tensor],
+    maps: Sequence[Tensor],
+    random_maps: Sequence[Tensor],
+    masks: Sequence[Tensor] | None = None,
+    title: str = "",
+) -> Figure:
+    """A row an image: each head, the best head's mask, the truth; trained against random.
+
+    Args:
+        images: uint8 (3, H, W) each; sizes may differ.
+        maps: (heads, h, w) for each image, of the trained backbone.
+        random_maps: the same of random weights.
+        masks: bool (H, W) for each image, or None where the truth is not known; then the
+            masks shown are those of the heads' mean map.
+        title: what is to be seen.
+    """
+    heads = maps[0].shape[0]
+    names = ["image", *(f"head {i + 1}" for i in range(heads))]
+    known = masks is not None
+    names += ["best head,\n60% of its mass" if known else "mean of heads,\n60% of its mass"]
+    names += ["truth"] if known else []
+    names += ["random weights,\nbest head" if known else "random weights,\nmean of heads"]
+    aspect = max(image.shape[-2] / image.shape[-1] for image in images)
+    figure, axes = _grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=1.05)
+    for ax, name in zip(axes[0], names, strict=True):
+        ax.set_title(name, fontsize=9)
+    for r, (row, image) in enumerate(zip(axes, images, strict=True)):
+        size = tuple(image.shape[-2:])
+        row[0].imshow(to_picture(image), interpolation="nearest")
+        for ax, attention in zip(row[1:], maps[r], strict=False):
+            show_map(ax, attention, size)
+        truth = masks[r] if known else None
+        _show_chosen(row[1 + heads], image, maps[r], truth, TRAINED)
+        if known:
+            show_mask(row[2 + heads], image, truth, TRUTH)
+        _show_chosen(row[-1], image, random_maps[r], truth, RANDOM)
+    figure.suptitle(title, fontsize=12, y=1.0, va="top")
+    return figure
+
+
+def _show_chosen(ax, image: Tensor, maps: Tensor, truth: Tensor | None, color: str) -> None:
+    """The mask of the head that fits the truth best, or of the mean map; its score below."""
+    size = tuple(image.shape[-2:])
+    if truth is None:
+        show_mask(ax, image, upsample_mask(mass_mask(maps.mean(0, keepdim=True)), size)[0], color)
+        return
+    candidates = upsample_mask(mass_mask(maps), size)
+    scores = jaccard(candidates, truth[None])
+    show_mask(ax, image, candidates[scores.argmax()], color)
+    ax.text(0.03, 0.03, f"{scores.max():.2f}", transform=ax.transAxes, color="white", fontsize=8,
+            bbox=dict(facecolor=color, edgecolor="none", pad=1.5))  # fmt: skip
+
+
+def curves_figure(history: Sequence[dict], out_dim: int, title: str = "") -> Figure:
+    """Loss with its two parts, and k-NN, over the steps of a run.
+
+    Args:
+        history: the lines of ``metrics.jsonl``.
+        out_dim: K; ln K is where a uniform collapse would sit.
+    """
+    steps = [line for line in history if "loss" in line]
+    knn = [line for line in history if "knn" in line]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+    x = [line["step"] for line in steps]
+    for key, name, color in (
+        ("loss", "loss = H + KL", TRAINED),
+        ("entropy", "H(teacher)", TRUTH),
+        ("kl", "KL(teacher || student)", "#3d5a80"),
+    ):
+        left.plot(x, [line[key] for line in steps], color=color, lw=1.4, label=name)
+    left.axhline(
+        math.log(out_dim), color=RANDOM, ls=":", lw=1.2, label=f"ln K = {math.log(out_dim):.2f}"
+    )
+    left.set(xlabel="step", ylabel="nats", title="What the loss is made of", ylim=(0, None))
+    left.legend(frameon=False, fontsize=9)
+    if knn:
+        y = [line["knn"] for line in knn]
+        right.plot([line["step"] for line in knn], y, "o-", color=TRAINED, lw=1.6, ms=4)
+        right.annotate(f"{y[-1]:.1f}", (knn[-1]["step"], y[-1]), xytext=(4, 6),
+                       textcoords="offset points", fontsize=9)  # fmt: skip
+        if knn[0]["step"] == 0:
+            right.axhline(y[0], color=RANDOM, ls=":", label=f"random weights {y[0]:.1f}")
+            right.legend(frameon=False, fontsize=9)
+    else:
+        right.text(0.5, 0.5, "no labels, no k-NN", ha="center", transform=right.transAxes)
+    right.set(xlabel="step", ylabel="accuracy (%)", title="k-NN on validation images (k = 20)")
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def filmstrip_figure(
+    images: Sequence[Tensor], moments: Sequence[tuple[str, Sequence[Tensor]]], title: str = ""
+) -> Figure:
+    """The same images' mean attention at several moments: a row an image, time to the right.
+
+    Args:
+        images: uint8 (3, H, W) each.
+        moments: (name, maps), with maps (heads, h, w) for each image.
+    """
+    aspect = max(image.shape[-2] / image.shape[-1] for image in images)
+    figure, axes = _grid(len(images), 1 + len(moments), cell=1.2, aspect=min(aspect, 1.5), top=0.8)
+    axes[0, 0].set_title("image", fontsize=9)
+    for r, image in enumerate(images):
+        axes[r, 0].imshow(to_picture(image), interpolation="nearest")
+        for c, (name, maps) in enumerate(moments, start=1):
+            show_map(axes[r, c], maps[r].mean(dim=0), tuple(image.shape[-2:]))
+            if r == 0:
+                axes[0, c].set_title(name, fontsize=9)
+    figure.suptitle(title, fontsize=12, y=1.0, va="top")
+    return figure
+
+
+def contact_sheet(
+    images: Tensor,
+    labels: Tensor | None = None,
+    classes: Sequence[str] = (),
+    masks: Tensor | None = None,
+    columns: int = 10,
+    title: str = "",
+) -> Figure:
+    """Images in a grid, with their classes, and each row's masks below it where there are any.
+
+    Args:
+        images: uint8 (N, 3, S, S).
+        labels: (N,); masks: bool (N, S, S).
+    """
+    columns = min(columns, len(images))
+    blocks = -(-len(images) // columns)
+    rows_each = 1 if masks is None else 2
+    figure, axes = _grid(blocks * rows_each, columns, cell=1.1, top=0.75)
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, image in enumerate(images):
+        r, c = divmod(i, columns)
+        ax = axes[r * rows_each, c]
+        ax.imshow(to_picture(image), interpolation="nearest")
+        if labels is not None and len(classes):
+            ax.text(0.03, 0.03, str(classes[labels[i]])[:16], transform=ax.transAxes, color="white",
+                    fontsize=7, bbox=dict(facecolor="black", alpha=0.6, edgecolor="none", pad=1))  # fmt: skip
+        if masks is not None:
+            axes[r * rows_each + 1, c].imshow(masks[i].cpu().numpy(), cmap="gray", vmin=0, vmax=1)
+    figure.suptitle(title, fontsize=12, y=1.0, va="top")
+    return figure
+
+
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (..., h, w) to (..., H, W) without smoothing, for saving as a picture."""
+    flat = maps.flatten(0, -3)[None]
+    return F.interpolate(flat, size=size, mode="nearest")[0].view(*maps.shape[:-2], *size)
+
+
+def grayscale_png(values: Tensor) -> np.ndarray:
+    """(H, W) not negative -> uint8 (H, W), the largest value white."""
+    return (values / values.amax().clamp(min=1e-12) * 255).round().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,190 @@
+"""ThingsOnStuff: the embedded data set. No file, no download: images drawn from a seed.
+
+Each image shows one *thing* on *stuff*. The thing belongs to one of ten classes; a class has
+a shape, a texture and a pair of colours of its own, while position, size, rotation and shade
+vary. The stuff is noise, drawn from one and the same distribution for every image, so nothing
+in the background tells one image from another: all that two crops share is the thing.
+
+``stuff="telling"`` turns this round. Each image gets a background colour of its own; now two
+crops share the background as well, and DINO learns that instead. The pair is an experiment
+on what a "thing" is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CLASSES = (
+    "disc", "square", "triangle", "star", "flower", "cross", "gear", "heart", "drop", "moon",
+)  # fmt: skip
+
+# Five colours make ten pairs, one per class. Every colour belongs to four classes, so no
+# single pixel gives a class away: the two colours, and how they are woven, do.
+COLORS = np.array(
+    [[0.90, 0.22, 0.20], [0.98, 0.78, 0.15], [0.16, 0.62, 0.32], [0.15, 0.40, 0.85],
+     [0.93, 0.93, 0.90]], dtype=np.float32,
+)  # fmt: skip
+PAIRS = np.array([(i, j) for i in range(5) for j in range(i + 1, 5)])
+
+GRAIN = 0.20  # standard deviation of the noise, black to white being 1
+CHUNK = 256  # images drawn from one random stream; image i is the same whatever the total
+
+
+@dataclass
+class ThingsOnStuff:
+    """Images with a label and a pixel mask each.
+
+    Args:
+        n: number of images.
+        size: side in pixels.
+        seed: same seed, same images; the first images of a larger set are those of a smaller.
+        stuff: ``"noise"`` (one distribution for all images) or ``"telling"`` (a background
+            colour per image).
+
+    Attributes:
+        images: uint8 (n, 3, size, size).
+        labels: int64 (n,), an index into ``CLASSES``.
+        masks: bool (n, size, size), true on the thing.
+
+    Raises:
+        ValueError: for an unknown ``stuff``, no images or a size below 8 px.
+    """
+
+    n: int
+    size: int = 48
+    seed: int = 0
+    stuff: str = "noise"
+
+    def __post_init__(self):
+        if self.stuff not in ("noise", "telling"):
+            raise ValueError(f'stuff is "{self.stuff}"; it must be "noise" or "telling"')
+        if self.n < 1 or self.size < 8:
+            raise ValueError("ThingsOnStuff needs at least 1 image of at least 8 px")
+        images = np.empty((self.n, self.size, self.size, 3), np.uint8)
+        labels = np.empty(self.n, np.int64)
+        masks = np.empty((self.n, self.size, self.size), bool)
+        for first in range(0, self.n, CHUNK):
+            rng = np.random.default_rng([self.seed, first // CHUNK])
+            some = slice(first, min(first + CHUNK, self.n))
+            drawn = _draw_chunk(rng, self.size, self.stuff)
+            count = some.stop - some.start
+            images[some], labels[some], masks[some] = (part[:count] for part in drawn)
+        self.images: Tensor = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        self.labels: Tensor = torch.from_numpy(labels)
+        self.masks: Tensor = torch.from_numpy(masks)
+
+
+def _draw_chunk(rng: np.random.Generator, size: int, stuff: str):
+    """CHUNK images (n, size, size, 3) uint8, labels (n,) and masks (n, size, size)."""
+    n = CHUNK
+    column = (n, 1, 1)
+    label = rng.integers(len(CLASSES), size=n)
+    # A thing's area is that of a disc of this radius, whatever its shape.
+    radius = rng.uniform(0.22, 0.30, n) * size
+    margin = 1.15 * radius
+    x0, y0 = (rng.uniform(margin, size - margin) for _ in range(2))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    shade = rng.uniform(0.6, 1.05, (n, 1)) * rng.uniform(0.95, 1.05, (n, 3))
+    phase_u, phase_v = rng.uniform(0, 2 * np.pi, (2, n))
+
+    pixel = np.arange(size, dtype=np.float32) + 0.5
+    dx = pixel[None, None, :] - x0.astype(np.float32).reshape(column)
+    dy = pixel[None, :, None] - y0.astype(np.float32).reshape(column)
+    cos, sin = (f(angle).astype(np.float32).reshape(column) for f in (np.cos, np.sin))
+    u, v = cos * dx + sin * dy, cos * dy - sin * dx  # pixels, in the thing's own axes
+
+    # Coverage of a pixel by the thing: 1 inside, 0 outside, a soft edge one pixel wide.
+    rho = np.hypot(u, v)
+    bins = (np.arctan2(v, u) * (OUTLINES.shape[1] / (2 * np.pi))).astype(np.int32)
+    edge = OUTLINES[label.reshape(column), bins % OUTLINES.shape[1]]
+    alpha = np.clip(edge * radius.astype(np.float32).reshape(column) - rho + 0.5, 0, 1)
+
+    # Texture: how much of the class's second colour, in waves a few pixels long.
+    wave = 2 * np.pi / (size * rng.uniform(0.115, 0.145, n))
+    wave = wave.astype(np.float32).reshape(column)
+    u = u * wave + phase_u.astype(np.float32).reshape(column)
+    v = v * wave + phase_v.astype(np.float32).reshape(column)
+    weave = np.empty_like(u)
+    for c, texture in enumerate(TEXTURES):
+        chosen = label == c
+        weave[chosen] = texture(u[chosen], v[chosen])
+    weave = np.clip(0.5 + 1.5 * weave, 0, 1)[..., None]
+    first, second = (COLORS[PAIRS[label, k]].reshape(n, 1, 1, 3) for k in (0, 1))
+    thing = (first + weave * (second - first)) * shade.reshape(n, 1, 1, 3).astype(np.float32)
+
+    image = _background(rng, n, stuff)
+    image = image + alpha[..., None] * (thing - image)
+    image += _grain(rng, n, size)
+    image = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    return image, label, alpha > 0.5
+
+
+def _background(rng: np.random.Generator, n: int, stuff: str) -> np.ndarray:
+    """(n, 1, 1, 3): the same gray for every image, or a colour for each."""
+    if stuff == "noise":
+        return np.full((n, 1, 1, 3), 0.45, np.float32)
+    return rng.uniform(0.1, 0.9, (n, 1, 1, 3)).astype(np.float32)
+
+
+def _grain(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """Noise over the whole picture, (n, size, size, 3), two pixels wide, so a resize keeps it.
+
+    It lies on the thing as well: one patch is weak evidence of the class, all are strong.
+    """
+    fine = rng.standard_normal((n, size, size, 3), dtype=np.float32)
+    fine = fine + np.roll(fine, 1, 1)
+    fine = fine + np.roll(fine, 1, 2)
+    return GRAIN / 2 * fine  # the sum of four has twice the spread of one
+
+
+# ---------------------------------------------------------------- what a class looks like
+
+
+def _outlines(steps: int = 720) -> np.ndarray:
+    """Distance from the centre to the outline, by direction: (10, steps), area that of a unit disc."""
+    t = np.arange(steps) * (2 * np.pi / steps)
+    turned = (t + np.pi) % (2 * np.pi) - np.pi  # -pi..pi, 0 along the first axis
+
+    def polygon(k: int) -> np.ndarray:
+        sector = 2 * np.pi / k
+        return 1 / np.cos((t + sector / 2) % sector - sector / 2)
+
+    def petals(k: int, depth: float, sharpness: float = 1.0) -> np.ndarray:
+        wave = np.cos(k * t)
+        return 1 + depth * np.sign(wave) * np.abs(wave) ** sharpness
+
+    arm = np.minimum(np.abs(np.cos(t)), np.abs(np.sin(t)))  # 0 along an arm of the cross
+    shapes = {
+        "disc": np.ones(steps),
+        "square": polygon(4),
+        "triangle": polygon(3),
+        "star": 0.55 + 0.9 * np.abs(((5 * t / (2 * np.pi)) % 1) - 0.5) ** 1.0,
+        "flower": petals(6, 0.28),
+        "cross": np.minimum(1.0 / np.maximum(np.abs(np.cos(t)), np.abs(np.sin(t))),
+                            0.40 / np.maximum(arm, 1e-6)),
+        "gear": petals(9, 0.16, 0.25),
+        "heart": 0.75 + 0.55 * np.sqrt(np.abs(turned) / np.pi) * (1.2 - np.cos(turned)) / 1.1,
+        "drop": 1 / (1.35 - np.cos(t)) ** 0.7,
+        "moon": 1 / (np.cos(t) ** 2 / 1.7 + np.sin(t) ** 2 * 1.7) ** 0.5,
+    }  # fmt: skip
+    r = np.stack([shapes[name] for name in CLASSES])
+    return (r / np.sqrt((r**2).mean(axis=1, keepdims=True))).astype(np.float32)
+
+
+OUTLINES = _outlines()
+
+# Each maps the thing's own coordinates, in radians of its wave, to -1 (first colour) .. 1.
+TEXTURES = (
+    lambda u, v: np.sin(u),  # stripes
+    lambda u, v: np.sin(u) * np.sin(v),  # checks
+    lambda u, v: np.maximum(np.sin(u), np.sin(v)) - 0.6,  # lattice
+    lambda u, v: np.sin(u + 1.5 * np.sin(v)),  # waves
+    lambda u, v: np.sin(u) + np.sin(v) - 0.4,  # dots
+    lambda u, v: np.sin(u + v) * np.sin(u - v),  # diamonds
+    lambda u, v: np.sin(2 * u),  # fine stripes
+    lambda u, v: np.sin(u) * np.sin(0.5 * v) * 1.4,  # bricks
+    lambda u, v: np.sin(u + 2 * np.abs((v / np.pi) % 2 - 1)),  # zigzag
+    lambda u, v: np.sin(1.4 * u) * np.sin(0.7 * v) - 0.3,  # dashes
+)

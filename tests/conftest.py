@@ -1,0 +1,42 @@
+"""Shared by all tests: small settings, and where the shared photographs are."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from minidino.config import TrainConfig, recipe
+
+torch.set_num_threads(min(torch.get_num_threads(), 4))
+
+
+@pytest.fixture
+def tiny_config() -> TrainConfig:
+    """Two seconds of training: 3 epochs of 6 steps."""
+    return recipe(
+        "things",
+        max_images=96,
+        batch_size=16,
+        epochs=3,
+        depth=2,
+        embed_dim=48,
+        out_dim=32,
+        hidden_dim=32,
+        bottleneck_dim=16,
+        drop_path_rate=0.2,
+        warmup_epochs=1,
+        log_every=1,
+        knn_evals=2,
+        snapshots=3,
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared photographs; tests that need it skip where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("MINIDINO_SHARED", default)) / "data"
+    if not (folder / "imagenette128.zip").is_file():
+        pytest.skip(f"no shared photographs at {folder} (set MINIDINO_SHARED to their folder)")
+    return folder

@@ -1,0 +1,212 @@
+"""The command line: what a person types, what comes back, and one line for a mistake."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minidino import cli
+from minidino.checkpoint import load_checkpoint
+from minidino.train import train
+
+SMALL = ["--max-images", "64", "--batch-size", "16", "--epochs", "1", "--depth", "2",
+         "--embed-dim", "48", "--out-dim", "32", "--knn-evals", "0", "--device", "cpu"]  # fmt: skip
+
+
+@pytest.fixture
+def run(tiny_config, tmp_path):
+    """A finished run of two seconds."""
+    train(tiny_config, tmp_path / "run", progress=False)
+    return tmp_path / "run"
+
+
+def minidino(*argv, capsys):
+    """Exit code, stdout, stderr."""
+    try:
+        code = cli.main([str(a) for a in argv])
+    except SystemExit as stop:
+        code = stop.code
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.mark.parametrize("command", [None, "demo", "train", "knn", "linear", "attend", "data"])
+def test_help(command, capsys):
+    code, out, err = minidino(*([command] if command else []), "--help", capsys=capsys)
+    assert code == 0 and not err
+    assert "help" in out and len(out.splitlines()) > 8
+
+
+def test_help_of_train_shows_the_recipes_own_values(capsys):
+    _, things, _ = minidino("train", "--help", capsys=capsys)
+    _, paper, _ = minidino("train", "--recipe", "paper-vits16", "--help", capsys=capsys)
+    assert "65536" in paper and "65536" not in things
+
+
+def test_train_stop_resume_and_use(tmp_path, capsys):
+    out = tmp_path / "run"
+    code, said, _ = minidino("train", *SMALL, "--out", out, capsys=capsys)
+    assert code == 0 and "finished" in said
+    before = load_checkpoint(out)["step"]
+    code, _, err = minidino("train", *SMALL, "--out", out, capsys=capsys)
+    assert code == 2 and "--resume" in err
+    code, said, _ = minidino("train", *SMALL, "--out", out, "--resume", capsys=capsys)
+    assert code == 0 and load_checkpoint(out)["step"] == before == 4
+    other = [*SMALL[:-2], "--seed", "5", "--device", "cpu", "--out", out, "--resume"]
+    code, _, err = minidino("train", *other, capsys=capsys)
+    assert code == 2 and "seed was 0, asked for 5" in err
+
+
+def test_knn_and_linear_compare_with_random_weights(run, tmp_path, capsys):
+    for command in ("knn", "linear"):
+        extra = ["--epochs", "3"] if command == "linear" else []
+        code, out, _ = minidino(
+            command, run, "--max-images", 200, "--json", tmp_path / "x.json", *extra, capsys=capsys
+        )
+        assert code == 0 and "random weights" in out
+        scores = json.loads((tmp_path / "x.json").read_text())
+        assert 0 < scores["trained"] <= 100 and 0 < scores["random"] <= 100
+        assert scores["train_images"] == 200
+
+
+def test_attend_on_things_scores_and_draws(run, capsys):
+    code, out, _ = minidino("attend", run, "--pictures", 3, capsys=capsys)
+    assert code == 0 and "jaccard_best_head" in out
+    scores = json.loads((run / "attend/scores.json").read_text())
+    assert 0 < scores["random"]["jaccard_best_head"] < 1
+    for name in ("attention.png", "filmstrip.png"):
+        assert Image.open(run / "attend" / name).width > 500
+    assert len(list((run / "attend/maps").glob("*.mask.png"))) == 3
+
+
+def test_attend_on_ones_own_pictures_of_any_shape(run, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    (photos / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, size in [("wide.jpg", (200, 80)), ("deep/tall.png", (50, 120))]:
+        Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(
+            photos / name
+        )
+    (photos / "broken.png").write_bytes(b"x")
+    code, out, _ = minidino("attend", run, "--data", photos, "--out", tmp_path / "o", capsys=capsys)
+    assert code == 0 and "broken.png" in out
+    mask = Image.open(tmp_path / "o/maps/wide.mask.png")
+    assert mask.width > 2 * mask.height  # the shape is kept
+    assert (tmp_path / "o/maps/deep_tall.attention.png").exists()
+    code, _, _ = minidino("attend", run, "--data", photos / "wide.jpg", capsys=capsys)
+    assert code == 0
+
+
+def test_attend_scores_against_given_masks_video_by_video(run, tmp_path, shared_data, capsys):
+    with zipfile.ZipFile(shared_data / "davis_masks.zip") as archive:
+        names = [n for n in archive.namelist() if n.endswith((".jpg", ".png"))]
+        videos = sorted({n.split("/")[2] for n in names})[:2]
+        archive.extractall(tmp_path, [n for n in names if n.split("/")[2] in videos])
+    base = tmp_path / "davis_masks"
+    code, out, err = minidino(
+        "attend", run, "--data", base / "images", "--masks", base / "masks", "--pictures", 2,
+        capsys=capsys,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "jaccard_best_head" in out
+
+
+def test_data_draws_a_contact_sheet(tmp_path, capsys):
+    code, out, _ = minidino("data", "--images", 12, "--out", tmp_path / "a/x.png", capsys=capsys)
+    assert code == 0 and "12 images, 10 classes" in out
+    assert Image.open(tmp_path / "a/x.png").width > 500
+
+
+def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minidino.demo.recipe", lambda name, seed: tiny_config)
+    out = tmp_path / "demo"
+    code, said, err = minidino("demo", "--out", out, capsys=capsys)
+    assert code == 0, err
+    assert "k-NN" in said and str(out / "attention.png") in said
+    summary = json.loads((out / "summary.json").read_text())
+    wanted = {"knn", "knn_random", "jaccard_best_head", "jaccard_best_head_random", "jaccard_mean",
+              "train_seconds", "images_per_second", "seed", "device", "commit"}  # fmt: skip
+    assert wanted <= set(summary)
+    for name in ("attention.png", "curves.png", "filmstrip.png"):
+        assert Image.open(out / name).width > 500
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+def empty(p):
+    p.mkdir()
+
+
+def one_image(p):
+    p.mkdir()
+    Image.new("RGB", (50, 50)).save(p / "a.png")
+
+
+def a_file(p):
+    p.write_text("x")
+
+
+MISTAKES = {
+    "no such command": (["trian"], None, "trian"),
+    "no such option": (["train", "--epoch", "3"], None, "--epoch"),
+    "not a number": (["train", "--epochs", "many"], None, "many"),
+    "no such recipe": (["train", "--recipe", "huge"], None, 'no recipe "huge"'),
+    "no such data": (["train", "--data", "X"], None, "neither a folder"),
+    "empty folder": (["train", "--data", "X"], empty, "no pictures in"),
+    "one-image folder": (["train", "--data", "X"], one_image, "1 image in"),
+    "image smaller than a patch": (["train", "--image-size", "4"], None, "smaller than a patch"),
+    "crop no multiple": (["train", "--local-size", "19"], None, "not a multiple of patch_size"),
+    "one prototype": (["train", "--out-dim", "1"], None, "at least 2 prototypes"),
+    "no epochs": (["train", "--epochs", "0"], None, "epochs is 0"),
+    "no minutes": (["train", "--minutes", "0"], None, "must be positive"),
+    "bad scale": (["train", "--local-scale", "0.5", "0.2"], None, "local_scale"),
+    "bad temperature": (["train", "--teacher-temp", "0"], None, "temperature"),
+    "no such device": (["train", "--device", "warp"], None, "warp"),
+    "output below a file": (["train", "--out", "X/run"], a_file, "cannot write to"),
+    "no checkpoint": (["knn", "X"], None, "no checkpoint at"),
+    "not a checkpoint": (["attend", "X"], a_file, "not a readable checkpoint"),
+    "demo in a file": (["demo", "--out", "X"], a_file, "cannot write to"),
+    "no split": (["data", "--split", "dev"], None, "no split"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_costs_one_line_and_exit_code_2(name, tmp_path, monkeypatch, capsys):
+    argv, prepare, words = MISTAKES[name]
+    monkeypatch.chdir(tmp_path)
+    if prepare:
+        prepare(tmp_path / "X")
+    before = sorted(p.name for p in tmp_path.rglob("*.pt"))
+    code, _, err = minidino(*argv, capsys=capsys)
+    assert code == 2
+    assert err.startswith("minidino: ") and len(err.strip().splitlines()) == 1, err
+    assert words in err and "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.rglob("*.pt")) == before
+
+
+def test_debug_shows_where(capsys):
+    from minidino.errors import UserError
+
+    with pytest.raises(UserError):
+        cli.main(["--debug", "knn", "nowhere"])
+
+
+@pytest.mark.parametrize("command", ["knn", "linear"])
+def test_accuracy_needs_labels(run, tmp_path, capsys, command):
+    for i in range(3):
+        (tmp_path / "flat").mkdir(exist_ok=True)
+        Image.new("RGB", (50, 50)).save(tmp_path / f"flat/{i}.png")
+    code, _, err = minidino(command, run, "--data", tmp_path / "flat", capsys=capsys)
+    assert code == 2 and "no labels" in err
+
+
+def test_a_checkpoint_of_another_shape_is_refused(run, capsys):
+    state = load_checkpoint(run)
+    state["teacher"]["backbone.cls_token"] = torch.zeros(1, 1, 7)
+    torch.save(state, run / "checkpoint.pt")
+    code, _, err = minidino("knn", run, capsys=capsys)
+    assert code == 2 and "backbone" not in err and "cls_token is (1, 1, 7), not (1, 1, 48)" in err

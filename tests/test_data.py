@@ -1,0 +1,194 @@
+"""Data: what a spec means, folders of every layout, and bad pictures named and left out."""
+
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minidino import data as D
+from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.errors import UserError
+from minidino.things import ThingsOnStuff
+
+
+def paint(path, color, size=(40, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three classes of ten one-coloured pictures; the colour's red says which."""
+    for c, name in enumerate(["ant", "bee", "cat"]):
+        for i in range(10):
+            paint(tmp_path / "set" / name / f"{i}.png", (80 * c, 10 * i, 0))
+    return tmp_path / "set"
+
+
+def red(images):
+    return images[:, 0].float().mean(dim=(1, 2)).round().long()
+
+
+def test_things_splits_are_different_images_and_validation_ignores_the_seed():
+    sets = {s: load_data("things", s, 24, max_images=40, seed=3) for s in ("train", "val", "test")}
+    assert not torch.equal(sets["train"].images, sets["val"].images)
+    assert not torch.equal(sets["val"].images, sets["test"].images)
+    again = load_data("things", "val", 24, max_images=40, seed=4)
+    assert torch.equal(again.images, sets["val"].images)
+    assert torch.equal(sets["train"].images, ThingsOnStuff(40, 24, seed=3).images)
+    assert sets["test"].masks.shape == (40, 24, 24)
+    telling = load_data("things-telling", "train", 24, max_images=40, seed=3)
+    assert torch.equal(telling.masks, sets["train"].masks)
+    assert not torch.equal(telling.images, sets["train"].images)
+
+
+def test_a_folder_per_class_holds_out_every_fifth(folder):
+    train, test = (load_data(str(folder), s, 16) for s in ("labelled", "test"))
+    assert list(train.classes) == ["ant", "bee", "cat"] and len(train) == 24 and len(test) == 6
+    for part in (train, test):
+        assert torch.equal(red(part.images), 80 * part.labels)
+    both = torch.cat([train.images, test.images]).flatten(1)
+    assert len(both.unique(dim=0)) == 30  # every picture is in exactly one part
+
+
+def test_train_and_val_folders_are_used_as_they_are(folder, tmp_path):
+    (tmp_path / "split").mkdir()
+    folder.rename(tmp_path / "split/train")
+    paint(tmp_path / "split/val/bee/x.png", (1, 2, 3))
+    data = str(tmp_path / "split")
+    assert len(load_data(data, "train", 16)) == 30
+    assert len(load_data(data, "val", 16)) == len(load_data(data, "test", 16)) == 1
+
+
+def test_a_flat_folder_has_pictures_and_no_labels(tmp_path):
+    for i in range(5):
+        paint(tmp_path / "flat" / f"{i}.jpg", (i, i, i))
+    (tmp_path / "flat/notes.txt").write_text("no picture")
+    (tmp_path / "flat/.hidden.png").write_text("no picture")
+    data = load_data(str(tmp_path / "flat"), "train", 16)
+    assert len(data) == 5 and data.labels is None
+
+
+def test_max_images_keeps_every_class(folder):
+    data = load_data(str(folder), "labelled", 16, max_images=9)
+    assert data.labels.bincount().tolist() == [3, 3, 3]
+
+
+def test_unreadable_pictures_are_named_and_left_out(folder, capsys):
+    (folder / "ant/0.png").write_bytes(b"not a picture")
+    cut = (folder / "bee/0.png").read_bytes()
+    (folder / "bee/0.png").write_bytes(cut[: len(cut) // 2])
+    data = load_data(str(folder), "labelled", 16)
+    assert len(data) == len(data.labels) == 22 and len(data.skipped) == 2
+    assert torch.equal(red(data.images), 80 * data.labels)
+    said = capsys.readouterr().out
+    assert "ant/0.png" in said and "bee/0.png" in said
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: None, "neither a folder nor one of things"),
+        (lambda p: p.mkdir(), "no pictures in"),
+        (lambda p: p.write_text("x"), "is a file"),
+        (lambda p: (p.mkdir(), (p / "a.png").write_text("x")), "none of the 1 pictures"),
+        (lambda p: paint(p / "train/a/x.png", (1, 1, 1)), "no val or test folder"),
+    ],
+    ids=["missing", "empty", "a file", "all damaged", "no val"],
+)
+def test_folders_that_cannot_be_used_are_named(tmp_path, make, words):
+    make(tmp_path / "x")
+    with pytest.raises(UserError, match=words):
+        load_data(str(tmp_path / "x"), "val", 16)
+
+
+def test_pictures_are_upright_rgb_and_squared_from_the_middle(tmp_path):
+    wide = Image.new("RGB", (60, 20), (255, 0, 0))
+    wide.paste((0, 255, 0), (20, 0, 40, 20))  # green in the middle
+    wide.save(tmp_path / "wide.png")
+    assert D.decode_square(tmp_path / "wide.png", 10)[:, 5, 5].tolist() == [0, 255, 0]
+    assert D.decode_square(tmp_path / "wide.png", 10)[0, :, 1:-1].max() == 0  # no red left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter: stored lying, shown standing
+    wide.save(tmp_path / "turned.jpg", exif=exif)
+    assert D.open_picture(tmp_path / "turned.jpg").size == (20, 60)
+    for mode in ("L", "CMYK", "RGBA", "P", "1"):
+        path = tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}"
+        Image.new(mode, (20, 20)).save(path)
+        assert D.decode_square(path, 8).shape == (3, 8, 8)
+
+
+def test_streaming_gives_the_same_batches_as_memory(folder, monkeypatch):
+    index = list(torch.randperm(24).split(5))
+    memory = load_data(str(folder), "train", 16)
+    monkeypatch.setattr(D, "IN_MEMORY_BYTES", 100)
+    stream = load_data(str(folder), "train", 16)
+    assert isinstance(memory, Pictures) and isinstance(stream, StreamedFolder)
+    stream.workers = 2
+    for a, b in zip(memory.batches(index), stream.batches(index), strict=True):
+        assert torch.equal(a, b)
+    assert torch.equal(memory.labels, stream.labels)
+
+
+def test_streaming_passes_over_a_bad_picture_and_counts_it(folder, monkeypatch, capsys):
+    monkeypatch.setattr(D, "IN_MEMORY_BYTES", 100)
+    stream = load_data(str(folder), "train", 16)
+    stream.workers = 0
+    stream.files[3].write_bytes(b"broken")
+    batch = next(stream.batches([torch.tensor([3, 4])]))
+    assert torch.equal(batch[0], batch[1])  # the next one stands in
+    assert stream.skipped == [stream.files[3]]
+    assert str(stream.files[3]) in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ torchvision
+
+
+def test_cifar10_is_read_as_torchvision_stores_it(tmp_path, monkeypatch):
+    """A batch folder in CIFAR's own layout; the checksums are those of the real files."""
+    base = tmp_path / "cifar-10-batches-py"
+    base.mkdir()
+    rng = np.random.default_rng(0)
+    pixels = {}
+    for i, name in enumerate([*(f"data_batch_{j}" for j in range(1, 6)), "test_batch"]):
+        pixels[name] = rng.integers(0, 256, (8, 3072), dtype=np.uint8)
+        entry = {"data": pixels[name], "labels": [(i + j) % 10 for j in range(8)]}
+        (base / name).write_bytes(pickle.dumps(entry))
+    names = ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+    train, test = (load_data("cifar10", s, 32, root=tmp_path) for s in ("train", "test"))
+    assert len(train) == 40 and len(test) == 8 and list(train.classes) == names
+    expected = pixels["test_batch"].reshape(8, 3, 32, 32)
+    assert torch.equal(test.images, torch.from_numpy(expected))
+    assert train.labels[:3].tolist() == [0, 1, 2]
+
+
+def test_a_download_that_fails_says_where_the_files_belong(tmp_path, monkeypatch):
+    def offline(*_, **__):
+        raise OSError("Network is unreachable")
+
+    for name, class_name in [("cifar10", "CIFAR10"), ("stl10", "STL10"),
+                             ("imagenette", "Imagenette"), ("pets", "OxfordIIITPet")]:  # fmt: skip
+        monkeypatch.setattr(D.datasets, class_name, offline)
+        with pytest.raises(UserError, match=f"could not get {name}.*unreachable"):
+            load_data(name, "train", 32, root=tmp_path)
+
+
+def test_where_downloads_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIDINO_DATA", str(tmp_path))
+    assert D.data_root() == tmp_path
+    monkeypatch.delenv("MINIDINO_DATA")
+    assert D.data_root().name == "minidino"
+
+
+def test_real_photographs(shared_data, tmp_path):
+    with zipfile.ZipFile(shared_data / "imagenette128.zip") as archive:
+        wanted = [n for n in archive.namelist() if n.endswith(".webp")][::300]
+        archive.extractall(tmp_path, wanted)
+    data = load_data(str(tmp_path / "imagenette128"), "train", 128)
+    assert data.images.shape[1:] == (3, 128, 128) and len(data.classes) > 1 and not data.skipped
+    assert 60 < data.images.float().mean() < 190

@@ -1,0 +1,68 @@
+"""What is said in two places is the same in both, and the package keeps its order."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_dependency_is_bounded_on_both_sides():
+    project = PYPROJECT["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in (r for group in groups for r in group):
+        assert ">=" in requirement and "<" in requirement.split(">=")[1], requirement
+
+
+def test_environment_installs_this_repository_with_its_extras():
+    """Its pip part defers to pyproject.toml, so no version can disagree; Python is stated twice."""
+    text = (ROOT / "environment.yml").read_text()
+    extras = re.search(r"- -e \.\[(.+)\]", text).group(1).split(",")
+    assert set(extras) == set(PYPROJECT["project"]["optional-dependencies"])
+    assert f"python{PYPROJECT['project']['requires-python']}" in text
+
+
+def test_makefile_and_readme_install_the_same():
+    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
+    for name in ("Makefile", "README.md"):
+        assert f".[{extras}]" in (ROOT / name).read_text(), name
+
+
+def test_everything_imported_is_declared():
+    declared = {re.split(r"[><=]", r)[0] for r in PYPROJECT["project"]["dependencies"]}
+    declared = {"PIL" if name == "pillow" else name for name in declared}
+    import sys
+
+    for file in (ROOT / "minidino").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for top in (n.split(".")[0] for n in names):
+                assert top in declared | sys.stdlib_module_names | {"minidino"}, (file.name, top)
+
+
+# What a file may import of the package: only what stands to its left in the flow of data.
+FLOW = ["vit", "crops", "head", "loss", "teacher", "schedules", "collapse"]
+
+
+@pytest.mark.parametrize("name", FLOW)
+def test_the_pieces_stand_alone(name):
+    tree = ast.parse((ROOT / "minidino" / f"{name}.py").read_text())
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert not {m for m in imported if m and m.startswith("minidino")}
+
+
+def test_nothing_unpickles_or_evaluates_what_it_reads():
+    for file in (ROOT / "minidino").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            assert called not in {"eval", "exec", "pickle.load", "pickle.loads", "os.system"}, file
+            if called == "torch.load":
+                assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords)
+            assert not any(k.arg == "shell" for k in node.keywords), file

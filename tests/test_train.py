@@ -1,0 +1,348 @@
+"""The loop: one step against a plain float64 one, its order, resume, and clear stops."""
+
+import copy
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
+from minidino.crops import normalize
+from minidino.errors import UserError
+from minidino.train import (
+    Schedules,
+    Trainer,
+    TrainingDiverged,
+    batch_indices,
+    clip_gradients,
+    epochs_that_fit,
+    parameter_groups,
+    seed_of,
+    train,
+)
+
+CPU = torch.device("cpu")
+
+
+def steps_of(result):
+    return [line for line in result.history if "loss" in line]
+
+
+# ------------------------------------------------------------------ one step
+
+
+def test_ten_steps_equal_a_plain_float64_loop(tiny_config):
+    """Loss over pairs, clipping a tensor at a time, AdamW written out, a loop for the EMA."""
+    config = replace(tiny_config, drop_path_rate=0.0, clip_grad=0.05, freeze_last_layer_epochs=0.5)
+    trainer = Trainer(config, steps_per_epoch=6, device=CPU)
+    g = torch.Generator().manual_seed(0)
+    batches = [
+        torch.randint(0, 256, (4, 3, 48, 48), dtype=torch.uint8, generator=g) for _ in range(10)
+    ]
+
+    student = copy.deepcopy(trainer.student).double()
+    teacher = copy.deepcopy(student)
+    names = dict(student.named_parameters())
+    moments = {n: [torch.zeros_like(p), torch.zeros_like(p), 0] for n, p in names.items()}
+    center = torch.zeros(32, dtype=torch.float64)
+    s = trainer.schedules
+    for t, images in enumerate(batches):
+        views = trainer.crops(
+            images, torch.Generator().manual_seed(seed_of(config.seed, "step", t))
+        )
+        ours = trainer.step(images)
+
+        with torch.no_grad():
+            tl = teacher(views[0].double()).view(2, 4, -1)
+        sl = torch.cat([student(v.double()) for v in views]).view(6, 4, -1)
+        losses = []
+        for i in range(2):
+            q = F.softmax((tl[i] - center) / s.teacher_temp[t], dim=-1)
+            for j in range(6):
+                if i != j:
+                    losses.append(-(q * F.log_softmax(sl[j] / 0.1, dim=-1)).sum(-1).mean())
+        assert len(losses) == 10
+        loss = sum(losses) / 10
+        center = 0.9 * center + 0.1 * tl.flatten(0, 1).mean(0)
+        student.zero_grad()
+        loss.backward()
+        for n, p in names.items():
+            if not p.requires_grad or (n.startswith("head.last_layer") and t < 3):
+                continue
+            grad = p.grad * min(1.0, 0.05 / (p.grad.norm().item() + 1e-6))
+            decay = 0.0 if p.ndim == 1 else s.weight_decay[t]
+            m = moments[n]
+            m[2] += 1
+            m[0] = 0.9 * m[0] + 0.1 * grad
+            m[1] = 0.999 * m[1] + 0.001 * grad**2
+            step = (m[0] / (1 - 0.9 ** m[2])) / ((m[1] / (1 - 0.999 ** m[2])).sqrt() + 1e-8)
+            p.data = p.data - s.lr[t] * decay * p.data - s.lr[t] * step
+        mu = s.teacher_momentum[t]
+        for pt, ps in zip(teacher.parameters(), student.parameters(), strict=True):
+            pt.data = mu * pt.data + (1 - mu) * ps.data
+        assert ours["loss"].item() == pytest.approx(loss.item(), abs=2e-4)
+
+    # AdamW divides by the gradient's own size, so float32 noise in a tiny gradient shows.
+    for mine, plain in ((trainer.student, student), (trainer.teacher, teacher)):
+        ours, theirs = (
+            torch.cat([p.double().flatten() for p in m.parameters()]) for m in (mine, plain)
+        )
+        assert (ours - theirs).norm() / theirs.norm() < 2e-3
+    torch.testing.assert_close(trainer.criterion.center[0].double(), center, atol=1e-3, rtol=0)
+
+
+def test_loss_and_entropy_of_the_first_step_are_near_ln_k(tiny_config):
+    """Random prototypes hardly prefer any: both start just below ln K."""
+    trainer = Trainer(tiny_config, 6, CPU)
+    out = trainer.step(torch.randint(0, 256, (16, 3, 48, 48), dtype=torch.uint8))
+    assert out["entropy"] <= math.log(32) + 1e-5
+    assert out["loss"] >= out["entropy"]
+
+
+def test_teacher_gets_no_gradients_stays_in_eval_and_is_another_object(tiny_config):
+    trainer = Trainer(tiny_config, 6, CPU)
+    trainer.step(torch.randint(0, 256, (8, 3, 48, 48), dtype=torch.uint8))
+    assert all(p.grad is None and not p.requires_grad for p in trainer.teacher.parameters())
+    assert not any(m.training for m in trainer.teacher.modules())
+    assert trainer.student.training and trainer.criterion.training
+    ours = {p.data_ptr() for p in trainer.teacher.parameters()}
+    assert not ours & {p.data_ptr() for p in trainer.student.parameters()}
+
+
+def test_the_teacher_sees_global_views_only(tiny_config):
+    trainer = Trainer(tiny_config, 6, CPU)
+    seen = {"teacher": [], "student": []}
+    for name in seen:
+        getattr(trainer, name).backbone.register_forward_pre_hook(
+            lambda _, args, name=name: seen[name].append(tuple(args[0].shape))
+        )
+    trainer.step(torch.randint(0, 256, (8, 3, 48, 48), dtype=torch.uint8))
+    assert seen == {
+        "teacher": [(16, 3, 32, 32)],
+        "student": [(16, 3, 32, 32), (32, 3, 16, 16)],
+    }
+
+
+def test_the_last_layer_is_frozen_for_its_time_only(tiny_config):
+    trainer = Trainer(replace(tiny_config, freeze_last_layer_epochs=0.5), 6, CPU)
+    before = trainer.student.head.last_layer.weight_v.clone()
+    body = trainer.student.head.mlp[0].weight.clone()
+    images = torch.randint(0, 256, (8, 3, 48, 48), dtype=torch.uint8)
+    for _ in range(3):
+        trainer.step(images)
+    assert torch.equal(trainer.student.head.last_layer.weight_v, before)
+    assert not torch.equal(trainer.student.head.mlp[0].weight, body)
+    trainer.step(images)
+    assert not torch.equal(trainer.student.head.last_layer.weight_v, before)
+
+
+def test_parameter_groups_spare_biases_and_norms(tiny_config):
+    trainer = Trainer(tiny_config, 6, CPU)
+    decayed, plain = parameter_groups(trainer.student)
+    named = {id(p): n for n, p in trainer.student.named_parameters()}
+    names = {named[id(p)] for p in decayed["params"]}
+    assert {"backbone.cls_token", "backbone.pos_embed", "head.last_layer.weight_v"} <= names
+    assert not any(n.endswith("bias") or ".norm" in n for n in names)
+    assert plain["weight_decay"] == 0.0
+    assert all(p.ndim == 1 for p in plain["params"])
+    both = len(decayed["params"]) + len(plain["params"])
+    assert both == sum(p.requires_grad for p in trainer.student.parameters())
+
+
+def test_clipping_is_per_tensor():
+    p = [torch.nn.Parameter(torch.zeros(4)) for _ in range(3)]
+    p[0].grad, p[1].grad = torch.full((4,), 10.0), torch.full((4,), 0.1)
+    clip_gradients(p, 3.0)
+    assert p[0].grad.norm().item() == pytest.approx(3.0, rel=1e-5)
+    assert p[1].grad.tolist() == pytest.approx([0.1] * 4)
+
+
+def test_schedules_reach_what_the_config_says(tiny_config):
+    config = replace(tiny_config, epochs=10, warmup_epochs=2, warmup_teacher_temp=0.02,
+                     warmup_teacher_temp_epochs=3)  # fmt: skip
+    s = Schedules.of(config, 7)
+    assert all(len(v) == 70 for v in vars(s).values())
+    assert s.lr[0] == 0 and max(s.lr) == pytest.approx(config.base_lr * 16 / 256)
+    assert s.lr.index(max(s.lr)) in (13, 14)
+    assert s.weight_decay[0] == pytest.approx(0.04) and s.weight_decay[-1] == pytest.approx(
+        0.4, abs=1e-3
+    )
+    assert s.teacher_momentum[0] == pytest.approx(config.teacher_momentum)
+    assert 0.9999 < s.teacher_momentum[-1] < 1
+    assert s.teacher_temp[0] == 0.02 and s.teacher_temp[21] == pytest.approx(0.04)
+
+
+def test_every_image_once_an_epoch_in_a_new_order():
+    epochs = torch.cat(list(batch_indices(10, 5, seed=3, start=0, stop=4))).view(2, 10)
+    assert (epochs.sort(dim=1).values == torch.arange(10)).all()
+    assert not torch.equal(epochs[0], epochs[1])
+    late = list(batch_indices(10, 5, seed=3, start=3, stop=4))
+    assert torch.equal(late[0], epochs[1, 5:])
+
+
+# ------------------------------------------------------------------ the run
+
+
+def test_a_run_leaves_what_it_promises(tiny_config, tmp_path):
+    result = train(tiny_config, tmp_path / "run", progress=False)
+    assert result.finished and result.images_per_second > 0
+    lines = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert lines == result.history
+    assert [x["step"] for x in lines if "loss" in x] == list(range(1, 19))
+    assert [x["step"] for x in lines if "knn" in x] == [0, 18]
+    for x in steps_of(result):
+        assert x["kl"] == pytest.approx(x["loss"] - x["entropy"])
+    snapshots = sorted(p.name for p in (tmp_path / "run/snapshots").iterdir())
+    assert len(snapshots) == 3 and snapshots[-1] == "step_0000018.safetensors"
+    saved = json.loads((tmp_path / "run/config.json").read_text())
+    assert saved["config"]["seed"] == 0 and {"torch", "commit", "device"} <= set(saved)
+
+
+def test_the_checkpoint_holds_the_teacher_and_random_weights_are_where_it_began(
+    tiny_config, tmp_path
+):
+    result = train(replace(tiny_config, knn_evals=0), tmp_path / "run", progress=False)
+    backbone, config = load_backbone(tmp_path / "run")
+    x = normalize(torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8))
+    torch.testing.assert_close(backbone(x), result.backbone(x))
+    start = Trainer(config, 6, CPU).student.backbone.eval()
+    torch.testing.assert_close(random_backbone(config)(x), start(x))
+    assert (backbone(x) - start(x)).norm() > 1e-2
+
+
+def test_same_seed_same_result_other_seed_another(tiny_config):
+    config = replace(tiny_config, knn_evals=0, epochs=1)
+    runs = [train(replace(config, seed=s), progress=False) for s in (0, 0, 1)]
+    losses = [[x["loss"] for x in steps_of(r)] for r in runs]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_callers_random_state_is_left_alone(tiny_config):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train(replace(tiny_config, epochs=1, knn_evals=0), progress=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("stop_at", [6, 9], ids=["at an epoch's end", "within an epoch"])
+def test_resume_continues_exactly(tiny_config, tmp_path, monkeypatch, stop_at):
+    """Stopped by the clock and resumed: same weights, center, optimizer and metrics."""
+    whole = train(tiny_config, tmp_path / "whole", progress=False)
+
+    step = Trainer.step
+    clock = {"late": False}
+    monkeypatch.setattr("minidino.train.time_is_up", lambda *_: clock["late"])
+
+    def counted(self, images):
+        out = step(self, images)
+        clock["late"] = self.now == stop_at
+        return out
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    first = train(tiny_config, tmp_path / "parts", minutes=1, progress=False)
+    assert not first.finished
+    assert load_checkpoint(tmp_path / "parts")["step"] == stop_at
+    second = train(tiny_config, tmp_path / "parts", resume=True, progress=False)
+    assert second.finished
+
+    a, b = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
+    for part in ("student", "teacher", "loss"):
+        assert all(torch.equal(a[part][k], b[part][k]) for k in a[part])
+    for i, state in a["optimizer"]["state"].items():
+        assert all(torch.equal(v, b["optimizer"]["state"][i][k]) for k, v in state.items())
+
+    def timeless(history):
+        drop = {"seconds", "images_per_second"}
+        return [{k: v for k, v in line.items() if k not in drop} for line in history]
+
+    assert timeless(whole.history) == timeless(second.history)
+    on_disk = (tmp_path / "parts/metrics.jsonl").read_text().splitlines()
+    assert timeless(map(json.loads, on_disk)) == timeless(whole.history)
+
+
+def test_a_line_cut_short_by_a_kill_is_dropped(tiny_config, tmp_path):
+    config = replace(tiny_config, knn_evals=0)
+    whole = train(config, tmp_path / "run", progress=False)
+    state = load_checkpoint(tmp_path / "run")
+    log = tmp_path / "run/metrics.jsonl"
+    log.write_text(log.read_text() + '{"step": 19, "lo')
+    again = train(config, tmp_path / "run", resume=True, progress=False)
+    assert again.finished and again.history == whole.history
+    assert load_checkpoint(tmp_path / "run")["step"] == state["step"]
+
+
+def test_a_run_is_not_overwritten(tiny_config, tmp_path):
+    config = replace(tiny_config, epochs=1, knn_evals=0)
+    train(config, tmp_path / "run", progress=False)
+    before = (tmp_path / "run/checkpoint.pt").read_bytes()
+    with pytest.raises(UserError, match="--resume"):
+        train(config, tmp_path / "run", progress=False)
+    with pytest.raises(UserError, match="does not fit"):
+        train(replace(config, embed_dim=96), tmp_path / "run", resume=True, progress=False)
+    with pytest.raises(UserError, match="steps an epoch"):
+        train(replace(config, max_images=48), tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
+
+
+def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_checkpoint(tiny_config, tmp_path):
+    config = replace(tiny_config, base_lr=1e12, warmup_epochs=0, clip_grad=0, knn_evals=0)
+    with pytest.raises(TrainingDiverged, match="lower --base-lr"):
+        train(config, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run/checkpoint.pt").exists()
+
+
+def test_too_few_images_is_named(tiny_config):
+    with pytest.raises(UserError, match="1 image in things, fewer than one batch of 16"):
+        train(replace(tiny_config, max_images=1), progress=False)
+
+
+def test_no_such_device_is_named(tiny_config):
+    with pytest.raises(UserError, match="warp"):
+        train(tiny_config, device="warp", progress=False)
+
+
+def test_planning_is_in_proportion_to_the_time(tiny_config):
+    short, long = (epochs_that_fit(tiny_config, 96, m, CPU) for m in (0.05, 5))
+    assert 1 <= short and 20 * short < long
+
+
+@pytest.mark.parametrize(("fit", "expected"), [("fill", 7), ("shorten", 3), (None, 3)])
+def test_a_run_can_be_fitted_to_the_time(tiny_config, monkeypatch, fit, expected):
+    monkeypatch.setattr("minidino.train.epochs_that_fit", lambda *_: 7)
+    config = replace(tiny_config, knn_evals=0, max_images=32)
+    result = train(config, minutes=5, fit=fit, progress=False)
+    assert result.finished and result.config.epochs == expected
+    assert max(x["step"] for x in steps_of(result)) == 2 * expected
+
+
+@pytest.mark.slow
+def test_it_learns(tmp_path):
+    """A short run of the things recipe beats random weights on held-out images."""
+    from minidino.config import recipe
+    from minidino.demo import summarize
+
+    config = recipe("things", max_images=3000, epochs=6, knn_evals=0)
+    summary = summarize(train(config, tmp_path / "run", progress=False))
+    assert summary["knn"] > summary["knn_random"] + 5
+    assert summary["jaccard_best_head"] > 1.2 * summary["jaccard_best_head_random"]
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_the_cpu_in_fp32(tiny_config, monkeypatch):
+    """Without autocast the first steps' losses agree to 1e-3."""
+    real = torch.autocast
+    monkeypatch.setattr("torch.autocast", lambda *a, **k: real(*a, **(k | {"enabled": False})))
+    config = replace(tiny_config, epochs=1, knn_evals=0, drop_path_rate=0.0)
+    cpu, gpu = (steps_of(train(config, device=d, progress=False)) for d in ("cpu", "cuda"))
+    assert [x["loss"] for x in gpu] == pytest.approx([x["loss"] for x in cpu], abs=1e-3)
+
+
+@pytest.mark.gpu
+def test_cuda_trains_in_bf16_and_resumes(tiny_config, tmp_path):
+    result = train(tiny_config, tmp_path / "run", device="cuda", progress=False)
+    assert result.finished and all(math.isfinite(x["loss"]) for x in steps_of(result))
+    assert train(tiny_config, tmp_path / "run", resume=True, device="cuda", progress=False).finished

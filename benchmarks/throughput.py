@@ -28,7 +28,8 @@ warnings.filterwarnings("ignore")
 from minidino.config import TrainConfig, recipe  # noqa: E402
 from minidino.data import load_data  # noqa: E402
 from minidino.provenance import provenance  # noqa: E402
-from minidino.train import Trainer, batch_indices, parameter_groups, pick_device  # noqa: E402
+from minidino.train import pick_device  # noqa: E402
+from minidino.trainer import Trainer, batch_indices, parameter_groups  # noqa: E402
 
 
 def ours(config: TrainConfig, device: torch.device) -> Callable[[], None]:
@@ -202,7 +203,8 @@ def main(
         print(f"{name:16s} {middle:7.1f} images/s   ({low:.1f} to {high:.1f}, {rounds} rounds)")
     ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
     print(
-        f"{'ratio':16s} {statistics.median(ratios):7.2f}            ({min(ratios):.2f} to {max(ratios):.2f})"
+        f"{'ratio':16s} {statistics.median(ratios):7.2f}            "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
     )
     if out is not None:
         import lightly

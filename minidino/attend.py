@@ -4,6 +4,7 @@ Always beside the same backbone with random weights, because a mask over a big t
 middle of a picture scores well whatever made it.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from minidino import plots
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.checkpoint import build_backbone, load_weights
 from minidino.config import TrainConfig
-from minidino.crops import normalize
-from minidino.data import UnreadablePicture, list_pictures, load_data, open_picture, to_tensor
+from minidino.data import list_pictures, load_data
 from minidino.errors import UserError
+from minidino.pictures import UnreadablePicture, open_picture, to_tensor
+from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
 
@@ -146,3 +150,58 @@ def snapshots(run: Path, config: TrainConfig) -> list[tuple[int, VisionTransform
         load_weights(backbone, {k: v.float() for k, v in load_file(file).items()}, str(file))
         found.append((int(file.stem.removeprefix("step_")), backbone.eval()))
     return found
+
+
+def _spread(examples: Sequence[Example], count: int) -> list[int]:
+    """Positions of at most ``count`` examples, evenly spread."""
+    step = max(1, len(examples) // count)
+    return list(range(0, len(examples), step))[:count]
+
+
+def draw_attention(
+    out: Path,
+    examples: Sequence[Example],
+    maps: Sequence[Tensor],
+    random_maps: Sequence[Tensor],
+    count: int,
+    title: str,
+) -> None:
+    """``attention.png`` of some examples, and in ``maps/`` each one's mean map and its mask."""
+    (out / "maps").mkdir(parents=True, exist_ok=True)
+    drawn = _spread(examples, count)
+    images = [examples[i].image for i in drawn]
+    known = all(e.mask is not None for e in examples)
+    truth = [_at_image_size(examples[i]) for i in drawn] if known else None
+    figure = plots.attention_figure(
+        images, [maps[i] for i in drawn], [random_maps[i] for i in drawn], truth, title
+    )
+    plots.save(figure, out / "attention.png")
+    for i in drawn:
+        name = re.sub(r"[^\w.-]+", "_", Path(examples[i].name).with_suffix("").as_posix())
+        mean, size = maps[i].mean(dim=0, keepdim=True), tuple(examples[i].image.shape[-2:])
+        for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
+            picture = plots.grayscale_png(plots.enlarge(values, size)[0])
+            Image.fromarray(picture).save(out / "maps" / f"{name}.{kind}.png")
+
+
+def draw_filmstrip(
+    out: Path,
+    run: Path,
+    config: TrainConfig,
+    device: torch.device,
+    examples: Sequence[Example],
+    count: int,
+) -> None:
+    """``filmstrip.png``, if the training run kept snapshots."""
+    chosen = [examples[i] for i in _spread(examples, count)]
+    film = [(f"step {s}", maps_of(b.to(device), chosen)) for s, b in snapshots(run, config)]
+    if film:
+        title = "The teacher's attention (mean of heads) while it trains"
+        figure = plots.filmstrip_figure([e.image for e in chosen], film, title)
+        plots.save(figure, out / "filmstrip.png")
+
+
+def _at_image_size(example: Example) -> Tensor:
+    mask = example.mask[None, None].float()
+    size = tuple(example.image.shape[-2:])
+    return F.interpolate(mask, size=size, mode="nearest")[0, 0].bool()

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from minidino.crops import normalize
+from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
 

@@ -8,27 +8,31 @@ import contextlib
 import functools
 import io
 import json
-import re
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import tyro
-from PIL import Image
 
 from minidino import plots
-from minidino.attend import Example, load_examples, maps_of, mask_scores, snapshots
-from minidino.attention import mass_mask
+from minidino.attend import (
+    draw_attention,
+    draw_filmstrip,
+    load_examples,
+    maps_of,
+    mask_scores,
+)
 from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
+from minidino.compare import compare
 from minidino.config import RECIPES, TrainConfig, recipe
-from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.data import StreamedFolder, load_data
 from minidino.demo import describe, run_demo
 from minidino.errors import UserError
-from minidino.evaluate import accuracy, extract_features, knn_predict, linear_probe
+from minidino.evaluate import knn_predict, linear_probe
 from minidino.train import pick_device, train
 
 Checkpoint = Annotated[
@@ -53,8 +57,13 @@ def demo_command(
     print(describe(summary, out))
 
 
-def make_train_command(base: TrainConfig, epochs_given: bool):
-    """The train command, its settings shown with the values of the chosen recipe."""
+def make_train_command(base: TrainConfig, epochs: int | None):
+    """The train command, its settings shown with the values of the chosen recipe.
+
+    Args:
+        base: the recipe, at the length asked for.
+        epochs: that length, if one was asked for.
+    """
 
     def train_command(
         config: Annotated[TrainConfig, tyro.conf.arg(name="", prefix_name=False)] = base,
@@ -75,15 +84,17 @@ def make_train_command(base: TrainConfig, epochs_given: bool):
             out: Folder for checkpoint.pt, metrics.jsonl and snapshots (default: runs/RECIPE).
             minutes: Time limit. Without --epochs, as many epochs as fit are planned; with it,
                 training stops when the time is up, and --resume goes on.
-            resume: Go on from the checkpoint in --out.
+            resume: Go on from the checkpoint in --out, with the settings it was started with.
             device: cpu or cuda; by default cuda where there is one.
         """
         out = out or Path("runs") / recipe
         if minutes is not None and minutes <= 0:
             raise UserError(f"--minutes is {minutes}; it must be positive")
         if resume and (out / "checkpoint.pt").exists():
-            config = _saved_config(out, config, epochs_given)
-        fit = None if epochs_given else "fill"
+            names = [f.name for f in fields(config)]
+            asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
+            config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))
+        fit = None if epochs else "fill"
         result = train(config, out, resume=resume, minutes=minutes, fit=fit, device=device)
         state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
         print(
@@ -94,49 +105,21 @@ def make_train_command(base: TrainConfig, epochs_given: bool):
     return train_command
 
 
-def _saved_config(out: Path, asked: TrainConfig, epochs_given: bool) -> TrainConfig:
+def _saved_config(out: Path, asked: dict[str, object]) -> TrainConfig:
     """The settings a run was started with, which a resume keeps.
 
     Raises:
         UserError: if others are asked for.
     """
     saved = TrainConfig.from_dict(load_checkpoint(out)["config"])
-    if not epochs_given:
-        asked = replace(asked, epochs=saved.epochs)
-    different = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(asked, f.name)]
+    different = [
+        f"{name} was {getattr(saved, name)}, asked for {value}"
+        for name, value in asked.items()
+        if getattr(saved, name) != value
+    ]
     if different:
-        changes = ", ".join(
-            f"{n} was {getattr(saved, n)}, asked for {getattr(asked, n)}" for n in different[:3]
-        )
-        raise UserError(f"{out} was started with other settings ({changes}); use another --out")
+        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
     return saved
-
-
-def _features(model, data: Pictures | StreamedFolder, **how) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features and labels of what could be read."""
-    batches = data.batches(torch.arange(len(data)).split(256))
-    features = extract_features(model, batches, **how)
-    if isinstance(data, StreamedFolder) and data.skipped:
-        good = torch.tensor([f not in data.skipped for f in data.files])
-        return features[good], data.labels[good]
-    return features, data.labels
-
-
-def _compare(checkpoint, data, max_images, device, judge, **how) -> dict[str, float]:
-    """Accuracy of trained and of random weights, judged the same way on the same pictures."""
-    trained, config = load_backbone(Path(checkpoint))
-    spec = data or config.data
-    bank = load_data(spec, "labelled", config.eval_size, max_images=max_images, seed=config.seed)
-    if bank.labels is None:
-        raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")
-    test = load_data(spec, "test", config.eval_size)
-    where = pick_device(device)
-    scores = {"train_images": len(bank), "test_images": len(test)}
-    for name, model in (("trained", trained), ("random", random_backbone(config))):
-        features = _features(model.to(where), bank, progress=f"features, {name} weights", **how)
-        queries, labels = _features(model, test, **how)
-        scores[name] = accuracy(judge(*features, queries), labels)
-    return scores
 
 
 def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
@@ -176,7 +159,7 @@ def knn_command(
     def judge(bank, labels, queries):
         return knn_predict(bank, labels, queries, k, temperature)
 
-    scores = _compare(checkpoint, data, max_images, device, judge)
+    scores = compare(checkpoint, data, judge, max_images=max_images, device=device)
     _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
 
 
@@ -206,7 +189,9 @@ def linear_command(
     def judge(features, labels, queries):
         return linear_probe(features, labels, queries, epochs)
 
-    scores = _compare(checkpoint, data, max_images, device, judge, n_last_blocks=blocks)
+    scores = compare(
+        checkpoint, data, judge, max_images=max_images, device=device, n_last_blocks=blocks
+    )
     _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)
 
 
@@ -257,46 +242,14 @@ def attend_command(
             f"{floor['jaccard_best_head']:.2f}, {len(examples)} images"
         )
     try:
-        (out / "maps").mkdir(parents=True, exist_ok=True)
-        _write_attention(
-            out, run, config, where, examples, maps, random_maps, known, pictures, title
-        )
+        draw_attention(out, examples, maps, random_maps, pictures, title)
+        draw_filmstrip(out, run, config, where, examples, pictures)
         if known:
             both = {"trained": scores, "random": floor, "images": len(examples)}
             (out / "scores.json").write_text(json.dumps(both, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from None
     print(f"wrote {out / 'attention.png'}")
-
-
-def _write_attention(
-    out, run, config, where, examples: list[Example], maps, random_maps, known, pictures, title
-) -> None:
-    step = max(1, len(examples) // pictures)
-    drawn = list(range(0, len(examples), step))[:pictures]
-    images = [examples[i].image for i in drawn]
-    truth = [_at_image_size(examples[i]) for i in drawn] if known else None
-    figure = plots.attention_figure(
-        images, [maps[i] for i in drawn], [random_maps[i] for i in drawn], truth, title
-    )
-    plots.save(figure, out / "attention.png")
-    chosen = [examples[i] for i in drawn]
-    moments = [(f"step {s}", maps_of(b.to(where), chosen)) for s, b in snapshots(run, config)]
-    if moments:
-        figure = plots.filmstrip_figure(images, moments, f"Mean attention while training: {run}")
-        plots.save(figure, out / "filmstrip.png")
-    for i in drawn:
-        name = re.sub(r"[^\w.-]+", "_", Path(examples[i].name).with_suffix("").as_posix())
-        mean, size = maps[i].mean(dim=0, keepdim=True), tuple(examples[i].image.shape[-2:])
-        for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
-            picture = plots.grayscale_png(plots.enlarge(values, size)[0])
-            Image.fromarray(picture).save(out / "maps" / f"{name}.{kind}.png")
-
-
-def _at_image_size(example: Example) -> torch.Tensor:
-    mask = example.mask[None, None].float()
-    size = tuple(example.image.shape[-2:])
-    return torch.nn.functional.interpolate(mask, size=size, mode="nearest")[0, 0].bool()
 
 
 def data_command(
@@ -346,9 +299,12 @@ def _run(argv: list[str]) -> None:
     early, _ = first.parse_known_args(argv)
     training = argv[:1] == ["train"]
     base = recipe(early.recipe) if training else RECIPES["things"]
+    epochs = int(early.epochs) if training and (early.epochs or "").isdecimal() else None
+    if epochs:  # what is no number is the parser's to refuse
+        base = base.with_epochs(epochs)
     commands = {
         "demo": demo_command,
-        "train": make_train_command(base, early.epochs is not None),
+        "train": make_train_command(base, epochs),
         "knn": knn_command,
         "linear": linear_command,
         "attend": attend_command,

@@ -109,6 +109,20 @@ class TrainConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
 
+    def with_epochs(self, epochs: int) -> "TrainConfig":
+        """A longer or shorter training in which warm-ups and freezing keep their share.
+
+        Ten epochs of warm-up fit 100 epochs; in a run of 5 they would never end.
+        """
+        share = epochs / self.epochs
+        return replace(
+            self,
+            epochs=epochs,
+            warmup_epochs=self.warmup_epochs * share,
+            warmup_teacher_temp_epochs=self.warmup_teacher_temp_epochs * share,
+            freeze_last_layer_epochs=self.freeze_last_layer_epochs * min(share, 1.0),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists: what a checkpoint and a JSON file keep."""
         return asdict(self)
@@ -130,30 +144,32 @@ class TrainConfig:
 
 # ---------------------------------------------------------------- recipes
 
-# Minutes on two CPU cores.
+# Minutes on two CPU cores. The settings were chosen on the validation images of seed 0.
 THINGS = TrainConfig(
     data="things",
-    image_size=48,
-    eval_size=48,
-    max_images=10_000,
-    patch_size=8,
+    image_size=60,
+    eval_size=60,
+    max_images=8000,
+    patch_size=6,
     embed_dim=96,
     depth=3,
     num_heads=4,
     drop_path_rate=0.0,
-    out_dim=128,
+    out_dim=512,
     hidden_dim=256,
     bottleneck_dim=64,
-    global_size=32,
-    local_size=16,
+    global_size=36,
+    local_size=18,
     n_local=4,
-    local_scale=(0.1, 0.5),
-    # A 32 px view bears a third of the blur that a 224 px view does.
+    # A local view of less than this often shows nothing of the thing.
+    local_scale=(0.15, 0.5),
+    # A 36 px view bears a fraction of the blur that a 224 px view does.
     appearance=Appearance(blur_p=(0.5, 0.1, 0.2), blur_sigma=(0.1, 1.0)),
-    epochs=10,
-    base_lr=8e-3,
-    warmup_epochs=1,
-    teacher_momentum=0.98,
+    epochs=3,
+    base_lr=4e-3,
+    warmup_epochs=0.6,
+    # 375 steps: a half-life of 46 steps at the start.
+    teacher_momentum=0.985,
 )
 
 # Small photographs (128 px) on one GPU, or with patience on a CPU: ViT-Ti/8.

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from minidino import plots
-from minidino.attend import Example, maps_of, snapshots
+from minidino.attend import Example, draw_filmstrip, maps_of
 from minidino.attention import score_attention
 from minidino.checkpoint import random_backbone
-from minidino.config import TrainConfig, recipe
+from minidino.config import recipe
 from minidino.data import load_data
+from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
 from minidino.provenance import provenance
 from minidino.train import TrainResult, pick_device, train
@@ -24,7 +25,12 @@ def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | No
 
     Returns:
         The content of ``summary.json``.
+
+    Raises:
+        UserError: if ``out`` cannot be written or holds a run already.
     """
+    if (out / "checkpoint.pt").exists():
+        raise UserError(f"{out} already holds a run; remove it, or change --out")
     config = recipe("things", seed=seed)
     result = train(config, out, minutes=minutes, fit="shorten", device=device)
     summary = summarize(result, device)
@@ -74,7 +80,8 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
     images, masks = [e.image for e in examples], [e.mask for e in examples]
     ratio = summary["jaccard_best_head"] / max(summary["jaccard_best_head_random"], 1e-9)
     title = (
-        f"Where a ViT looks after {summary['train_seconds'] / 60:.1f} minutes of DINO, without labels\n"
+        f"Where a ViT looks after {summary['train_seconds'] / 60:.1f} minutes of DINO, "
+        f"without labels\n"
         f"k-NN {summary['knn']:.1f}% (random weights {summary['knn_random']:.1f}%)   "
         f"best head's Jaccard {summary['jaccard_best_head']:.2f} "
         f"({ratio:.1f} x random weights' {summary['jaccard_best_head_random']:.2f}), "
@@ -87,9 +94,7 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
     plots.save(figure, out / "attention.png")
     title = f"DINO on ThingsOnStuff: {config.epochs} epochs in {summary['train_seconds']:.0f} s"
     plots.save(plots.curves_figure(result.history, config.out_dim, title), out / "curves.png")
-    moments = [(f"step {s}", maps_of(b.to(where), examples)) for s, b in snapshots(out, config)]
-    title = "The teacher's attention (mean of heads) while it trains"
-    plots.save(plots.filmstrip_figure(images, moments, title), out / "filmstrip.png")
+    draw_filmstrip(out, out, config, where, examples, len(examples))
 
 
 def describe(summary: dict, out: Path) -> str:
@@ -100,7 +105,8 @@ def describe(summary: dict, out: Path) -> str:
             "",
             f"trained {s['epochs']} epochs in {s['train_seconds']:.0f} s on {s['device']} "
             f"({s['images_per_second']:.0f} images/s), no labels used",
-            f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   random weights {s['knn_random']:5.1f}%",
+            f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   "
+            f"random weights {s['knn_random']:5.1f}%",
             f"  Jaccard of the best head     {s['jaccard_best_head']:.3f}    "
             f"random weights {s['jaccard_best_head_random']:.3f}",
             f"look at {out / 'attention.png'}, filmstrip.png and curves.png beside it",

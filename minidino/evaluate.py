@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from minidino.crops import normalize
+from minidino.pixels import normalize
 
 
 @torch.no_grad()

@@ -87,7 +87,7 @@ def attention_figure(
     names += ["truth"] if known else []
     names += ["random weights,\nbest head" if known else "random weights,\nmean of heads"]
     aspect = max(image.shape[-2] / image.shape[-1] for image in images)
-    figure, axes = _grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=1.05)
+    figure, axes = _grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=0.95)
     for ax, name in zip(axes[0], names, strict=True):
         ax.set_title(name, fontsize=9)
     for r, (row, image) in enumerate(zip(axes, images, strict=True)):
@@ -166,7 +166,7 @@ def filmstrip_figure(
         moments: (name, maps), with maps (heads, h, w) for each image.
     """
     aspect = max(image.shape[-2] / image.shape[-1] for image in images)
-    figure, axes = _grid(len(images), 1 + len(moments), cell=1.2, aspect=min(aspect, 1.5), top=0.8)
+    figure, axes = _grid(len(images), 1 + len(moments), cell=1.2, aspect=min(aspect, 1.5), top=0.6)
     axes[0, 0].set_title("image", fontsize=9)
     for r, image in enumerate(images):
         axes[r, 0].imshow(to_picture(image), interpolation="nearest")
@@ -195,7 +195,7 @@ def contact_sheet(
     columns = min(columns, len(images))
     blocks = -(-len(images) // columns)
     rows_each = 1 if masks is None else 2
-    figure, axes = _grid(blocks * rows_each, columns, cell=1.1, top=0.75)
+    figure, axes = _grid(blocks * rows_each, columns, cell=1.1, top=0.35)
     for ax in axes.flat:
         ax.axis("off")
     for i, image in enumerate(images):
@@ -203,8 +203,9 @@ def contact_sheet(
         ax = axes[r * rows_each, c]
         ax.imshow(to_picture(image), interpolation="nearest")
         if labels is not None and len(classes):
-            ax.text(0.03, 0.03, str(classes[labels[i]])[:16], transform=ax.transAxes, color="white",
-                    fontsize=7, bbox=dict(facecolor="black", alpha=0.6, edgecolor="none", pad=1))  # fmt: skip
+            name = str(classes[labels[i]])[:16]
+            box = dict(facecolor="black", alpha=0.6, edgecolor="none", pad=1)
+            ax.text(0.03, 0.03, name, transform=ax.transAxes, color="white", fontsize=7, bbox=box)
         if masks is not None:
             axes[r * rows_each + 1, c].imshow(masks[i].cpu().numpy(), cmap="gray", vmin=0, vmax=1)
     figure.suptitle(title, fontsize=12, y=1.0, va="top")

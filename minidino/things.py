@@ -17,18 +17,19 @@ import torch
 from torch import Tensor
 
 CLASSES = (
-    "disc", "square", "triangle", "star", "flower", "cross", "gear", "heart", "drop", "moon",
+    "disc", "square", "triangle", "star", "flower", "cross", "gear", "heart", "drop", "leaf",
 )  # fmt: skip
 
 # Five colours make ten pairs, one per class. Every colour belongs to four classes, so no
 # single pixel gives a class away: the two colours, and how they are woven, do.
 COLORS = np.array(
-    [[0.90, 0.22, 0.20], [0.98, 0.78, 0.15], [0.16, 0.62, 0.32], [0.15, 0.40, 0.85],
-     [0.93, 0.93, 0.90]], dtype=np.float32,
+    [[0.95, 0.30, 0.25], [0.98, 0.82, 0.20], [0.20, 0.75, 0.35], [0.25, 0.50, 0.98],
+     [0.95, 0.95, 0.92]], dtype=np.float32,
 )  # fmt: skip
 PAIRS = np.array([(i, j) for i in range(5) for j in range(i + 1, 5)])
 
-GRAIN = 0.20  # standard deviation of the noise, black to white being 1
+STUFF = 0.40  # gray of the background: a little darker than most things
+GRAIN = 0.13  # standard deviation of the noise, black to white being 1
 CHUNK = 256  # images drawn from one random stream; image i is the same whatever the total
 
 
@@ -79,52 +80,52 @@ class ThingsOnStuff:
 def _draw_chunk(rng: np.random.Generator, size: int, stuff: str):
     """CHUNK images (n, size, size, 3) uint8, labels (n,) and masks (n, size, size)."""
     n = CHUNK
-    column = (n, 1, 1)
+
+    def uniform(low: float, high: float, channels: int = 1) -> np.ndarray:
+        """A number for each image, shaped to go with its pixels."""
+        shape = (n, 1, 1) if channels == 1 else (n, 1, 1, channels)
+        return rng.uniform(low, high, shape).astype(np.float32)
+
     label = rng.integers(len(CLASSES), size=n)
     # A thing's area is that of a disc of this radius, whatever its shape.
-    radius = rng.uniform(0.22, 0.30, n) * size
-    margin = 1.15 * radius
-    x0, y0 = (rng.uniform(margin, size - margin) for _ in range(2))
-    angle = rng.uniform(0, 2 * np.pi, n)
-    shade = rng.uniform(0.6, 1.05, (n, 1)) * rng.uniform(0.95, 1.05, (n, 3))
-    phase_u, phase_v = rng.uniform(0, 2 * np.pi, (2, n))
+    radius = uniform(0.22, 0.30) * size
+    x0, y0 = (1.15 * radius + uniform(0, 1) * (size - 2.3 * radius) for _ in range(2))
+    angle, phase_u, phase_v = (uniform(0, 2 * np.pi) for _ in range(3))
+    shade = uniform(0.75, 1.05)[..., None] * uniform(0.96, 1.04, channels=3)
 
     pixel = np.arange(size, dtype=np.float32) + 0.5
-    dx = pixel[None, None, :] - x0.astype(np.float32).reshape(column)
-    dy = pixel[None, :, None] - y0.astype(np.float32).reshape(column)
-    cos, sin = (f(angle).astype(np.float32).reshape(column) for f in (np.cos, np.sin))
+    dx, dy = pixel[None, None, :] - x0, pixel[None, :, None] - y0
+    cos, sin = np.cos(angle), np.sin(angle)
     u, v = cos * dx + sin * dy, cos * dy - sin * dx  # pixels, in the thing's own axes
 
     # Coverage of a pixel by the thing: 1 inside, 0 outside, a soft edge one pixel wide.
-    rho = np.hypot(u, v)
-    bins = (np.arctan2(v, u) * (OUTLINES.shape[1] / (2 * np.pi))).astype(np.int32)
-    edge = OUTLINES[label.reshape(column), bins % OUTLINES.shape[1]]
-    alpha = np.clip(edge * radius.astype(np.float32).reshape(column) - rho + 0.5, 0, 1)
+    direction = (np.arctan2(v, u) * (OUTLINES.shape[1] / (2 * np.pi))).astype(np.int32)
+    outline = OUTLINES[label[:, None, None], direction % OUTLINES.shape[1]] * radius
+    alpha = np.clip(outline - np.hypot(u, v) + 0.5, 0, 1)[..., None]
 
-    # Texture: how much of the class's second colour, in waves a few pixels long.
-    wave = 2 * np.pi / (size * rng.uniform(0.115, 0.145, n))
-    wave = wave.astype(np.float32).reshape(column)
-    u = u * wave + phase_u.astype(np.float32).reshape(column)
-    v = v * wave + phase_v.astype(np.float32).reshape(column)
+    # Texture: where the class's second colour is, in waves about a fifth of the image long.
+    # How much of the thing it covers varies, so the mean colour is a poor guide to the class.
+    wave = 2 * np.pi / (size * uniform(0.18, 0.22))
+    u, v = u * wave + phase_u, v * wave + phase_v
     weave = np.empty_like(u)
     for c, texture in enumerate(TEXTURES):
         chosen = label == c
         weave[chosen] = texture(u[chosen], v[chosen])
-    weave = np.clip(0.5 + 1.5 * weave, 0, 1)[..., None]
+    weave = np.clip(uniform(0.2, 0.8) + 1.5 * weave, 0, 1)[..., None]
     first, second = (COLORS[PAIRS[label, k]].reshape(n, 1, 1, 3) for k in (0, 1))
-    thing = (first + weave * (second - first)) * shade.reshape(n, 1, 1, 3).astype(np.float32)
+    thing = (first + weave * (second - first)) * shade
 
     image = _background(rng, n, stuff)
-    image = image + alpha[..., None] * (thing - image)
+    image = image + alpha * (thing - image)
     image += _grain(rng, n, size)
     image = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
-    return image, label, alpha > 0.5
+    return image, label, alpha[..., 0] > 0.5
 
 
 def _background(rng: np.random.Generator, n: int, stuff: str) -> np.ndarray:
     """(n, 1, 1, 3): the same gray for every image, or a colour for each."""
     if stuff == "noise":
-        return np.full((n, 1, 1, 3), 0.45, np.float32)
+        return np.full((n, 1, 1, 3), STUFF, np.float32)
     return rng.uniform(0.1, 0.9, (n, 1, 1, 3)).astype(np.float32)
 
 
@@ -143,31 +144,38 @@ def _grain(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
 
 
 def _outlines(steps: int = 720) -> np.ndarray:
-    """Distance from the centre to the outline, by direction: (10, steps), area that of a unit disc."""
+    """Distance from centre to outline by direction, (10, steps); each of a unit disc's area."""
     t = np.arange(steps) * (2 * np.pi / steps)
-    turned = (t + np.pi) % (2 * np.pi) - np.pi  # -pi..pi, 0 along the first axis
 
     def polygon(k: int) -> np.ndarray:
         sector = 2 * np.pi / k
         return 1 / np.cos((t + sector / 2) % sector - sector / 2)
 
-    def petals(k: int, depth: float, sharpness: float = 1.0) -> np.ndarray:
+    def waves(k: int, depth: float, sharpness: float) -> np.ndarray:
         wave = np.cos(k * t)
         return 1 + depth * np.sign(wave) * np.abs(wave) ** sharpness
 
-    arm = np.minimum(np.abs(np.cos(t)), np.abs(np.sin(t)))  # 0 along an arm of the cross
+    def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """A closed curve of points, seen from the middle of its height and width."""
+        x, y = x - (x.max() + x.min()) / 2, y - (y.max() + y.min()) / 2
+        order = np.argsort(np.arctan2(y, x))
+        angle, radius = np.arctan2(y, x)[order], np.hypot(x, y)[order]
+        return np.interp(t, angle, radius, period=2 * np.pi)
+
+    along, across = np.abs(np.cos(t)), np.abs(np.sin(t))
+    bar = np.minimum(along, across)  # 0 in the middle of an arm of the cross
     shapes = {
         "disc": np.ones(steps),
         "square": polygon(4),
         "triangle": polygon(3),
-        "star": 0.55 + 0.9 * np.abs(((5 * t / (2 * np.pi)) % 1) - 0.5) ** 1.0,
-        "flower": petals(6, 0.28),
-        "cross": np.minimum(1.0 / np.maximum(np.abs(np.cos(t)), np.abs(np.sin(t))),
-                            0.40 / np.maximum(arm, 1e-6)),
-        "gear": petals(9, 0.16, 0.25),
-        "heart": 0.75 + 0.55 * np.sqrt(np.abs(turned) / np.pi) * (1.2 - np.cos(turned)) / 1.1,
-        "drop": 1 / (1.35 - np.cos(t)) ** 0.7,
-        "moon": 1 / (np.cos(t) ** 2 / 1.7 + np.sin(t) ** 2 * 1.7) ** 0.5,
+        "star": 0.5 + 1.1 * np.abs((5 * t / (2 * np.pi)) % 1 - 0.5),
+        "flower": waves(6, 0.28, 1.0),
+        "cross": np.minimum(1 / np.maximum(along, across), 0.36 / np.maximum(bar, 1e-6)),
+        "gear": waves(9, 0.16, 0.25),
+        "heart": curve(16 * np.sin(t) ** 3,
+                       13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)),
+        "drop": curve(np.cos(t), np.sin(t) * np.sin(t / 2) ** 2 * 0.9),
+        "leaf": 1 / (0.55 + 0.9 * across ** 1.3),
     }  # fmt: skip
     r = np.stack([shapes[name] for name in CLASSES])
     return (r / np.sqrt((r**2).mean(axis=1, keepdims=True))).astype(np.float32)

@@ -12,7 +12,7 @@ from minidino.attention import (
     score_attention,
     upsample_mask,
 )
-from minidino.crops import normalize
+from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
 

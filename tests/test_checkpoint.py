@@ -8,7 +8,7 @@ import torch
 
 from minidino.checkpoint import load_backbone, load_checkpoint, load_weights, save_checkpoint
 from minidino.errors import UserError
-from minidino.train import Trainer
+from minidino.trainer import Trainer
 
 
 @pytest.fixture

@@ -55,9 +55,20 @@ def test_train_stop_resume_and_use(tmp_path, capsys):
     assert code == 2 and "--resume" in err
     code, said, _ = minidino("train", *SMALL, "--out", out, "--resume", capsys=capsys)
     assert code == 0 and load_checkpoint(out)["step"] == before == 4
+    code, said, _ = minidino("train", "--out", out, "--resume", capsys=capsys)
+    assert code == 0 and "finished" in said  # the settings need not be said again
     other = [*SMALL[:-2], "--seed", "5", "--device", "cpu", "--out", out, "--resume"]
     code, _, err = minidino("train", *other, capsys=capsys)
     assert code == 2 and "seed was 0, asked for 5" in err
+
+
+def test_epochs_scale_the_warmup_unless_it_is_given(tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(cli, "train", lambda config, *a, **k: seen.append(config) or 1 / 0)
+    for extra in (["--epochs", "50"], ["--epochs", "50", "--warmup-epochs", "3"], []):
+        with pytest.raises(ZeroDivisionError):
+            minidino("train", "--recipe", "paper-vits16", *extra, capsys=capsys)
+    assert [(c.epochs, c.warmup_epochs) for c in seen] == [(50, 5), (50, 3), (100, 10)]
 
 
 def test_knn_and_linear_compare_with_random_weights(run, tmp_path, capsys):
@@ -132,6 +143,10 @@ def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys)
     assert wanted <= set(summary)
     for name in ("attention.png", "curves.png", "filmstrip.png"):
         assert Image.open(out / name).width > 500
+    before = (out / "summary.json").read_bytes()
+    code, _, err = minidino("demo", "--out", out, capsys=capsys)
+    assert code == 2 and "change --out" in err
+    assert (out / "summary.json").read_bytes() == before
 
 
 # ------------------------------------------------------------------ mistakes

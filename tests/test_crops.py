@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 
 from minidino import crops as C
+from minidino import pixels as P
 from minidino.crops import Appearance, MultiCrop
 
 PLAIN = Appearance(jitter_p=0, grayscale_p=0, blur_p=(0, 0, 0), solarize_p=0)
@@ -25,7 +26,7 @@ def pictures(images):
 
 
 def unnormalize(x):
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (C.IMAGENET_MEAN, C.IMAGENET_STD))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (P.IMAGENET_MEAN, P.IMAGENET_STD))
     return x * std + mean
 
 
@@ -37,7 +38,7 @@ def unnormalize(x):
 def test_crop_resize_is_torchvisions_antialiased_bicubic(images, size, flip):
     boxes = torch.tensor([[0, 0, 40, 56], [3, 7, 30, 25], [10, 20, 5, 36], [39, 55, 1, 1],
                           [0, 30, 40, 26], [8, 8, 24, 24]])  # fmt: skip
-    ours = C.crop_resize(images, boxes, torch.full((6,), flip), size)
+    ours = P.crop_resize(images, boxes, torch.full((6,), flip), size)
     for image, (top, left, h, w), mine in zip(images, boxes.tolist(), ours, strict=True):
         theirs = tv.resized_crop(
             image.float() / 255, top, left, h, w, [size, size], InterpolationMode.BICUBIC, True
@@ -49,7 +50,7 @@ def test_crop_resize_is_torchvisions_antialiased_bicubic(images, size, flip):
 def test_crop_resize_is_pils_within_its_rounding(images):
     """PIL rounds to 8 bits after each axis; we never do, so up to 2 of 255 apart."""
     box = torch.tensor([[4, 6, 30, 40]] * 6)
-    ours = C.crop_resize(images, box, torch.zeros(6, dtype=torch.bool), 20)
+    ours = P.crop_resize(images, box, torch.zeros(6, dtype=torch.bool), 20)
     for image, mine in zip(images, ours, strict=True):
         picture = Image.fromarray(image.permute(1, 2, 0).numpy())
         picture = picture.crop((6, 4, 46, 34)).resize((20, 20), Image.Resampling.BICUBIC)
@@ -59,24 +60,24 @@ def test_crop_resize_is_pils_within_its_rounding(images):
 def test_a_crop_never_sees_pixels_outside_its_box(images):
     """A kernel that reaches past the box would mix in the neighbourhood."""
     box = torch.tensor([[10, 10, 16, 16]] * 6)
-    before = C.crop_resize(images, box, torch.zeros(6, dtype=torch.bool), 8)
+    before = P.crop_resize(images, box, torch.zeros(6, dtype=torch.bool), 8)
     changed = images.clone()
     outside = torch.ones(40, 56, dtype=torch.bool)
     outside[10:26, 10:26] = False
     changed[:, :, outside] = 255 - changed[:, :, outside]
-    after = C.crop_resize(changed, box, torch.zeros(6, dtype=torch.bool), 8)
+    after = P.crop_resize(changed, box, torch.zeros(6, dtype=torch.bool), 8)
     assert torch.equal(before, after)
 
 
 @pytest.mark.parametrize("shift", [-0.5, -0.1, 0.0, 0.03, 0.3])
 def test_hue(pictures, shift):
-    ours = C.shift_hue(pictures, torch.full((6,), shift))
+    ours = P.shift_hue(pictures, torch.full((6,), shift))
     torch.testing.assert_close(ours, tv.adjust_hue(pictures, shift), atol=2e-5, rtol=0)
 
 
 def test_hue_of_gray_stays_gray():
     gray = torch.full((1, 3, 4, 4), 0.3)
-    torch.testing.assert_close(C.shift_hue(gray, torch.tensor([0.2])), gray)
+    torch.testing.assert_close(P.shift_hue(gray, torch.tensor([0.2])), gray)
 
 
 def test_jitter_in_every_order_is_torchvisions_operations_in_that_order(pictures):
@@ -87,7 +88,7 @@ def test_jitter_in_every_order_is_torchvisions_operations_in_that_order(pictures
     factors = torch.rand(24, 4, generator=g) * torch.tensor([0.8, 0.8, 0.4, 0.2])
     factors += torch.tensor([0.6, 0.6, 0.8, -0.1])
     x = pictures[torch.arange(24) % 6]
-    ours = C.color_jitter(x.clone(), orders, factors)
+    ours = P.color_jitter(x.clone(), orders, factors)
     steps = [tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue]
     for i in range(24):
         theirs = x[i]
@@ -98,7 +99,7 @@ def test_jitter_in_every_order_is_torchvisions_operations_in_that_order(pictures
 
 
 def test_grayscale_is_pils(images):
-    ours = C.luma(images.float())[:, 0]
+    ours = P.luma(images.float())[:, 0]
     for image, mine in zip(images, ours, strict=True):
         gray = ImageOps.grayscale(Image.fromarray(image.permute(1, 2, 0).numpy()))
         assert (tv.pil_to_tensor(gray)[0] - mine).abs().max() <= 1.0
@@ -106,7 +107,7 @@ def test_grayscale_is_pils(images):
 
 def test_blur_is_torchvisions_away_from_the_edge(pictures):
     sigma = torch.tensor([0.3, 0.5, 0.8, 1.0, 1.5, 2.0])
-    ours = C.gaussian_blur(pictures, sigma)
+    ours = P.gaussian_blur(pictures, sigma)
     for x, mine, s in zip(pictures, ours, sigma.tolist(), strict=True):
         theirs = tv.gaussian_blur(x, [17, 17], [s, s])
         torch.testing.assert_close(mine[:, 8:-8, 8:-8], theirs[:, 8:-8, 8:-8], atol=1e-3, rtol=0)
@@ -114,19 +115,19 @@ def test_blur_is_torchvisions_away_from_the_edge(pictures):
 
 def test_blur_keeps_a_constant_picture_constant_up_to_the_edge():
     x = torch.full((1, 3, 9, 9), 0.7)
-    torch.testing.assert_close(C.gaussian_blur(x, torch.tensor([2.0])), x)
+    torch.testing.assert_close(P.gaussian_blur(x, torch.tensor([2.0])), x)
 
 
 def test_solarize_is_pils(images):
-    ours = C.solarize(images.float() / 255) * 255
+    ours = P.solarize(images.float() / 255) * 255
     for image, mine in zip(images, ours, strict=True):
         theirs = ImageOps.solarize(Image.fromarray(image.permute(1, 2, 0).numpy()), 128)
         assert (tv.pil_to_tensor(theirs) - mine).abs().max() < 1e-3
 
 
 def test_normalize(images):
-    theirs = tv.normalize(images.float() / 255, list(C.IMAGENET_MEAN), list(C.IMAGENET_STD))
-    torch.testing.assert_close(C.normalize(images), theirs)
+    theirs = tv.normalize(images.float() / 255, list(P.IMAGENET_MEAN), list(P.IMAGENET_STD))
+    torch.testing.assert_close(P.normalize(images), theirs)
 
 
 # ------------------------------------------------------------------ the whole

@@ -11,6 +11,7 @@ from PIL import Image
 from minidino import data as D
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
+from minidino.pictures import decode_square, open_picture
 from minidino.things import ThingsOnStuff
 
 
@@ -109,16 +110,16 @@ def test_pictures_are_upright_rgb_and_squared_from_the_middle(tmp_path):
     wide = Image.new("RGB", (60, 20), (255, 0, 0))
     wide.paste((0, 255, 0), (20, 0, 40, 20))  # green in the middle
     wide.save(tmp_path / "wide.png")
-    assert D.decode_square(tmp_path / "wide.png", 10)[:, 5, 5].tolist() == [0, 255, 0]
-    assert D.decode_square(tmp_path / "wide.png", 10)[0, :, 1:-1].max() == 0  # no red left
+    assert decode_square(tmp_path / "wide.png", 10)[:, 5, 5].tolist() == [0, 255, 0]
+    assert decode_square(tmp_path / "wide.png", 10)[0, :, 1:-1].max() == 0  # no red left
     exif = Image.Exif()
     exif[0x0112] = 6  # turned a quarter: stored lying, shown standing
     wide.save(tmp_path / "turned.jpg", exif=exif)
-    assert D.open_picture(tmp_path / "turned.jpg").size == (20, 60)
+    assert open_picture(tmp_path / "turned.jpg").size == (20, 60)
     for mode in ("L", "CMYK", "RGBA", "P", "1"):
         path = tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}"
         Image.new(mode, (20, 20)).save(path)
-        assert D.decode_square(path, 8).shape == (3, 8, 8)
+        assert decode_square(path, 8).shape == (3, 8, 8)
 
 
 def test_streaming_gives_the_same_batches_as_memory(folder, monkeypatch):

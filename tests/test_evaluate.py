@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize as l2
 
-from minidino.crops import normalize
 from minidino.evaluate import accuracy, extract_features, knn_predict, linear_probe
+from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
 

@@ -1,0 +1,69 @@
+"""Trained against random weights, judged the same way on the same pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from minidino.checkpoint import load_backbone, random_backbone
+from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.errors import UserError
+from minidino.evaluate import accuracy, extract_features
+from minidino.train import pick_device
+from minidino.vit import VisionTransformer
+
+
+def features_of(
+    model: VisionTransformer, data: Pictures | StreamedFolder, **how
+) -> tuple[Tensor, Tensor]:
+    """Features (N, D) and labels (N,) of the pictures that could be read.
+
+    Args:
+        how: passed on to ``extract_features``.
+    """
+    batches = data.batches(torch.arange(len(data)).split(256))
+    features = extract_features(model, batches, **how)
+    if isinstance(data, StreamedFolder) and data.skipped:
+        good = torch.tensor([file not in data.skipped for file in data.files])
+        return features[good], data.labels[good]
+    return features, data.labels
+
+
+def compare(
+    checkpoint: str,
+    spec: str | None,
+    judge: Callable[[Tensor, Tensor, Tensor], Tensor],
+    *,
+    max_images: int | None = None,
+    device: str | None = None,
+    **how,
+) -> dict[str, float]:
+    """Accuracy of a checkpoint and of the same backbone with random weights.
+
+    Args:
+        checkpoint: a checkpoint, or the folder of a run.
+        spec: data with labels; None for what it was trained on.
+        judge: (features, labels, other features) -> labels of the others.
+        max_images: labelled images at most.
+        how: passed on to ``extract_features``.
+
+    Returns:
+        ``trained`` and ``random`` in percent, ``train_images`` and ``test_images``.
+
+    Raises:
+        UserError: if the data has no labels.
+    """
+    trained, config = load_backbone(Path(checkpoint))
+    spec = spec or config.data
+    bank = load_data(spec, "labelled", config.eval_size, max_images=max_images, seed=config.seed)
+    if bank.labels is None:
+        raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")
+    test = load_data(spec, "test", config.eval_size)
+    where = pick_device(device)
+    scores = {"train_images": len(bank), "test_images": len(test)}
+    for name, model in (("trained", trained), ("random", random_backbone(config))):
+        features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)
+        queries, labels = features_of(model, test, **how)
+        scores[name] = accuracy(judge(*features, queries), labels)
+    return scores

@@ -111,7 +111,12 @@ class Trainer:
         self.now = 0  # steps taken
 
     def step(self, images: Tensor) -> dict[str, Tensor]:
-        """One update from uint8 images (B, 3, S, S); returns loss and H(teacher) on the device."""
+        """One update from uint8 images (B, 3, S, S).
+
+        Returns:
+            ``loss`` and ``entropy``, H(teacher), in nats: scalars left on the device, so that
+            a step never waits for it.
+        """
         config, t = self.config, self.now
         self._set_schedules(t)
         seed = seed_of(config.seed, "step", t)
@@ -142,11 +147,6 @@ class Trainer:
         decayed, plain = self.optimizer.param_groups
         decayed["lr"] = plain["lr"] = self.schedules.lr[t]
         decayed["weight_decay"] = self.schedules.weight_decay[t]
-
-    @property
-    def epoch(self) -> int:
-        """Epochs finished."""
-        return self.now // self.steps_per_epoch
 
     def state_dict(self) -> dict:
         return {

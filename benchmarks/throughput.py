@@ -40,6 +40,7 @@ TRIAL = recipe(
     eval_size=48,
     patch_size=8,
     depth=4,
+    num_heads=4,
     out_dim=256,
     global_size=32,
     local_size=16,

@@ -149,7 +149,9 @@ def curves_figure(history: Sequence[dict], out_dim: int, title: str = "") -> Fig
             right.legend(frameon=False, fontsize=9)
     else:
         right.text(0.5, 0.5, "no labels, no k-NN", ha="center", transform=right.transAxes)
-    right.set(xlabel="step", ylabel="accuracy (%)", title="k-NN on validation images (k = 20)")
+    # With more labelled neighbours to choose from the same features score higher.
+    bank = f", among {knn[0]['labelled']:,} labelled" if knn else ""
+    right.set(xlabel="step", ylabel="accuracy (%)", title=f"k-NN of validation images{bank}")
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=12)

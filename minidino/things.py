@@ -28,7 +28,7 @@ COLORS = np.array(
 )  # fmt: skip
 PAIRS = np.array([(i, j) for i in range(5) for j in range(i + 1, 5)])
 
-STUFF = 0.40  # gray of the background: a little darker than most things
+STUFF = 0.42  # gray of the background: a little darker than most things
 GRAIN = 0.13  # standard deviation of the noise, black to white being 1
 CHUNK = 256  # images drawn from one random stream; image i is the same whatever the total
 
@@ -88,7 +88,7 @@ def _draw_chunk(rng: np.random.Generator, size: int, stuff: str):
 
     label = rng.integers(len(CLASSES), size=n)
     # A thing's area is that of a disc of this radius, whatever its shape.
-    radius = uniform(0.22, 0.30) * size
+    radius = uniform(0.20, 0.27) * size
     x0, y0 = (1.15 * radius + uniform(0, 1) * (size - 2.3 * radius) for _ in range(2))
     angle, phase_u, phase_v = (uniform(0, 2 * np.pi) for _ in range(3))
     shade = uniform(0.75, 1.05)[..., None] * uniform(0.96, 1.04, channels=3)

@@ -172,7 +172,8 @@ def _run(
     def pause_for_looks() -> None:
         """Evaluations and snapshots due at this step."""
         if monitor is not None and trainer.now in eval_steps:
-            log.write(step=trainer.now, knn=monitor(trainer.teacher.backbone))
+            knn = monitor(trainer.teacher.backbone)
+            log.write(step=trainer.now, knn=knn, labelled=len(monitor.bank))
         if trainer.now in snapshot_steps:
             save_snapshot(out, trainer.teacher.backbone, trainer.now)
 

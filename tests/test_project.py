@@ -1,6 +1,7 @@
 """What is said in two places is the same in both, and the package keeps its order."""
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -68,3 +69,19 @@ def test_nothing_unpickles_or_evaluates_what_it_reads():
             if called == "torch.load":
                 assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords)
             assert not any(k.arg == "shell" for k in node.keywords), file
+
+
+def test_the_readme_tells_the_measured_numbers():
+    """Every row of its table of seeds is what results/things says."""
+    readme = (ROOT / "README.md").read_text()
+    files = sorted((ROOT / "results/things").glob("seed*.json"))
+    assert len(files) >= 3
+    for file in files:
+        s = json.loads(file.read_text())
+        ratio = s["jaccard_best_head"] / s["jaccard_best_head_random"]
+        row = (
+            f"| {s['seed']} | {s['knn']:.1f}% | {s['knn_random']:.1f}% | "
+            f"{s['jaccard_best_head']:.2f} | {s['jaccard_best_head_random']:.2f} | {ratio:.1f} x | "
+            f"{s['train_seconds']:.0f} s |"
+        )
+        assert row in readme, row

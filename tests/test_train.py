@@ -5,9 +5,11 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
 from minidino.errors import UserError
@@ -209,6 +211,22 @@ def test_the_checkpoint_holds_the_teacher_and_random_weights_are_where_it_began(
     start = Trainer(config, 6, CPU).student.backbone.eval()
     torch.testing.assert_close(random_backbone(config)(x), start(x))
     assert (backbone(x) - start(x)).norm() > 1e-2
+
+
+def test_pictures_without_labels_train_the_same_from_memory_and_streamed(
+    tiny_config, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        pixels = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    config = replace(tiny_config, data=str(tmp_path), max_images=None, epochs=2)
+    memory = train(config, progress=False)
+    monkeypatch.setattr("minidino.data.IN_MEMORY_BYTES", 1000)
+    streamed = train(config, progress=False)
+    losses = [[x["loss"] for x in steps_of(r)] for r in (memory, streamed)]
+    assert losses[0] == losses[1] and len(losses[0]) == 4
+    assert not [x for x in memory.history if "knn" in x]
 
 
 def test_same_seed_same_result_other_seed_another(tiny_config):

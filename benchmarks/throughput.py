@@ -10,7 +10,6 @@ workers that serves it best is used.
     python benchmarks/throughput.py --recipe trial   # a smaller network, see TRIAL
 """
 
-import copy
 import json
 import os
 import statistics
@@ -136,8 +135,9 @@ def lightly_and_timm(config: TrainConfig, device: torch.device, workers: int) ->
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.backbone(x))
 
-    student = Network().to(device)
-    teacher = copy.deepcopy(student).eval().requires_grad_(False)
+    student, teacher = Network().to(device), Network().to(device)  # weight_norm defeats deepcopy
+    teacher.load_state_dict(student.state_dict())
+    teacher.eval().requires_grad_(False)
     criterion = DINOLoss(config.out_dim, warmup_teacher_temp_epochs=0).to(device)
     optimizer = torch.optim.AdamW(parameter_groups(student), lr=1e-3)
 

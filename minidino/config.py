@@ -188,7 +188,7 @@ TINY = TrainConfig(
     epochs=200,
     batch_size=128,
     base_lr=1e-3,
-    # 15,000 steps: a half-life of 138 steps at the start is 1% of them, as in the paper.
+    # Of about 15,000 steps, a half-life of 138 at the start is 1%.
     teacher_momentum=0.995,
     warmup_teacher_temp_epochs=0,
 )
@@ -203,7 +203,7 @@ SMALL = TrainConfig(
     teacher_momentum=0.995,
 )
 
-# The official ViT-S/16: 8 GPUs of 128 images each in the paper's logs; here on what there is.
+# The official ViT-S/16 settings, with a batch that one card holds (base_lr scales with it).
 PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
 
 RECIPES = {"things": THINGS, "tiny": TINY, "small": SMALL, "paper-vits16": PAPER_VITS16}

@@ -35,8 +35,8 @@ class DINOHead(nn.Module):
         out_dim: number K of prototypes (65,536 in the paper; 256 to 4,096 for small data).
         hidden_dim: width of the two hidden layers.
         bottleneck_dim: width of the normalised bottleneck.
-        norm_last_layer: keep every prototype at length 1. The official code frees it for
-            its larger models' last bit of accuracy; training is steadier with it kept.
+        norm_last_layer: keep every prototype at length 1, which makes training steadier;
+            otherwise the lengths are learned.
 
     Raises:
         ValueError: if ``out_dim`` is below 2; a softmax over one prototype says nothing.

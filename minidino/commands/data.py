@@ -1,0 +1,48 @@
+"""``minidino data``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from minidino import plots
+from minidino.data import StreamedFolder, load_data
+from minidino.errors import UserError
+
+
+def data_command(
+    data: Annotated[str, tyro.conf.Positional] = "things",
+    out: Path = Path("runs/data.png"),
+    split: str = "train",
+    size: int = 64,
+    images: int = 40,
+    seed: int = 0,
+) -> None:
+    """Look at a data set: a contact sheet, with masks where they are known.
+
+    Args:
+        data: things, things-telling, a torchvision name (cifar10, stl10, imagenette, pets),
+            or a folder.
+        out: The picture to write.
+        split: train, val or test.
+        size: Side of the images in pixels.
+        images: How many to show.
+        seed: Of the things.
+    """
+    if images < 1 or size < 8:
+        raise UserError("--images must be at least 1 and --size at least 8")
+    found = load_data(data, split, size, max_images=images, seed=seed)
+    if isinstance(found, StreamedFolder):
+        raise UserError(f"{images} images of {size} px are too many for one sheet")
+    order = torch.arange(len(found)) if found.labels is None else found.labels.argsort(stable=True)
+    found = found.take(order)
+    figure = plots.contact_sheet(
+        found.images, found.labels, found.classes, found.masks, title=f"{data}, {split}"
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        plots.save(figure, out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}") from None
+    print(f"wrote {out}: {len(found)} images, {len(found.classes) or 'no'} classes")

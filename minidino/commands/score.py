@@ -1,0 +1,85 @@
+"""``minidino knn`` and ``minidino linear``: accuracy of frozen features."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from minidino.commands.arguments import Checkpoint
+from minidino.compare import compare
+from minidino.errors import UserError
+from minidino.evaluate import knn_predict, linear_probe
+
+
+def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
+    print(
+        f"{what}: {scores['trained']:.2f}%   random weights: {scores['random']:.2f}%   "
+        f"({scores['train_images']} images to learn from, {scores['test_images']} tested)"
+    )
+    if json_file is not None:
+        json_file.write_text(json.dumps({"what": what} | scores, indent=2) + "\n")
+
+
+def knn_command(
+    checkpoint: Checkpoint,
+    data: str | None = None,
+    k: int = 20,
+    temperature: float = 0.07,
+    max_images: int | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    device: str | None = None,
+) -> None:
+    """Classify held-out pictures by their nearest neighbours among the labelled ones.
+
+    Nothing is trained, so the result speaks of the features alone.
+
+    Args:
+        checkpoint: A checkpoint, or the folder of a run.
+        data: What to evaluate on (default: what it was trained on).
+        k: Neighbours that vote.
+        temperature: A vote weighs exp(cosine / temperature).
+        max_images: Labelled images at most (default: all).
+        json_file: Also write the numbers here.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    if k < 1 or temperature <= 0:
+        raise UserError("--k must be at least 1 and --temperature positive")
+
+    def judge(bank, labels, queries):
+        return knn_predict(bank, labels, queries, k, temperature)
+
+    scores = compare(checkpoint, data, judge, max_images=max_images, device=device)
+    _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
+
+
+def linear_command(
+    checkpoint: Checkpoint,
+    data: str | None = None,
+    epochs: int = 100,
+    blocks: int = 4,
+    max_images: int | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    device: str | None = None,
+) -> None:
+    """Train a linear classifier on frozen features and score it on held-out pictures.
+
+    Args:
+        checkpoint: A checkpoint, or the folder of a run.
+        data: What to evaluate on (default: what it was trained on).
+        epochs: Passes over the features.
+        blocks: The [CLS] tokens of so many last blocks are the feature.
+        max_images: Labelled images at most (default: all).
+        json_file: Also write the numbers here.
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    if epochs < 1 or blocks < 1:
+        raise UserError("--epochs and --blocks must be at least 1")
+
+    def judge(features, labels, queries):
+        return linear_probe(features, labels, queries, epochs)
+
+    scores = compare(
+        checkpoint, data, judge, max_images=max_images, device=device, n_last_blocks=blocks
+    )
+    _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)

@@ -1,0 +1,77 @@
+"""``minidino train``."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from minidino.checkpoint import load_checkpoint
+from minidino.config import TrainConfig
+from minidino.errors import UserError
+from minidino.train import train
+
+
+def make_train_command(base: TrainConfig, epochs: int | None):
+    """The train command, its settings shown with the values of the chosen recipe.
+
+    Args:
+        base: the recipe, at the length asked for.
+        epochs: that length, if one was asked for.
+    """
+
+    def train_command(
+        config: Annotated[TrainConfig, tyro.conf.arg(name="", prefix_name=False)] = base,
+        recipe: str = "things",
+        out: Path | None = None,
+        minutes: float | None = None,
+        resume: bool = False,
+        device: str | None = None,
+    ) -> None:
+        """Train DINO on pictures without labels.
+
+        Example: minidino train --recipe tiny --data photos/ --out runs/photos --minutes 30
+
+        Args:
+            config: Settings; the defaults shown are those of the recipe.
+            recipe: Where the settings start from: things (CPU, minutes), tiny (ViT-Ti),
+                small (ViT-S) or paper-vits16 (the official run). Any setting below changes it.
+            out: Folder for checkpoint.pt, metrics.jsonl and snapshots (default: runs/RECIPE).
+            minutes: Time limit. Without --epochs, as many epochs as fit are planned; with it,
+                training stops when the time is up, and --resume goes on.
+            resume: Go on from the checkpoint in --out, with the settings it was started with.
+            device: cpu or cuda; by default cuda where there is one.
+        """
+        out = out or Path("runs") / recipe
+        if minutes is not None and minutes <= 0:
+            raise UserError(f"--minutes is {minutes}; it must be positive")
+        if resume and (out / "checkpoint.pt").exists():
+            names = [f.name for f in fields(config)]
+            asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
+            config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))
+        fit = None if epochs else "fill"
+        result = train(config, out, resume=resume, minutes=minutes, fit=fit, device=device)
+        state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
+        print(
+            f"{state}; {result.seconds:.0f} s in all, {result.images_per_second:.0f} images/s\n"
+            f"saved {out / 'checkpoint.pt'}; next: minidino knn {out}, minidino attend {out}"
+        )
+
+    return train_command
+
+
+def _saved_config(out: Path, asked: dict[str, object]) -> TrainConfig:
+    """The settings a run was started with, which a resume keeps.
+
+    Raises:
+        UserError: if others are asked for.
+    """
+    saved = TrainConfig.from_dict(load_checkpoint(out)["config"])
+    different = [
+        f"{name} was {getattr(saved, name)}, asked for {value}"
+        for name, value in asked.items()
+        if getattr(saved, name) != value
+    ]
+    if different:
+        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
+    return saved

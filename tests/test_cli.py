@@ -64,7 +64,9 @@ def test_train_stop_resume_and_use(tmp_path, capsys):
 
 def test_epochs_scale_the_warmup_unless_it_is_given(tmp_path, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(cli, "train", lambda config, *a, **k: seen.append(config) or 1 / 0)
+    monkeypatch.setattr(
+        "minidino.commands.train.train", lambda config, *a, **k: seen.append(config) or 1 / 0
+    )
     for extra in (["--epochs", "50"], ["--epochs", "50", "--warmup-epochs", "3"], []):
         with pytest.raises(ZeroDivisionError):
             minidino("train", "--recipe", "paper-vits16", *extra, capsys=capsys)

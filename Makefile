@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint format bench clean
+.PHONY: demo lab check sync test test-all lint format bench clean
 
 demo: $(READY)  ## train on ThingsOnStuff for a few minutes and draw what it attends to
 	@if [ -e runs/demo/summary.json ]; then \
@@ -11,6 +11,15 @@ demo: $(READY)  ## train on ThingsOnStuff for a few minutes and draw what it att
 	else \
 		rm -rf runs/demo; $(BIN)/minidino demo --out runs/demo; \
 	fi
+
+lab: $(READY)  ## the notebooks, in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+check: $(READY)  ## how your exercises stand: make check NB=03
+	$(BIN)/minidino check $(NB)
+
+sync: $(READY)  ## notebooks/ from solutions/, exercises emptied
+	$(BIN)/python tools/make_notebooks.py
 
 test: $(READY)  ## the whole suite but what is slow or needs a GPU
 	$(BIN)/python -m pytest

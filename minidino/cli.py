@@ -1,4 +1,4 @@
-"""The command line: ``minidino demo | train | knn | linear | attend | data``.
+"""The command line: ``minidino demo | train | knn | linear | attend | data | check | ...``.
 
 A person's mistake costs one line on stderr and exit code 2; ``--debug`` shows the traceback.
 """
@@ -14,15 +14,18 @@ from collections.abc import Sequence
 import tyro
 
 from minidino.commands.attend import attend_command
+from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
+from minidino.commands.export import export_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.train import make_train_command
 from minidino.config import RECIPES, recipe
 from minidino.errors import UserError
 
 
-def _run(argv: list[str]) -> None:
+def _run(argv: list[str]) -> int:
+    """Parse and run a command; its exit code, where it has more to say than that it worked."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", default="things")
     first.add_argument("--epochs")
@@ -38,7 +41,10 @@ def _run(argv: list[str]) -> None:
         "knn": knn_command,
         "linear": linear_command,
         "attend": attend_command,
+        "export": export_command,
         "data": data_command,
+        "check": check_command,
+        "reset": reset_command,
     }
     said = io.StringIO()
     try:
@@ -53,7 +59,7 @@ def _run(argv: list[str]) -> None:
         if stop.code in (0, None):  # --help
             raise
         raise UserError(_one_line(said.getvalue(), argv)) from None
-    command()
+    return command() or 0
 
 
 def _later(function):
@@ -75,14 +81,14 @@ def _one_line(box: str, argv: Sequence[str]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it did what it says, 2 for bad input, 130 after Ctrl-C."""
+    """Run a command; 0 if all is well, 2 for bad input, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [a for a in argv if a != "--debug"] or ["--help"]
     # A person cannot act on a library's deprecation notices.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
-        _run(argv)
+        return _run(argv)
     except UserError as error:
         if debug:
             raise
@@ -91,4 +97,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minidino: stopped; a run with a checkpoint goes on with --resume", file=sys.stderr)
         return 130
-    return 0

@@ -36,6 +36,7 @@ def _grid(rows: int, columns: int, cell: float, aspect: float = 1.0, top: float 
         columns,
         figsize=(columns * cell, height),
         squeeze=False,
+        layout="none",
         gridspec_kw=dict(left=0.01, right=0.99, bottom=0.01, top=1 - top / height,
                          wspace=0.06, hspace=0.06),
     )  # fmt: skip
@@ -223,3 +224,20 @@ def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def grayscale_png(values: Tensor) -> np.ndarray:
     """(H, W) not negative -> uint8 (H, W), the largest value white."""
     return (values / values.amax().clamp(min=1e-12) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def use_notebook_style() -> None:
+    """Figures of the notebooks: light, legible, small in bytes."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 80,
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 11,
+            "legend.frameon": False,
+            "image.cmap": CMAP,
+            "image.interpolation": "nearest",
+            "axes.prop_cycle": plt.cycler(color=[TRAINED, TRUTH, "#3d5a80", "#edae49", RANDOM]),
+        }
+    )

@@ -1,0 +1,230 @@
+"""How a check speaks: one line when an answer is right, the likely misconception when not.
+
+A check calls the learner's function on inputs with a fixed seed and compares what comes back
+with an independent computation. Where the result equals that of a *known* mistake, the
+mistake is named. Nothing here reads the learner's source.
+"""
+
+import functools
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Wrong(AssertionError):
+    """An answer that is not right, and what is likely the matter, in a sentence or two."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this in place of a traceback through code the learner did not write.
+        return [f"\x1b[31m✗\x1b[0m {self}"]
+
+
+class NotStarted(NotImplementedError):
+    """The exercise still says ``raise NotImplementedError``."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[33m·\x1b[0m {self}"]
+
+
+def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn a function that examines an answer into what a check cell calls.
+
+    Args:
+        number: as in the notebook, "3.2".
+        title: of the exercise, a few words.
+
+    The check prints one line and returns None, or raises ``NotStarted``, ``Wrong``, or
+    whatever the learner's own code raised. ``.number`` and ``.title`` are kept on it.
+    """
+
+    def decorate(examine: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(examine)
+        def run(*answers: Callable | type) -> None:
+            try:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(0)
+                    examine(*answers)
+            except NotImplementedError as error:
+                if error.args:  # PyTorch raises it too, and says why
+                    _record(number, "wrong", f"your code raised {error.args[0]}")
+                    raise
+                _record(number, "not started", "")
+                raise NotStarted(
+                    f"{number} {title}: not started. Replace `raise NotImplementedError` above."
+                ) from None
+            except Wrong as error:
+                _record(number, "wrong", str(error))
+                raise Wrong(f"{number} {title}: {error}") from None
+            except Exception as error:
+                _record(number, "wrong", f"your code raised {type(error).__name__}: {error}")
+                raise
+            _record(number, "done", "")
+            print(f"✓ {number} {title}")
+
+        run.number, run.title = number, title
+        return run
+
+    return decorate
+
+
+def _record(number: str, status: str, hint: str) -> None:
+    """Tell ``minidino check``, if it is listening."""
+    if file := os.environ.get("MINIDINO_REPORT"):
+        with open(file, "a", encoding="utf-8") as report:
+            report.write(json.dumps({"number": number, "status": status, "hint": hint}) + "\n")
+
+
+# ---------------------------------------------------------------- asking
+
+
+def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
+    """``answer(*args, **kwargs)``; its tensors must come out of it unchanged.
+
+    Raises:
+        Wrong: if it returns None or changes an input in place.
+    """
+    given = [*args, *kwargs.values()]
+    before = [a.detach().clone() if isinstance(a, Tensor) else None for a in given]
+    try:
+        got = answer(*args, **kwargs)
+    except Exception as error:
+        said = ", ".join([*map(describe, args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
+        error.add_note(f"(the check called {getattr(answer, '__name__', 'it')}({said}))")
+        raise
+    for a, b in zip(given, before, strict=True):
+        if b is not None and not (a.shape == b.shape and torch.equal(a, b)):
+            raise Wrong(
+                "Your function changes a tensor it was given. The caller still needs it: "
+                "write x = x - c rather than x -= c, and no method ending in _."
+            )
+    if got is None:
+        raise Wrong("Your function returns None. Is a `return` missing?")
+    return got
+
+
+def describe(value: Any) -> str:
+    """An argument in a few characters: a tensor by its shape."""
+    if isinstance(value, Tensor) and value.ndim:
+        return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}"
+    text = repr(value.item() if isinstance(value, Tensor) else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+# ---------------------------------------------------------------- expecting
+
+
+def expect(condition: bool | Tensor, message: str) -> None:
+    """Raise Wrong(message) unless ``condition`` holds."""
+    if not condition:
+        raise Wrong(message)
+
+
+def expect_tensor(
+    got: Any,
+    shape: Sequence[int],
+    names: str = "",
+    dtype: torch.dtype | None = None,
+    what: str = "The result",
+) -> None:
+    """A tensor of this shape (and dtype).
+
+    Args:
+        names: what the dimensions are, "(B, heads, N, N)".
+    """
+    if not isinstance(got, Tensor):
+        raise Wrong(f"{what} should be a tensor; yours is a {type(got).__name__}.")
+    if tuple(got.shape) != tuple(shape):
+        named = f", that is {names}" if names else ""
+        raise Wrong(f"{what} has shape {tuple(got.shape)}; expected {tuple(shape)}{named}.")
+    if dtype is not None and got.dtype != dtype:
+        raise Wrong(f"{what} is {got.dtype}; expected {dtype}.")
+
+
+def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
+    """Same shape, and equal to within ``tolerance`` of the larger of 1 and the largest value."""
+    a, b = a.detach().double().cpu(), b.detach().double().cpu()
+    if a.shape != b.shape or not torch.equal(a.isnan(), b.isnan()):
+        return False
+    a, b = a.nan_to_num(0.0), b.nan_to_num(0.0)
+    finite = torch.isfinite(b)
+    scale = max(1.0, b[finite].abs().max().item()) if finite.any() else 1.0
+    same = torch.isclose(a, b, rtol=0.0, atol=tolerance * scale)
+    return bool(same.all())
+
+
+def expect_close(
+    got: Any,
+    want: Tensor | float,
+    mistakes: Mapping[str, Tensor | float] | None = None,
+    names: str = "",
+    what: str = "The result",
+    tolerance: float = 1e-4,
+) -> None:
+    """``got`` equals ``want``; where it equals a known mistake's result, that is named.
+
+    Args:
+        mistakes: what is wrong -> what it would return on these inputs. Inputs must be such
+            that the mistakes differ from ``want`` and from each other.
+        names: what the dimensions are.
+        tolerance: relative to the larger of 1 and the largest value of ``want``.
+
+    Raises:
+        Wrong: with the name of the mistake, or the shape, or the largest difference.
+    """
+    want = torch.as_tensor(want)
+    if isinstance(got, int | float):
+        got = torch.tensor(got, dtype=torch.float64)
+    if isinstance(got, Tensor) and close(got, want, tolerance):
+        return
+    if isinstance(got, Tensor):
+        for message, value in (mistakes or {}).items():
+            if close(got, torch.as_tensor(value), tolerance):
+                raise Wrong(message)
+    expect_tensor(got, want.shape, names, what=what)
+    if not torch.isfinite(got).all() and torch.isfinite(want).all():
+        raise Wrong(f"{what} holds {'nan' if got.isnan().any() else 'inf'}.")
+    difference = (got.detach().double().cpu() - want.double().cpu()).abs()
+    at = tuple(int(i) for i in torch.unravel_index(difference.argmax(), difference.shape))
+    place = f" at index {at}" if at else ""
+    raise Wrong(
+        f"{what} is off by up to {difference.max().item():.3g}{place}: "
+        f"yours is {got[at].item():.4g}, expected {want[at].item():.4g}."
+    )
+
+
+def expect_gradient(got: Tensor, source: Tensor, message: str) -> None:
+    """``got`` was computed from ``source`` in a way that gradients flow back through."""
+    if not got.requires_grad:
+        raise Wrong(message)
+    (gradient,) = torch.autograd.grad(got.sum(), source, allow_unused=True, retain_graph=True)
+    if gradient is None or not torch.isfinite(gradient).all() or not gradient.abs().sum() > 0:
+        raise Wrong(message)
+
+
+def expect_any_device(answer: Callable, *args: Any, **kwargs: Any) -> None:
+    """New tensors are made where the inputs are: tried on the GPU, or on the meta device.
+
+    A meta tensor has a shape and no values. Code that mixes it with a CPU tensor fails as
+    it would with a CUDA tensor, so this slip shows on a machine without a GPU. Not for
+    functions that read values into Python, as .item() does.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "meta")
+
+    def there(value: Any) -> Any:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    try:
+        got = answer(*map(there, args), **{k: there(v) for k, v in kwargs.items()})
+    except (RuntimeError, NotImplementedError) as error:
+        if "device" not in str(error):
+            raise
+        raise Wrong(
+            "Your function fails when its inputs are not on the CPU. Make new tensors where "
+            "the inputs are: torch.arange(n, device=x.device), x.new_zeros(...)."
+        ) from None
+    if isinstance(got, Tensor):
+        expect(got.device.type == device.type, "The result is not on the device of the inputs.")

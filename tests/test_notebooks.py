@@ -1,0 +1,260 @@
+"""The course holds: solutions run, empty exercises say so, wrong answers are named.
+
+An exercise, its check and the ``setup`` cells above them are run here in one namespace, which
+takes milliseconds; whole notebooks are run by nbval, small (``MINIDINO_SMOKE=1``).
+"""
+
+import base64
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from minidino import course
+
+ROOT = Path(__file__).resolve().parents[1]
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+NOTEBOOKS = {path.name[:2]: course.read(path) for path in SOLUTIONS}
+EXERCISES = [(nn, e) for nn, notebook in NOTEBOOKS.items() for e in course.exercises(notebook)]
+HEADINGS = (
+    r"^### Exercise {n} · .+$",
+    r"^\*Difficulty [●○]{{3}} · \d+ minutes · (CPU|GPU|CPU or GPU)\*$",
+)
+
+
+def answers(kind: str) -> list:
+    files = sorted((ROOT / "tests" / f"{kind}_answers").glob("[0-9][0-9]/*.py"))
+    return [pytest.param(f, id=f"{f.parent.name}-{f.stem}") for f in files]
+
+
+def exercise_of(file: Path) -> tuple[str, str]:
+    """tests/wrong_answers/03/3_2_slug.py -> ("03", "3-2")."""
+    return file.parent.name, "-".join(file.stem.split("_")[:2])
+
+
+def run_exercise(nn: str, exercise: str, answer: str) -> str:
+    """What the check prints, with ``answer`` in place of the solution."""
+    namespace: dict = {"__name__": "notebook"}
+    cells = {cell.id: cell for cell in NOTEBOOKS[nn].cells}
+    ids = list(cells)
+    before = ids[: ids.index(f"exercise-{exercise}")]
+    sources = [cells[i].source for i in before if "setup" in cells[i].metadata.get("tags", [])]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        for source in (*sources, answer, cells[f"check-{exercise}"].source):
+            exec(compile(source, f"{nn} {exercise}", "exec"), namespace)
+    return said.getvalue()
+
+
+def solution(nn: str, exercise: str) -> str:
+    return next(c.source for c in NOTEBOOKS[nn].cells if c.id == f"exercise-{exercise}")
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])
+def test_a_notebook_is_its_solution_emptied(path):
+    emptied = nbformat.writes(course.empty(course.read(path))) + "\n"
+    written = (ROOT / "notebooks" / path.name).read_text(encoding="utf-8")
+    assert written == emptied, "run: make sync (it empties every exercise in notebooks/)"
+    assert "BEGIN SOLUTION" not in written
+
+
+def test_there_is_no_notebook_without_a_solution():
+    generated = {p.name for p in (ROOT / "notebooks").glob("*.ipynb") if ".mine-" not in p.name}
+    assert generated == {p.name for p in SOLUTIONS}
+
+
+@pytest.mark.parametrize("nn", NOTEBOOKS)
+def test_the_shape_of_a_notebook(nn):
+    notebook = NOTEBOOKS[nn]
+    numbers = course.exercises(notebook)
+    cells = {cell.id: cell for cell in notebook.cells}
+    assert 3 <= len(numbers) <= 6 or nn == "00"
+    assert 25 <= len(notebook.cells) <= 45
+    assert len(cells) == len(notebook.cells), "two cells with one id"
+    assert numbers == [f"{int(nn)}-{i + 1}" for i in range(len(numbers))]
+    ids = list(cells)
+    for e in numbers:
+        parts = [f"{kind}-{e}" for kind in ("why", "exercise", "hints", "check", "figure", "see")]
+        at = [ids.index(part) for part in parts]
+        assert at[:5] == list(range(at[0], at[0] + 5)), f"{e}: {parts} must follow each other"
+        assert at[5] > at[4]
+        for heading in HEADINGS:
+            pattern = heading.format(n=re.escape(e.replace("-", ".")))
+            assert re.search(pattern, cells[f"why-{e}"].source, re.MULTILINE), (e, pattern)
+        assert "$" in cells[f"why-{e}"].source, f"{e}: no equation"
+        assert cells[f"exercise-{e}"].source.count("### BEGIN SOLUTION") == 1
+        assert '"""' in cells[f"exercise-{e}"].source
+        assert cells[f"hints-{e}"].source.count("<details>") == 2
+        assert "](../solutions/" in cells[f"hints-{e}"].source
+        assert cells[f"check-{e}"].source.startswith(f"checks.check_{e.replace('-', '_')}(")
+        assert "mine" in cells[f"figure-{e}"].metadata.tags
+
+
+@pytest.mark.parametrize("nn", NOTEBOOKS)
+def test_outputs_are_of_one_clean_run_and_small(nn):
+    code = [c for c in NOTEBOOKS[nn].cells if c.cell_type == "code"]
+    assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+    for cell in code:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", cell.id
+            if png := output.get("data", {}).get("image/png"):
+                assert len(base64.b64decode(png)) < 200_000, f"{cell.id}: a large picture"
+        if cell.id.startswith("figure-"):
+            assert any("image/png" in o.get("data", {}) for o in cell.outputs), cell.id
+    assert len(nbformat.writes(NOTEBOOKS[nn])) < 1_200_000
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])
+def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
+    """The very thing the README tells to do: pytest --nbval-lax."""
+    copy = shutil.copy(path, tmp_path)
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-c",
+            os.devnull,
+            "-p",
+            "no:cacheprovider",
+            *options,
+            copy,
+        ],
+        env=os.environ | {"MINIDINO_SMOKE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+
+
+@pytest.mark.parametrize(("nn", "exercise"), EXERCISES)
+def test_the_solution_passes_its_check(nn, exercise):
+    assert run_exercise(nn, exercise, solution(nn, exercise)).startswith("✓ ")
+
+
+@pytest.mark.parametrize(("nn", "exercise"), EXERCISES)
+def test_an_empty_exercise_says_so(nn, exercise):
+    with pytest.raises(NotImplementedError, match="not started"):
+        run_exercise(nn, exercise, course.empty_source(solution(nn, exercise)))
+
+
+@pytest.mark.parametrize("file", answers("wrong"))
+def test_a_wrong_answer_is_named(file):
+    source = file.read_text()
+    phrase = re.match(r"# names: (.+)\n", source).group(1)
+    with pytest.raises(AssertionError, match=re.escape(phrase)):
+        run_exercise(*exercise_of(file), source)
+
+
+@pytest.mark.parametrize("file", answers("right"))
+def test_a_right_answer_in_another_style_passes(file):
+    assert run_exercise(*exercise_of(file), file.read_text()).startswith("✓ ")
+
+
+@pytest.mark.parametrize(("nn", "exercise"), EXERCISES)
+def test_an_exercise_has_two_other_right_answers(nn, exercise):
+    slug = exercise.replace("-", "_")
+    found = list((ROOT / "tests/right_answers" / nn).glob(f"{slug}_*.py"))
+    assert len(found) >= 2, f"tests/right_answers/{nn}/{slug}_*.py"
+
+
+def test_answers_belong_to_exercises():
+    for kind in ("wrong", "right"):
+        for parameter in answers(kind):
+            assert exercise_of(parameter.values[0]) in EXERCISES
+
+
+# ---------------------------------------------------------------- minidino check, minidino reset
+
+
+@pytest.fixture
+def learner(tmp_path, monkeypatch):
+    """A clone with the first notebook only, and somebody working in it."""
+    for folder in ("solutions", "notebooks"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(ROOT / folder / "01_softmax_walkthrough.ipynb", tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "notebooks" / "01_softmax_walkthrough.ipynb"
+
+
+def put(path: Path, **answers_by_exercise: str) -> None:
+    notebook = course.read(path)
+    for cell in notebook.cells:
+        number = cell.id.removeprefix("exercise-").replace("-", "_")
+        if cell.id.startswith("exercise-") and f"e{number}" in answers_by_exercise:
+            cell.source = answers_by_exercise[f"e{number}"]
+    course.write(notebook, path)
+
+
+def test_check_prints_a_line_per_exercise(learner, capsys):
+    from minidino.cli import main
+
+    wrong = (ROOT / "tests/wrong_answers/01/1_2_center_added.py").read_text()
+    put(learner, e1_1=solution("01", "1-1"), e1_2=wrong, e1_3="def cross_entropy(:")
+    assert main(["check", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "✓ 1.1  softmax with a temperature\n" in said
+    assert "✗ 1.2" in said and "You added the center" in said
+    assert "✗ 1.3" in said and "SyntaxError" in said
+    assert "· 1.4" in said and "· 1.5" in said and "not started" in said
+    assert "1 of 5 done" in said
+
+
+def test_an_unsolved_exercise_blocks_nothing_else(learner):
+    """In the empty notebook every cell that is not the learner's own runs."""
+    results, errors = course.check(learner, progress=False)
+    assert [r.status for r in results] == ["not started"] * 5
+    assert errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])
+def test_unsolved_exercises_block_nothing_else(path):
+    results, errors = course.check(ROOT / "notebooks" / path.name, progress=False)
+    assert {r.status for r in results} == {"not started"}
+    assert errors == []
+
+
+def test_a_finished_notebook_is_done(learner, capsys):
+    from minidino.cli import main
+
+    shutil.copy(ROOT / "solutions" / learner.name, learner)
+    before = learner.read_bytes()
+    assert main(["check", "01"]) == 0
+    assert "5 of 5 done" in capsys.readouterr().out
+    assert learner.read_bytes() == before
+
+
+def test_reset_keeps_what_the_learner_wrote(learner, capsys):
+    from minidino.cli import main
+
+    fresh = learner.read_bytes()
+    put(learner, e1_1="mine = 1")
+    mine = learner.read_bytes()
+    assert main(["reset", "01"]) == 0
+    assert learner.read_bytes() == fresh
+    (kept,) = learner.parent.glob("*.mine-*.ipynb")
+    assert kept.read_bytes() == mine and kept.name in capsys.readouterr().out
+    assert main(["reset", "01"]) == 0  # nothing of the learner's: nothing to keep
+    assert len(list(learner.parent.glob("*.mine-*.ipynb"))) == 1
+
+
+@pytest.mark.parametrize("command", ["check", "reset"])
+def test_an_unknown_or_broken_notebook_is_one_line(learner, command, capsys, monkeypatch):
+    from minidino.cli import main
+
+    assert main([command, "77"]) == 2
+    assert 'no notebook "77"' in capsys.readouterr().err
+    broken = learner if command == "check" else Path("solutions") / learner.name
+    broken.write_text("not a notebook")
+    assert main([command, "01"]) == 2
+    assert "not a readable notebook" in capsys.readouterr().err

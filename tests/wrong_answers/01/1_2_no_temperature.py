@@ -1,0 +1,3 @@
+# names: centering alone
+def teacher_target(logits: torch.Tensor, center: torch.Tensor, temperature: float) -> torch.Tensor:
+    return torch.softmax(logits - center, dim=-1).detach()

@@ -1,0 +1,6 @@
+# names: averaged over the K prototypes
+def cross_entropy(
+    q: torch.Tensor, student_logits: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    log_p = torch.log_softmax(student_logits / temperature, dim=-1)
+    return -(q * log_p).mean(dim=-1)

@@ -1,0 +1,49 @@
+"""Write ``notebooks/`` from ``solutions/``: exercises emptied, outputs dropped.
+
+    python tools/make_notebooks.py            write them all
+    python tools/make_notebooks.py --run 03   run a solution top to bottom first, keep its outputs
+
+``--run`` takes numbers, or nothing for all. Outputs are kept as the notebook shows them;
+what differs from run to run for no reason (execution times, widget state) is dropped.
+"""
+
+import argparse
+from pathlib import Path
+
+from nbclient import NotebookClient
+
+from minidino.course import empty, read, write
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(path: Path) -> None:
+    """Execute a solution in a fresh kernel and keep what its cells print and draw."""
+    notebook = read(path)
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(ROOT)}}).execute()
+    clean = empty(notebook)  # for its metadata
+    notebook.metadata = clean.metadata
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {"tags": tags} if tags else {}
+        if cell.cell_type == "code":
+            # Progress bars and warnings go to stderr; they are of no use on the page.
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            for output in cell.outputs:
+                output.pop("transient", None)
+    write(notebook, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", nargs="*", metavar="NN", help="execute these solutions first")
+    wanted = parser.parse_args().run
+    for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.ipynb")):
+        if wanted is not None and (not wanted or path.name[:2] in wanted):
+            print(f"running {path.name}")
+            run(path)
+        write(empty(read(path)), ROOT / "notebooks" / path.name)
+
+
+if __name__ == "__main__":
+    main()

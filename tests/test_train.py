@@ -1,6 +1,5 @@
-"""The loop: one step against a plain float64 one, its order, resume, and clear stops."""
+"""The loop: the order of a step, resume, and clear stops (``parity.py`` has its numbers)."""
 
-import copy
 import json
 import math
 from dataclasses import replace
@@ -8,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
@@ -21,7 +19,6 @@ from minidino.trainer import (
     batch_indices,
     clip_gradients,
     parameter_groups,
-    seed_of,
 )
 
 CPU = torch.device("cpu")
@@ -32,66 +29,6 @@ def steps_of(result):
 
 
 # ------------------------------------------------------------------ one step
-
-
-def test_ten_steps_equal_a_plain_float64_loop(tiny_config):
-    """Loss over pairs, clipping a tensor at a time, AdamW written out, a loop for the EMA."""
-    config = replace(tiny_config, drop_path_rate=0.0, clip_grad=0.05, freeze_last_layer_epochs=0.5)
-    trainer = Trainer(config, steps_per_epoch=6, device=CPU)
-    g = torch.Generator().manual_seed(0)
-    batches = [
-        torch.randint(0, 256, (4, 3, 48, 48), dtype=torch.uint8, generator=g) for _ in range(10)
-    ]
-
-    student = copy.deepcopy(trainer.student).double()
-    teacher = copy.deepcopy(student)
-    names = dict(student.named_parameters())
-    moments = {n: [torch.zeros_like(p), torch.zeros_like(p), 0] for n, p in names.items()}
-    center = torch.zeros(32, dtype=torch.float64)
-    s = trainer.schedules
-    for t, images in enumerate(batches):
-        views = trainer.crops(
-            images, torch.Generator().manual_seed(seed_of(config.seed, "step", t))
-        )
-        ours = trainer.step(images)
-
-        with torch.no_grad():
-            tl = teacher(views[0].double()).view(2, 4, -1)
-        sl = torch.cat([student(v.double()) for v in views]).view(6, 4, -1)
-        losses = []
-        for i in range(2):
-            q = F.softmax((tl[i] - center) / s.teacher_temp[t], dim=-1)
-            for j in range(6):
-                if i != j:
-                    losses.append(-(q * F.log_softmax(sl[j] / 0.1, dim=-1)).sum(-1).mean())
-        assert len(losses) == 10
-        loss = sum(losses) / 10
-        center = 0.9 * center + 0.1 * tl.flatten(0, 1).mean(0)
-        student.zero_grad()
-        loss.backward()
-        for n, p in names.items():
-            if not p.requires_grad or (n.startswith("head.last_layer") and t < 3):
-                continue
-            grad = p.grad * min(1.0, 0.05 / (p.grad.norm().item() + 1e-6))
-            decay = 0.0 if p.ndim == 1 else s.weight_decay[t]
-            m = moments[n]
-            m[2] += 1
-            m[0] = 0.9 * m[0] + 0.1 * grad
-            m[1] = 0.999 * m[1] + 0.001 * grad**2
-            step = (m[0] / (1 - 0.9 ** m[2])) / ((m[1] / (1 - 0.999 ** m[2])).sqrt() + 1e-8)
-            p.data = p.data - s.lr[t] * decay * p.data - s.lr[t] * step
-        mu = s.teacher_momentum[t]
-        for pt, ps in zip(teacher.parameters(), student.parameters(), strict=True):
-            pt.data = mu * pt.data + (1 - mu) * ps.data
-        assert ours["loss"].item() == pytest.approx(loss.item(), abs=2e-4)
-
-    # AdamW divides by the gradient's own size, so float32 noise in a tiny gradient shows.
-    for mine, plain in ((trainer.student, student), (trainer.teacher, teacher)):
-        ours, theirs = (
-            torch.cat([p.double().flatten() for p in m.parameters()]) for m in (mine, plain)
-        )
-        assert (ours - theirs).norm() / theirs.norm() < 2e-3
-    torch.testing.assert_close(trainer.criterion.center[0].double(), center, atol=1e-3, rtol=0)
 
 
 def test_loss_and_entropy_of_the_first_step_are_near_ln_k(tiny_config):

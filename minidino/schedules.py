@@ -37,8 +37,9 @@ def cosine_schedule(
 def linear_warmup(start: float, end: float, total_steps: int, warmup_steps: int) -> Tensor:
     """``start`` to ``end`` in a straight line over the warm-up, then constant; (total_steps,).
 
-    The teacher's temperature follows it: too sharp a start makes training collapse
-    (DINO, appendix D). The warm-up's last step has ``end`` already; without one all have.
+    The teacher's temperature follows it, upwards: too soft a start makes training collapse
+    (0.08 without a warm-up; DINO, appendix D). The warm-up's last step has ``end`` already;
+    without one all have.
 
     Raises:
         ValueError: if the warm-up is longer than the training.

@@ -12,7 +12,6 @@ from minidino.checks.core import (
     expect_tensor,
 )
 
-
 CEILING = (
     "log(p + eps) puts a ceiling on the loss: a student that is more wrong pays no more, and its "
     "gradient is gone. Use log_softmax."

@@ -6,10 +6,11 @@ are the official ones: ``student`` and ``teacher`` state dicts with ``backbone.`
 ``head.`` prefixes.
 """
 
+import argparse
 import os
-import pickle
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,47 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         raise UserError(f"could not write {path}: {error}; what was saved before is kept") from None
 
 
+def read_torch_file(path: Path, where: str) -> Any:
+    """What ``torch.save`` wrote, on the CPU; only tensors and plain values are unpickled.
+
+    Args:
+        path: the file.
+        where: what messages call it.
+
+    Raises:
+        UserError: if it is empty, damaged, would run code, or unpacks to more than it is.
+    """
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise UserError(f"{where} is not a readable checkpoint: the file is empty")
+        with path.open("rb") as file:
+            zipped = file.read(4) == b"PK\x03\x04"  # how torch.load tells, too
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > size:
+                raise UserError(
+                    f"{where} declares {unpacked:,} bytes in a file of {size:,}; torch.save does "
+                    "not compress, so this is no checkpoint and was not unpacked"
+                )
+        # The official checkpoints keep the command line in a Namespace, which runs nothing.
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")  # the errors below say all there is to say
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
+    except Exception:  # a damaged pickle may raise anything
+        raise UserError(
+            f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "
+            "and plain values (nothing in it was run)"
+        ) from None
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU; only tensors and plain values are unpickled.
+    """Read a checkpoint of minidino's.
 
     Args:
         path: a checkpoint, or the folder of a run that holds ``checkpoint.pt``.
@@ -58,12 +98,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         path = path / "checkpoint.pt"
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; train one with: minidino train --out FOLDER")
-    try:
-        with warnings.catch_warnings():  # the error below says all there is to say
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError):
-        raise UserError(f"{path} is not a readable checkpoint; it may be cut short") from None
+    state = read_torch_file(path, str(path))
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a minidino checkpoint (format {FORMAT})")
     return state
@@ -106,12 +141,21 @@ def load_backbone(path: Path, which: str = "teacher") -> tuple[VisionTransformer
 
     The teacher is the better of the two networks throughout training (figure 6 of the paper).
     """
-    state = load_checkpoint(path)
-    config = TrainConfig.from_dict(state["config"])
+    return backbone_of(load_checkpoint(path), str(path), which)
+
+
+def backbone_of(
+    state: dict[str, Any], where: str, which: str = "teacher"
+) -> tuple[VisionTransformer, TrainConfig]:
+    """As ``load_backbone``, of a checkpoint that is already read from ``where``."""
     prefix = "backbone."
-    weights = {k[len(prefix) :]: v for k, v in state[which].items() if k.startswith(prefix)}
+    try:
+        config = TrainConfig.from_dict(state["config"])
+        weights = {k[len(prefix) :]: v for k, v in state[which].items() if k.startswith(prefix)}
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{where} lacks the configuration or the {which} of a checkpoint") from None
     backbone = build_backbone(config)
-    load_weights(backbone, weights, str(path))
+    load_weights(backbone, weights, where)
     return backbone.eval(), config
 
 

@@ -1,15 +1,14 @@
 """Trained against random weights, judged the same way on the same pictures."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from minidino.checkpoint import load_backbone, random_backbone
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features
+from minidino.pretrained import load_trained
 from minidino.train import pick_device
 from minidino.vit import VisionTransformer
 
@@ -39,11 +38,11 @@ def compare(
     device: str | None = None,
     **how,
 ) -> dict[str, float]:
-    """Accuracy of a checkpoint and of the same backbone with random weights.
+    """Accuracy of trained weights and of the same backbone with random ones.
 
     Args:
-        checkpoint: a checkpoint, or the folder of a run.
-        spec: data with labels; None for what it was trained on.
+        checkpoint: whatever ``load_pretrained`` reads.
+        spec: data with labels; None for what it was trained on, if a run of ours.
         judge: (features, labels, other features) -> labels of the others.
         max_images: labelled images at most.
         how: passed on to ``extract_features``.
@@ -52,17 +51,17 @@ def compare(
         ``trained`` and ``random`` in percent, ``train_images`` and ``test_images``.
 
     Raises:
-        UserError: if the data has no labels.
+        UserError: if the weights cannot be used, or the data has no labels.
     """
-    trained, config = load_backbone(Path(checkpoint))
-    spec = spec or config.data
-    bank = load_data(spec, "labelled", config.eval_size, max_images=max_images, seed=config.seed)
+    trained = load_trained(checkpoint)
+    spec, size = trained.data(spec), trained.eval_size
+    bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed)
     if bank.labels is None:
         raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")
-    test = load_data(spec, "test", config.eval_size)
+    test = load_data(spec, "test", size)
     where = pick_device(device)
     scores = {"train_images": len(bank), "test_images": len(test)}
-    for name, model in (("trained", trained), ("random", random_backbone(config))):
+    for name, model in (("trained", trained.backbone), ("random", trained.random())):
         features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)
         queries, labels = features_of(model, test, **how)
         scores[name] = accuracy(judge(*features, queries), labels)

@@ -5,5 +5,10 @@ from typing import Annotated
 import tyro
 
 Checkpoint = Annotated[
-    str, tyro.conf.Positional, tyro.conf.arg(help="A checkpoint, or the folder of a run.")
+    str,
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        help="A checkpoint, the folder of a run, released weights (dino_vits16, dino_vits8, "
+        "dino_vitb16, dino_vitb8), or weights with the names of timm or Hugging Face."
+    ),
 ]

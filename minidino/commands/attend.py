@@ -10,9 +10,9 @@ from minidino.attend import (
     maps_of,
     mask_scores,
 )
-from minidino.checkpoint import load_backbone, random_backbone
 from minidino.commands.arguments import Checkpoint
 from minidino.errors import UserError
+from minidino.pretrained import load_trained
 from minidino.train import pick_device
 
 
@@ -31,27 +31,25 @@ def attend_command(
     mean attention and its 60% mask of every picture.
 
     Args:
-        checkpoint: A checkpoint, or the folder of a run.
+        checkpoint: A checkpoint, the folder of a run, or released weights.
         data: A picture, a folder of pictures, or a data set (default: what it was trained on).
         out: Folder for the figures (default: attend/ beside the checkpoint).
         masks: Folder of true masks with the pictures' names, white on the thing.
-        size: Shorter side of the pictures in pixels (default: as in the recipe).
+        size: Shorter side of the pictures in pixels (default: what the weights were made for).
         pictures: How many are drawn; all are scored.
         device: cpu or cuda; by default cuda where there is one.
     """
-    trained, config = load_backbone(Path(checkpoint))
+    trained = load_trained(checkpoint)
     where = pick_device(device)
-    run = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    run, patch = trained.folder, trained.backbone.patch_size
     out = out or run / "attend"
-    if pictures < 1 or (size is not None and size < config.patch_size):
-        raise UserError(
-            f"--pictures must be positive, --size at least a patch ({config.patch_size})"
-        )
+    if pictures < 1 or (size is not None and size < patch):
+        raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
     examples = load_examples(
-        data or config.data, config.patch_size, size or config.eval_size, masks=masks, limit=2000
+        trained.data(data), patch, size or trained.eval_size, masks=masks, limit=2000
     )
-    random = random_backbone(config).to(where)
-    maps, random_maps = maps_of(trained.to(where), examples), maps_of(random, examples)
+    random = trained.random().to(where)
+    maps, random_maps = maps_of(trained.backbone.to(where), examples), maps_of(random, examples)
     known = all(e.mask is not None for e in examples)
     title = f"Attention of the last block's [CLS] token: {run}"
     if known:
@@ -64,7 +62,8 @@ def attend_command(
         )
     try:
         draw_attention(out, examples, maps, random_maps, pictures, title)
-        draw_filmstrip(out, run, config, where, examples, pictures)
+        if trained.config is not None:
+            draw_filmstrip(out, run, trained.config, where, examples, pictures)
         if known:
             both = {"trained": scores, "random": floor, "images": len(examples)}
             (out / "scores.json").write_text(json.dumps(both, indent=2) + "\n")

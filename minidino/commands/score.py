@@ -35,7 +35,7 @@ def knn_command(
     Nothing is trained, so the result speaks of the features alone.
 
     Args:
-        checkpoint: A checkpoint, or the folder of a run.
+        checkpoint: A checkpoint, the folder of a run, or released weights.
         data: What to evaluate on (default: what it was trained on).
         k: Neighbours that vote.
         temperature: A vote weighs exp(cosine / temperature).
@@ -65,7 +65,7 @@ def linear_command(
     """Train a linear classifier on frozen features and score it on held-out pictures.
 
     Args:
-        checkpoint: A checkpoint, or the folder of a run.
+        checkpoint: A checkpoint, the folder of a run, or released weights.
         data: What to evaluate on (default: what it was trained on).
         epochs: Passes over the features.
         blocks: The [CLS] tokens of so many last blocks are the feature.

@@ -1,0 +1,145 @@
+"""Exports against the libraries they are for."""
+
+import os
+
+import pytest
+import timm
+import torch
+import transformers
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+import minidino.pretrained
+from minidino import cli
+from minidino.errors import UserError
+from minidino.export import TARGETS, export_backbone
+from minidino.pretrained import load_pretrained
+from minidino.trainer import Trainer
+from minidino.vit import VisionTransformer
+
+
+@pytest.fixture
+def backbone():
+    """Sizes of which no two are equal; no bias at 0 and no gain at 1."""
+    torch.manual_seed(0)
+    vit = VisionTransformer(40, 8, embed_dim=48, depth=3, num_heads=4, mlp_ratio=2.5)
+    with torch.no_grad():
+        for p in vit.parameters():
+            p.add_(torch.randn_like(p), alpha=0.05)
+    return vit.eval()
+
+
+def images(side=40):
+    return torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_safetensors_comes_back_the_same(backbone, tmp_path):
+    export_backbone(backbone, "safetensors", tmp_path / "deep/er/w.safetensors")
+    back = load_pretrained(tmp_path / "deep/er/w.safetensors")
+    assert (back.num_heads, back.patch_size, back.image_size) == (4, 8, 40)
+    assert all(torch.equal(v, back.state_dict()[k]) for k, v in backbone.state_dict().items())
+    assert torch.equal(back(images()), backbone(images()))
+
+
+@torch.no_grad()
+def test_timm_loads_it_strictly(backbone, tmp_path):
+    out = tmp_path / "w.safetensors"
+    export_backbone(backbone, "timm", out)
+    sizes = {"img_size": 40, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
+    theirs = timm.create_model("vit_small_patch16_224", num_classes=0, mlp_ratio=2.5, **sizes)
+    theirs.load_state_dict(load_file(out), strict=True)
+    close(theirs.eval()(images()), backbone(images()))
+    assert torch.equal(load_pretrained(out)(images()), backbone(images()))
+
+
+@torch.no_grad()
+def test_transformers_loads_it(backbone, tmp_path):
+    out = tmp_path / "hf"
+    export_backbone(backbone, "huggingface", out)
+    theirs, about = transformers.ViTModel.from_pretrained(
+        out, add_pooling_layer=False, output_loading_info=True
+    )
+    assert not any(about[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    close(theirs.eval()(images()).last_hidden_state, backbone.forward_features(images()))
+    wide = theirs(images(64), interpolate_pos_encoding=True).last_hidden_state
+    close(wide, backbone.forward_features(images(64)))
+    assert torch.equal(load_pretrained(out)(images()), backbone(images()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("to", TARGETS)
+def test_command_exports_the_teacher_and_says_how_to_load_it(
+    tiny_config, tmp_path, monkeypatch, capsys, to
+):
+    monkeypatch.chdir(tmp_path)
+    state = Trainer(tiny_config, 6, torch.device("cpu")).state_dict()
+    state["teacher"]["backbone.norm.bias"] = torch.full((48,), 3.0)
+    torch.save(state | {"format": "minidino-1"}, "checkpoint.pt")
+    assert cli.main(["export", ".", "--to", to]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"wrote {TARGETS[to]}; load it with: ")
+    call = said.split("load it with: ")[1]
+    libraries = {"timm": timm, "transformers": transformers, "minidino": minidino}
+    model = eval(call, libraries).eval()
+    assert (model.state_dict()["layernorm.bias" if to == "huggingface" else "norm.bias"] == 3).all()
+    ours, x = load_pretrained("."), images(36)
+    theirs = model(x).last_hidden_state[:, 0] if to == "huggingface" else model(x)
+    close(theirs, ours(x))
+
+
+@torch.no_grad()
+def test_foreign_weights_can_be_exported(tmp_path):
+    torch.manual_seed(0)
+    theirs = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=32, depth=2).eval()
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    out = tmp_path / "hf"
+    argv = ["export", str(tmp_path / "w.pth"), "--to", "huggingface", "--out", str(out)]
+    assert cli.main(argv) == 0
+    hf = transformers.ViTModel.from_pretrained(out, add_pooling_layer=False).eval()
+    close(hf(images(32)).last_hidden_state[:, 0], theirs(images(32)))
+
+
+# ------------------------------------------------------------------ mistakes
+
+
+def test_what_exists_is_kept(backbone, tmp_path):
+    for out in (tmp_path, tmp_path / "w.pth"):
+        if out != tmp_path:
+            out.write_text("mine")
+        with pytest.raises(UserError, match="exists and is kept"):
+            export_backbone(backbone, "timm", out)
+    assert (tmp_path / "w.pth").read_text() == "mine"
+
+
+def test_a_write_that_fails_leaves_nothing(backbone, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def full_too(*_):
+        raise SafetensorError("No space left on device")
+
+    for name, failure in [("minidino.export.save_file", full_too), ("os.replace", full)]:
+        for to in TARGETS:
+            with monkeypatch.context() as patch:
+                patch.setattr(name, failure)
+                with pytest.raises(UserError, match=r"cannot write .*No space left"):
+                    export_backbone(backbone, to, tmp_path / "out")
+            assert os.listdir(tmp_path) == []
+
+
+def test_an_unknown_target_names_the_known(backbone, tmp_path, capsys):
+    with pytest.raises(UserError, match="safetensors, timm, huggingface"):
+        export_backbone(backbone, "onnx", tmp_path / "w")
+    assert cli.main(["export", str(tmp_path), "--to", "onnx"]) == 2
+    err = capsys.readouterr().err
+    assert "onnx" in err and len(err.splitlines()) == 1
+
+
+def test_nothing_to_export(tmp_path, capsys):
+    assert cli.main(["export", str(tmp_path / "none"), "--to", "timm"]) == 2
+    assert "no checkpoint at" in capsys.readouterr().err

@@ -18,7 +18,9 @@ from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
 from minidino.commands.export import export_command
+from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
+from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
 from minidino.config import RECIPES, recipe
 from minidino.errors import UserError
@@ -41,6 +43,8 @@ def _run(argv: list[str]) -> int:
         "knn": knn_command,
         "linear": linear_command,
         "attend": attend_command,
+        "retrieve": retrieve_command,
+        "segment": segment_command,
         "export": export_command,
         "data": data_command,
         "check": check_command,

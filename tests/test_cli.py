@@ -33,7 +33,9 @@ def minidino(*argv, capsys):
     return code, out.out, out.err
 
 
-@pytest.mark.parametrize("command", [None, "demo", "train", "knn", "linear", "attend", "data"])
+@pytest.mark.parametrize(
+    "command", [None, "demo", "train", "knn", "linear", "attend", "retrieve", "segment", "data"]
+)
 def test_help(command, capsys):
     code, out, err = minidino(*([command] if command else []), "--help", capsys=capsys)
     assert code == 0 and not err

@@ -1,0 +1,62 @@
+"""``minidino segment``."""
+
+from pathlib import Path
+from typing import Literal
+
+from minidino.commands.arguments import Checkpoint
+from minidino.errors import UserError
+from minidino.pretrained import load_trained
+from minidino.segment import (
+    attention_masks,
+    look,
+    mask_paths,
+    pca_masks,
+    pictures_of,
+    save_mask,
+)
+from minidino.train import pick_device
+
+
+def segment_command(
+    checkpoint: Checkpoint,
+    data: Path,
+    by: Literal["attention", "pca"] = "attention",
+    out: Path | None = None,
+    size: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Cut the thing out of pictures, without labels: a mask for each, white on the thing.
+
+    The mask of photo.jpg is photo.mask.png beside it, as large as the picture. No picture is
+    changed, and no file replaced but masks that this command wrote.
+
+    Args:
+        checkpoint: A checkpoint, the folder of a run, or released weights.
+        data: A picture, or a folder of pictures of any depth.
+        by: attention keeps the patches with 60% of the mean head's mass; pca splits the patch
+            features of all the pictures, which must show one subject, at the mean of their first
+            principal component.
+        out: Folder for the masks, laid out as --data is (default: beside the pictures).
+        size: Shorter side in pixels that pictures are brought to; larger gives finer masks
+            (default: what the weights were made for).
+        device: cpu or cuda; by default cuda where there is one.
+    """
+    files = pictures_of(data)
+    paths = dict(zip(files, mask_paths(files, data, out), strict=True))
+    trained, where = load_trained(checkpoint), pick_device(device)
+    patch = trained.backbone.patch_size
+    if size is not None and size < patch:
+        raise UserError(f"--size must be at least a patch ({patch})")
+    seen = look(trained.backbone.to(where), files, size or trained.eval_size)
+    attention = [s.attention for s in seen]
+    if by == "attention":
+        masks = attention_masks(attention)
+    else:
+        masks = pca_masks([s.features for s in seen], attention)
+    for picture, mask in zip(seen, masks, strict=True):
+        path = paths[picture.file]
+        try:
+            save_mask(mask, picture.size, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}; choose --out") from None
+        print(f"{picture.file} -> {path} ({mask.float().mean():.0%} of the picture)")

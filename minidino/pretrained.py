@@ -67,6 +67,9 @@ RELEASED = {
                           patch_size=8, embed_dim=768),
 }  # fmt: skip
 
+# The course's own, small enough to come with the package; its card lies beside it.
+SHIPPED = {"minidino_things": Path(__file__).parent / "weights" / "things.safetensors"}
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -107,8 +110,9 @@ def load_pretrained(name_or_path: str | Path, num_heads: int | None = None) -> V
     """A backbone with trained weights, in eval mode on the CPU.
 
     Args:
-        name_or_path: ``dino_vits16``, ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``
-            (downloaded once, to torch.hub's cache); or a ``.pth`` or ``.safetensors`` file with
+        name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
+            ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8`` (downloaded once, to torch.hub's
+            cache); or a ``.pth`` or ``.safetensors`` file with
             the names of the released weights, of timm or of Hugging Face's ``ViTModel``, a full
             checkpoint of the official code (its teacher), a checkpoint or export of minidino; or
             a folder with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
@@ -128,6 +132,10 @@ def load_trained(name_or_path: str | Path, num_heads: int | None = None) -> Trai
     """As ``load_pretrained``, with what is known of the training."""
     if str(name_or_path) in RELEASED:
         return _load_released(str(name_or_path), num_heads)
+    if str(name_or_path) in SHIPPED:
+        path = SHIPPED[str(name_or_path)]
+        backbone = _load_file(path, num_heads, str(name_or_path)).backbone
+        return Trained(backbone, None, Path("runs") / str(name_or_path))
     path = Path(name_or_path).expanduser()
     return _load_file(_weights_file(path), num_heads, str(path))
 
@@ -142,7 +150,7 @@ def _weights_file(path: Path) -> Path:
     if not path.is_file():
         raise UserError(
             f"no checkpoint at {path}, and no released weights of that name "
-            f"({', '.join(RELEASED)}); train one with: minidino train --out FOLDER"
+            f"({', '.join([*SHIPPED, *RELEASED])}); train one with: minidino train --out FOLDER"
         )
     return path
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -34,15 +35,19 @@ def test_makefile_and_readme_install_the_same():
 
 
 def test_everything_imported_is_declared():
-    declared = {re.split(r"[><=]", r)[0] for r in PYPROJECT["project"]["dependencies"]}
-    declared = {"PIL" if name == "pillow" else name for name in declared}
-    import sys
+    def names(requirements: list[str]) -> set[str]:
+        found = {re.split(r"[><=]", r)[0] for r in requirements}
+        return {"PIL" if name == "pillow" else name for name in found}
 
+    project = PYPROJECT["project"]
     for file in (ROOT / "minidino").rglob("*.py"):
+        declared = names(project["dependencies"])
+        if file.name == "course.py":  # what notebooks need, only the notebooks' commands need
+            declared |= names(project["optional-dependencies"]["course"])
         for node in ast.walk(ast.parse(file.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            for top in (n.split(".")[0] for n in names):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for top in (m.split(".")[0] for m in modules):
                 assert top in declared | sys.stdlib_module_names | {"minidino"}, (file.name, top)
 
 
@@ -85,3 +90,15 @@ def test_the_readme_tells_the_measured_numbers():
             f"{s['train_seconds']:.0f} s |"
         )
         assert row in readme, row
+
+
+def test_links_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/**/*.md")]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    for notebook in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        texts[notebook] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] != "code")
+    for page, text in texts.items():
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if not target.startswith(("http://", "https://")):
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"

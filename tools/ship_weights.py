@@ -27,7 +27,7 @@ CARD = """# things.safetensors
 | recipe | `things`, {epochs} epochs, seed {seed}: `minidino demo --seed {seed}` |
 | training | {train_seconds:.0f} s on {device}, torch {torch} |
 | k-NN, {test_images:,} test images | {knn:.1f}% (random weights {knn_random:.1f}%) |
-| Jaccard of the best head | {jaccard_best_head:.2f} (random weights {jaccard_best_head_random:.2f}) |
+| Jaccard, best head | {jaccard_best_head:.2f} (random weights {jaccard_best_head_random:.2f}) |
 | commit | `{commit}` |
 
 Half precision; written by `tools/ship_weights.py`. It knows things on gray noise and nothing else.

@@ -1,6 +1,14 @@
 """What tells a learner right from wrong: ``check_N_M(answer)`` for exercise M of notebook N."""
 
 # ruff: noqa: F401
+from minidino.checks.head_and_loss import (
+    check_4_1,
+    check_4_2,
+    check_4_3,
+    check_4_4,
+    check_4_5,
+    check_4_6,
+)
 from minidino.checks.softmax_walkthrough import (
     check_1_1,
     check_1_2,

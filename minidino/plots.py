@@ -241,3 +241,45 @@ def use_notebook_style() -> None:
             "axes.prop_cycle": plt.cycler(color=[TRAINED, TRUTH, "#3d5a80", "#edae49", RANDOM]),
         }
     )
+
+
+def pairs_figure(
+    teacher_views: Sequence[Tensor],
+    student_views: Sequence[Tensor],
+    pairs: Sequence[tuple[int, int]],
+    values: Tensor | None = None,
+    title: str = "",
+) -> Figure:
+    """Which student view (column) is compared with which teacher view (row).
+
+    Args:
+        teacher_views, student_views: uint8 (3, H, W) each, the global views first.
+        pairs: (teacher view, student view) that count; they are numbered in this order.
+        values: (teacher views, student views) to write into every cell in place of the numbers.
+    """
+    rows, columns = len(teacher_views), len(student_views)
+    figure, ax = plt.subplots(figsize=(0.85 * (columns + 1.6), 0.85 * (rows + 1.9)))
+    for j, view in enumerate(student_views):
+        ax.imshow(to_picture(view), extent=(j + 0.08, j + 0.92, -0.08, -0.92))
+        ax.text(j + 0.5, -1.12, j, ha="center", va="bottom", fontsize=9)
+    for i, view in enumerate(teacher_views):
+        ax.imshow(to_picture(view), extent=(-0.92, -0.08, i + 0.92, i + 0.08))
+        ax.text(-1.1, i + 0.5, i, ha="right", va="center", fontsize=9)
+    number = {pair: n for n, pair in enumerate(pairs, start=1)}
+    for i in range(rows):
+        for j in range(columns):
+            counts = (i, j) in number
+            ax.add_patch(
+                plt.Rectangle((j + 0.04, i + 0.04), 0.92, 0.92, lw=0, alpha=0.9 if counts else 1,
+                              color=TRUTH if counts else "#e6e8ec")
+            )  # fmt: skip
+            text = "" if values is None else f"{values[i, j]:.2f}"
+            text = text or (str(number[i, j]) if counts else "–")
+            ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=11,
+                    color="white" if counts else "#4a5160")  # fmt: skip
+    ax.text(columns / 2, -1.5, "student's view", ha="center", va="bottom", fontsize=10)
+    ax.text(-1.5, rows / 2, "teacher's view", ha="right", va="center", fontsize=10, rotation=90)
+    ax.set(xlim=(-1.75, columns), ylim=(rows, -1.85), aspect="equal")
+    ax.axis("off")
+    ax.set_title(title)
+    return figure

@@ -1,0 +1,7 @@
+# names: You have 2 nn.Linear layers
+def head_mlp(in_dim: int, hidden_dim: int, bottleneck_dim: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, bottleneck_dim),
+    )

@@ -1,0 +1,3 @@
+# names: you detached the norm
+def prototype_scores(x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return F.normalize(x, dim=-1) @ (v / v.norm(dim=1, keepdim=True).detach()).T

@@ -1,0 +1,3 @@
+# names: length of the whole matrix
+def prototype_scores(x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return (x / x.norm()) @ (v / v.norm()).T

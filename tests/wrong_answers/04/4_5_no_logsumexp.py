@@ -1,0 +1,8 @@
+# names: You left the logsumexp out
+def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    (n_global, batch, _), n_views = q.shape, len(student)
+    q_sum = q.sum(dim=0)
+    total = 0
+    total = total - (student[:n_global] * (q_sum - q)).sum()
+    total = total - (student[n_global:] * q_sum).sum()
+    return total / (batch * n_global * (n_views - 1))

@@ -1,0 +1,9 @@
+# names: With three global views among five
+def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    (n_global, batch, _), n_views = q.shape, len(student)
+    q_sum = q.sum(dim=0)
+    lse = student.logsumexp(dim=-1)
+    total = lse[:n_global].sum() + 2 * lse[n_global:].sum()
+    total = total - (student[:n_global] * (q_sum - q)).sum()
+    total = total - (student[n_global:] * q_sum).sum()
+    return total / (batch * n_global * (n_views - 1))

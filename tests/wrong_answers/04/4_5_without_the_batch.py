@@ -1,0 +1,9 @@
+# names: and not by the batch
+def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    n_global, n_views = len(q), len(student)
+    q_sum = q.sum(dim=0)
+    lse = student.logsumexp(dim=-1)
+    total = (n_global - 1) * lse[:n_global].sum() + n_global * lse[n_global:].sum()
+    total = total - (student[:n_global] * (q_sum - q)).sum()
+    total = total - (student[n_global:] * q_sum).sum()
+    return total / (n_global * (n_views - 1))

@@ -16,3 +16,4 @@ from minidino.checks.softmax_walkthrough import (
     check_1_4,
     check_1_5,
 )
+from minidino.checks.teacher import check_5_1, check_5_2, check_5_3, check_5_4, check_5_5

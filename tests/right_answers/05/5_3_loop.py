@@ -1,0 +1,11 @@
+def cosine_schedule(
+    base: float, final: float, total_steps: int, warmup_steps: int = 0, start: float = 0.0
+) -> torch.Tensor:
+    values = []
+    for t in range(total_steps):
+        if t < warmup_steps:
+            values.append(start + (base - start) * t / (warmup_steps - 1))
+        else:
+            share = (t - warmup_steps) / (total_steps - warmup_steps)
+            values.append(final + (base - final) * 0.5 * (1 + math.cos(math.pi * share)))
+    return torch.tensor(values)

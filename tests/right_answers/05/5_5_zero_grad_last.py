@@ -1,0 +1,19 @@
+def train_step(
+    t, batches, student, teacher, loss_fn, optimizer, schedules, steps_per_epoch
+) -> torch.Tensor:
+    views = next(batches)
+    for group in optimizer.param_groups:
+        group["lr"], group["weight_decay"] = schedules.lr[t], schedules.weight_decay[t]
+    student_logits = student(torch.cat(views))
+    with torch.no_grad():
+        teacher_logits = teacher(torch.cat(views[:2]))
+    loss = loss_fn(student_logits, teacher_logits, schedules.teacher_temp[t])
+    loss.backward()
+    if t < steps_per_epoch:
+        for p in student.last_layer.parameters():
+            p.grad = None
+    clip_gradients(list(student.parameters()), MAX_NORM)
+    optimizer.step()
+    update_teacher(teacher, student, schedules.teacher_momentum[t])
+    optimizer.zero_grad()
+    return loss.detach()

@@ -1,0 +1,7 @@
+# names: Old and new are swapped
+def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    with torch.no_grad():
+        for t, s in zip(teacher.parameters(), student.parameters(), strict=True):
+            t.mul_(1 - momentum).add_(s, alpha=momentum)
+        for t, s in zip(teacher.buffers(), student.buffers(), strict=True):
+            t.copy_(t * momentum + s * (1 - momentum) if t.is_floating_point() else s)

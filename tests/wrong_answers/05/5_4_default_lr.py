@@ -1,0 +1,4 @@
+# names: does not have the learning rate
+def set_up(student: nn.Module, lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
+    teacher = copy.deepcopy(student).eval().requires_grad_(False)
+    return teacher, torch.optim.AdamW(student.parameters())

@@ -1,0 +1,4 @@
+# names: holds the teacher's parameters
+def set_up(student: nn.Module, lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
+    teacher = copy.deepcopy(student).eval().requires_grad_(False)
+    return teacher, torch.optim.AdamW(teacher.parameters(), lr=lr)

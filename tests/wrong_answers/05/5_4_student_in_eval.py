@@ -1,0 +1,4 @@
+# names: You put the student in eval mode
+def set_up(student: nn.Module, lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
+    teacher = copy.deepcopy(student.eval()).requires_grad_(False)
+    return teacher, torch.optim.AdamW(student.parameters(), lr=lr)

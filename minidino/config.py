@@ -153,7 +153,8 @@ THINGS = TrainConfig(
     patch_size=6,
     embed_dim=96,
     depth=3,
-    num_heads=8,
+    # The more heads, the surer that one of them covers the thing.
+    num_heads=12,
     drop_path_rate=0.0,
     out_dim=512,
     hidden_dim=256,
@@ -165,10 +166,10 @@ THINGS = TrainConfig(
     local_scale=(0.15, 0.5),
     # A 36 px view bears a fraction of the blur that a 224 px view does.
     appearance=Appearance(blur_p=(0.5, 0.1, 0.2), blur_sigma=(0.1, 1.0)),
-    epochs=4,
+    epochs=5,
     base_lr=4e-3,
-    warmup_epochs=0.8,
-    # 500 steps: a half-life of 46 steps at the start.
+    warmup_epochs=1,
+    # 625 steps: a half-life of 46 steps at the start.
     teacher_momentum=0.985,
 )
 

@@ -29,7 +29,7 @@ TORCHVISION = ("cifar10", "stl10", "imagenette", "pets")
 IN_MEMORY_BYTES = 4 * 2**30  # a folder whose decoded pictures need more is streamed
 THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
 # Seeds no training run is given by hand: choices are made on "val", results told of "test".
-THINGS_SEEDS = {"val": 900_001, "test": 900_004}
+THINGS_SEEDS = {"val": 900_001, "test": 900_005}
 
 
 @dataclass

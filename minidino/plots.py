@@ -71,7 +71,10 @@ def attention_figure(
     masks: Sequence[Tensor] | None = None,
     title: str = "",
 ) -> Figure:
-    """A row an image: each head, the best head's mask, the truth; trained against random.
+    """A row an image: heads, the best head's mask, the truth; trained against random.
+
+    Of many heads six are drawn, the best on these images where the truth is known. The mask is
+    still that of the best of all.
 
     Args:
         images: uint8 (3, H, W) each; sizes may differ.
@@ -81,9 +84,10 @@ def attention_figure(
             masks shown are those of the heads' mean map.
         title: what is to be seen.
     """
-    heads = maps[0].shape[0]
-    names = ["image", *(f"head {i + 1}" for i in range(heads))]
     known = masks is not None
+    drawn = _heads_to_draw(maps, masks)
+    heads = len(drawn)
+    names = ["image", *(f"head {i + 1}" for i in drawn)]
     names += ["best head,\n60% of its mass" if known else "mean of heads,\n60% of its mass"]
     names += ["truth"] if known else []
     names += ["random weights,\nbest head" if known else "random weights,\nmean of heads"]
@@ -94,7 +98,7 @@ def attention_figure(
     for r, (row, image) in enumerate(zip(axes, images, strict=True)):
         size = tuple(image.shape[-2:])
         row[0].imshow(to_picture(image), interpolation="nearest")
-        for ax, attention in zip(row[1:], maps[r], strict=False):
+        for ax, attention in zip(row[1:], maps[r][drawn], strict=False):
             show_map(ax, attention, size)
         truth = masks[r] if known else None
         _show_chosen(row[1 + heads], image, maps[r], truth, TRAINED)
@@ -103,6 +107,18 @@ def attention_figure(
         _show_chosen(row[-1], image, random_maps[r], truth, RANDOM)
     figure.suptitle(title, fontsize=12, y=1.0, va="top")
     return figure
+
+
+def _heads_to_draw(maps: Sequence[Tensor], masks: Sequence[Tensor] | None) -> list[int]:
+    """Positions of at most six heads, in order."""
+    heads = len(maps[0])
+    if heads <= 6 or masks is None:
+        return list(range(min(heads, 6)))
+    scores = [
+        jaccard(upsample_mask(mass_mask(m), tuple(mask.shape)), mask[None])
+        for m, mask in zip(maps, masks, strict=True)
+    ]
+    return torch.stack(scores).mean(0).topk(6).indices.sort().values.tolist()
 
 
 def _show_chosen(ax, image: Tensor, maps: Tensor, truth: Tensor | None, color: str) -> None:

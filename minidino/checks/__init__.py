@@ -9,6 +9,14 @@ from minidino.checks.head_and_loss import (
     check_4_5,
     check_4_6,
 )
+from minidino.checks.multi_crop import (
+    check_3_1,
+    check_3_2,
+    check_3_3,
+    check_3_4,
+    check_3_5,
+    check_3_6,
+)
 from minidino.checks.softmax_walkthrough import (
     check_1_1,
     check_1_2,

@@ -1,0 +1,7 @@
+# names: flipped all images
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    columns = columns.flip(1)
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 255, columns)
+    return x.clamp(0, 1)

@@ -1,0 +1,7 @@
+# names: just those that should not
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    columns = torch.where(flip[:, None, None], columns, columns.flip(1))
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 255, columns)
+    return x.clamp(0, 1)

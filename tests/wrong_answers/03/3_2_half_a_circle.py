@@ -1,0 +1,8 @@
+# names: half a circle
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
+    rows = torch.where(flip[:, None, None], rows.flip(1), rows)
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 255, columns)
+    return x.clamp(0, 1)

@@ -1,0 +1,6 @@
+# names: flip is not used
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 255, columns)
+    return x.clamp(0, 1)

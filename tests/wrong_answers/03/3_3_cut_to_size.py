@@ -1,0 +1,15 @@
+# names: cut to the image's size
+def draw_boxes(
+    n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
+) -> torch.Tensor:
+    def uniform(low, high, *shape):
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    tries = 1
+    area = uniform(*scale, n, tries) * height * width
+    ratio = uniform(math.log(3 / 4), math.log(4 / 3), n, tries).exp()
+    h, w = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
+    h, w = h[:, 0].clamp(max=height), w[:, 0].clamp(max=width)
+    top = (uniform(0, 1, n) * (height - h + 1)).floor()
+    left = (uniform(0, 1, n) * (width - w + 1)).floor()
+    return torch.stack([top, left, h, w], dim=1).long()

@@ -220,6 +220,9 @@ def expect_any_device(answer: Callable, *args: Any, **kwargs: Any) -> None:
     try:
         got = answer(*map(there, args), **{k: there(v) for k, v in kwargs.items()})
     except (RuntimeError, NotImplementedError) as error:
+        no_meta_version = isinstance(error, NotImplementedError) and error.args
+        if device.type == "meta" and no_meta_version and "Cannot copy" not in str(error):
+            return  # x[mask]: its shape depends on values, so nothing can be said about devices
         if "device" not in str(error):
             raise
         raise Wrong(

@@ -11,5 +11,6 @@ def plain_loss(
     q = q.reshape(n_global, -1, q.shape[-1])
     log_p = F.log_softmax(student_logits / student_temp, -1).reshape(-1, *q.shape[1:])
     h = -torch.einsum("ibk,jbk->ij", q, log_p) / q.shape[1]
-    keep = torch.arange(len(q))[:, None] != torch.arange(len(log_p))
-    return h[keep.to(h.device)].mean() if h.device.type != "meta" else h.mean()
+    n_global, n_views = h.shape
+    same = torch.eye(n_global, n_views, dtype=torch.bool, device=h.device)
+    return h[~same].mean()

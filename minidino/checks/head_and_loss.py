@@ -411,6 +411,11 @@ def check_4_4(plain_loss):
     no_center = torch.zeros(1, 2)
     got = call(plain_loss, s, t, no_center, 0.5, 0.25)
     expect_tensor(got, (), "a scalar")
+    expect(
+        not got.isnan(),
+        "For three views of one image you return nan, the mean of nothing. Is a number of views "
+        "or images written into your function? Both follow from the shapes and n_global.",
+    )
     expect_close(
         got,
         (h01 + log(2) + h10 + log(2)) / 4,

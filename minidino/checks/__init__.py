@@ -25,3 +25,11 @@ from minidino.checks.softmax_walkthrough import (
     check_1_5,
 )
 from minidino.checks.teacher import check_5_1, check_5_2, check_5_3, check_5_4, check_5_5
+from minidino.checks.vision_transformer import (
+    check_2_1,
+    check_2_2,
+    check_2_3,
+    check_2_4,
+    check_2_5,
+    check_2_6,
+)

@@ -1,0 +1,3 @@
+# names: lies on its side
+def patchify(images: torch.Tensor, patch_size: int) -> torch.Tensor:
+    return rearrange(images, "b c (h p) (w q) -> b (h w) (c q p)", p=patch_size, q=patch_size)

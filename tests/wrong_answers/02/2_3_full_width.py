@@ -1,0 +1,9 @@
+# names: scaled by the full width
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, num_heads: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    width = q.shape[-1]
+    q, k, v = (rearrange(x, "b n (heads d) -> b heads n d", heads=num_heads) for x in (q, k, v))
+    scores = q @ k.transpose(-2, -1) / width**0.5
+    a = scores.softmax(dim=-1)
+    return rearrange(a @ v, "b heads n d -> b n (heads d)"), a

@@ -107,7 +107,7 @@ def train(
             epochs = epochs_that_fit(config, len(data), left, where)
             if fit == "fill" or epochs < config.epochs:
                 config = config.with_epochs(epochs)
-                tqdm.write(f"{epochs} epochs fit in {minutes:g} minutes on this machine")
+                tqdm.write(f"epochs that fit in {minutes:g} minutes on this machine: {epochs}")
         trainer = Trainer(config, len(data) // config.batch_size, where)
         if saved is not None:
             trainer.load_state_dict(saved, str(out / "checkpoint.pt"))
@@ -217,6 +217,7 @@ def _run(
                 epoch=trainer.now / trainer.steps_per_epoch,
                 loss=loss,
                 entropy=h,
+                usage=metrics["usage"].item(),
                 kl=loss - h,
                 lr=trainer.schedules.lr[trainer.now - 1],
                 images_per_second=rate,

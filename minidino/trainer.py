@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from minidino.checkpoint import build_backbone, load_weights
-from minidino.collapse import entropy
+from minidino.collapse import usage
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
 from minidino.errors import UserError
@@ -114,8 +114,8 @@ class Trainer:
         """One update from uint8 images (B, 3, S, S).
 
         Returns:
-            ``loss`` and ``entropy``, H(teacher), in nats: scalars left on the device, so that
-            a step never waits for it.
+            ``loss``, ``entropy``, H(teacher), and ``usage``, the entropy of the mean target,
+            in nats: scalars left on the device, so that a step never waits for it.
         """
         config, t = self.config, self.now
         self._set_schedules(t)
@@ -128,7 +128,7 @@ class Trainer:
             with torch.no_grad():
                 teacher_logits = self.teacher(views[0])  # global views only
             student_logits = self.student(*(v for v in views if len(v)))
-            teacher_entropy = entropy(self.criterion.targets(teacher_logits, temp)).mean()
+            h, together = usage(self.criterion.targets(teacher_logits, temp))
             loss = self.criterion(student_logits, teacher_logits, temp)
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,7 +141,7 @@ class Trainer:
         self.optimizer.step()
         update_teacher(self.teacher, self.student, self.schedules.teacher_momentum[t])
         self.now += 1
-        return {"loss": loss.detach(), "entropy": teacher_entropy}
+        return {"loss": loss.detach(), "entropy": h, "usage": together}
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from minidino.collapse import effective_rank, entropy, kl_divergence
+from minidino.collapse import (
+    diagnose,
+    effective_rank,
+    entropy,
+    kl_divergence,
+    kl_from_logits,
+    usage,
+)
 
 INF = math.inf
 
@@ -104,3 +111,45 @@ def test_a_constant_feature_has_no_direction(value, dtype):
 
 def test_one_image_has_no_direction():
     assert effective_rank(torch.randn(1, 8)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "targets, each, together",
+    [
+        ([[1.0, 0.0], [1.0, 0.0]], 0.0, 0.0),  # one prototype for all
+        ([[0.5, 0.5], [0.5, 0.5]], math.log(2), math.log(2)),  # all prototypes for all
+        ([[1.0, 0.0], [0.0, 1.0]], 0.0, math.log(2)),  # each its own
+    ],
+)
+def test_usage_by_hand(targets, each, together):
+    assert [x.item() for x in usage(torch.tensor(targets))] == pytest.approx([each, together])
+
+
+def test_kl_from_logits_is_that_of_the_probabilities_and_stays_finite():
+    torch.manual_seed(0)
+    teacher, student, center = torch.randn(4, 6), torch.randn(4, 6), torch.randn(1, 6)
+    q = ((teacher - center) / 0.3).softmax(dim=-1)
+    want = kl_divergence(q, (student / 0.2).softmax(dim=-1))
+    torch.testing.assert_close(kl_from_logits(teacher, student, center, 0.3, 0.2), want)
+    far = kl_from_logits(torch.tensor([15.0, 0.0]), torch.tensor([0.0, 15.0]), torch.zeros(2), 0.1)
+    assert far.item() == pytest.approx(150)
+
+
+@pytest.mark.parametrize(
+    "h, together, kl, name",
+    [
+        (0.999, 1.0, 0.0, "uniform"),
+        (0.0, 0.0, 0.0, "peaked"),
+        (0.7, 0.71, 0.0, "constant"),
+        (0.05, 0.5, 0.05, "healthy"),  # sure of each, and using many
+        (0.92, 0.99, 0.05, "healthy"),
+        (0.5, 0.51, 0.8, "unstable"),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_diagnosis_of_the_last_quarter(h, together, kl, name, n):
+    unit = math.log(32)
+    begin = dict(entropy=0.5 * unit, usage=unit, kl=0.1 * unit)
+    end = dict(entropy=h * unit, usage=together * unit, kl=kl * unit)
+    last = max(n // 4, 1)
+    assert diagnose([begin] * (n - last) + [end] * last, 32) == name

@@ -18,7 +18,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from minidino import cli, pretrained
+from minidino.attention import score_attention
 from minidino.checkpoint import load_backbone, random_backbone
+from minidino.config import recipe
+from minidino.data import load_data
 from minidino.errors import UserError
 from minidino.pretrained import RELEASED, Release, load_pretrained, load_trained
 from minidino.train import train
@@ -530,3 +533,18 @@ def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path):
     assert torch.equal(a.pos_embed, b.pos_embed)
     assert not torch.equal(a.pos_embed, trained.backbone.pos_embed)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_shipped_backbone_is_trained_and_of_the_recipe():
+    trained, config = load_trained("minidino_things"), recipe("things")
+    vit = trained.backbone
+    sizes = (vit.patch_size, vit.embed_dim, vit.depth, vit.num_heads)
+    assert sizes == (config.patch_size, config.embed_dim, config.depth, config.num_heads)
+    test = load_data("things", "test", config.eval_size, max_images=200)
+    ours, random = (
+        score_attention(m, test.images, test.masks).best_head for m in (vit, trained.random())
+    )
+    assert ours > 1.5 * random
+    folder = Path(pretrained.__file__).parent / "weights"
+    assert (folder / "things.safetensors").stat().st_size < 2e6
+    assert "| commit | `" in (folder / "README.md").read_text()

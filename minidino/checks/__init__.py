@@ -1,6 +1,7 @@
 """What tells a learner right from wrong: ``check_N_M(answer)`` for exercise M of notebook N."""
 
 # ruff: noqa: F401
+from minidino.checks.attention import check_9_1, check_9_2, check_9_3, check_9_4, check_9_5
 from minidino.checks.head_and_loss import (
     check_4_1,
     check_4_2,

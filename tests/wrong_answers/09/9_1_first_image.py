@@ -1,0 +1,3 @@
+# names: first image only
+def attention_maps(attention: torch.Tensor, h: int, w: int) -> torch.Tensor:
+    return attention[0, :, 0, 1:].unflatten(-1, (h, w))

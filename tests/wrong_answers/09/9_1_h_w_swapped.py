@@ -1,0 +1,3 @@
+# names: h and w are swapped.
+def attention_maps(attention: torch.Tensor, h: int, w: int) -> torch.Tensor:
+    return attention[:, :, 0, 1:].unflatten(-1, (w, h))

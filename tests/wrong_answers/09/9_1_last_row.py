@@ -1,0 +1,3 @@
+# names: Index -1 is the last patch
+def attention_maps(attention: torch.Tensor, h: int, w: int) -> torch.Tensor:
+    return attention[:, :, -1, 1:].unflatten(-1, (h, w))

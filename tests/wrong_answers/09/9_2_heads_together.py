@@ -1,0 +1,6 @@
+# names: sorted all heads of an image together
+def mass_mask(maps: torch.Tensor, keep: float = 0.6) -> torch.Tensor:
+    flat = maps.flatten(1) if maps.ndim > 2 else maps.flatten()
+    mass, order = flat.sort(dim=-1, descending=True)
+    kept = mass.cumsum(-1) - mass < keep * mass.sum(-1, keepdim=True)
+    return torch.zeros_like(kept).scatter(-1, order, kept).view(maps.shape)

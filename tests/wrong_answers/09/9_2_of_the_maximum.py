@@ -1,0 +1,3 @@
+# names: of the largest value
+def mass_mask(maps: torch.Tensor, keep: float = 0.6) -> torch.Tensor:
+    return maps > keep * maps.amax((-2, -1), keepdim=True)

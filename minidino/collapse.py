@@ -79,7 +79,7 @@ def diagnose(log: Sequence[dict], out_dim: int) -> str:
 
     Returns:
         "unstable" if KL is above a quarter of ln K: the student cannot follow its teacher. Else
-        "healthy" if ``usage`` exceeds ``entropy`` by 5% of ln K or more. Else every image gets
+        "healthy" if ``usage`` exceeds ``entropy`` by 2% of ln K or more. Else every image gets
         the same target: "uniform" with an entropy above 90% of ln K, "peaked" below 10%,
         "constant" between.
     """
@@ -90,6 +90,6 @@ def diagnose(log: Sequence[dict], out_dim: int) -> str:
     )
     if kl > 0.25:
         return "unstable"
-    if together - h >= 0.05:
+    if together - h >= 0.02:
         return "healthy"
     return "uniform" if h > 0.9 else "peaked" if h < 0.1 else "constant"

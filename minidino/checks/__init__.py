@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401
 from minidino.checks.attention import check_9_1, check_9_2, check_9_3, check_9_4, check_9_5
+from minidino.checks.evaluation import check_8_1, check_8_2, check_8_3, check_8_4, check_8_5
 from minidino.checks.head_and_loss import (
     check_4_1,
     check_4_2,
@@ -26,6 +27,8 @@ from minidino.checks.softmax_walkthrough import (
     check_1_5,
 )
 from minidino.checks.teacher import check_5_1, check_5_2, check_5_3, check_5_4, check_5_5
+from minidino.checks.tour import check_0_1, check_0_2, check_0_3
+from minidino.checks.training import check_7_1, check_7_2, check_7_3, check_7_4, check_7_5
 from minidino.checks.vision_transformer import (
     check_2_1,
     check_2_2,

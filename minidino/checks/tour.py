@@ -1,0 +1,86 @@
+"""Checks of notebook 00: normalised features, similarities, tokens of a view."""
+
+import torch
+
+from minidino.checks.core import call, check, expect, expect_any_device, expect_close
+
+
+@check("0.1", "features of length 1")
+def check_0_1(l2_normalize):
+    # By hand: (3, 4) has length 5.
+    x = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    want = torch.tensor([[0.6, 0.8], [0.0, 1.0]])
+    expect_close(
+        call(l2_normalize, x),
+        want,
+        {
+            "You divided by the sum of the entries. Length is the root of the sum of squares: "
+            "(3, 4) is 5 long.": x / x.sum(-1, keepdim=True),
+            "You divided by the sum of squares; take its square root.": x
+            / (x**2).sum(-1, keepdim=True),
+            "You normalised the columns. A row is an image's feature: dim=-1.": x / x.norm(dim=0),
+            "You divided all rows by the length of the whole tensor. Each row has its own: "
+            "dim=-1, keepdim=True.": x / x.norm(),
+            "Each row is divided by another row's length: the lengths need keepdim=True, so that "
+            "(N, 1) goes with (N, D).": x / x.norm(dim=-1),
+            "This is a softmax: positive and summing to 1, but not of length 1.": x.softmax(-1),
+        },
+        names="(N, D)",
+        what="l2_normalize([[3, 4], [0, 2]])",
+    )
+    x = torch.randn(5, 3)
+    lengths = call(l2_normalize, x).double().pow(2).sum(-1).sqrt()
+    expect_close(lengths, torch.ones(5), names="(N,)", what="The length of the rows")
+    expect_any_device(l2_normalize, x)
+
+
+@check("0.2", "the most similar image")
+def check_0_2(most_similar):
+    # By hand: image 0 points almost the same way as image 2, and away from image 1, which is
+    # by far the longest.
+    features = torch.tensor([[1.0, 0.0], [30.0, 40.0], [2.0, 0.2]])
+    got = call(most_similar, features)
+    lengths = features / features.norm(dim=1, keepdim=True)
+    cosine = lengths @ lengths.T
+    products = (features @ features.T).fill_diagonal_(-torch.inf)
+    expect_close(
+        got,
+        torch.tensor([2, 2, 0]),
+        {
+            "Every image is found to be most similar to itself. Rule it out: set the diagonal of "
+            "the similarities to -inf.": torch.tensor([0, 1, 2]),
+            "Long features win: you compared by the plain product. Divide by the lengths "
+            "first.": products.argmax(1),
+            "You found the least similar image: argmax, not argmin.": cosine.argmin(1),
+        },
+        names="(N,)",
+    )
+    x = torch.randn(20, 6)
+    unit = (x / x.pow(2).sum(1, keepdim=True).sqrt()).double()
+    similarity = unit @ unit.T
+    for i in range(20):
+        similarity[i, i] = -2
+    expect(
+        torch.equal(call(most_similar, x).long(), similarity.argmax(1)),
+        "On 20 random features you find others than the largest cosine does.",
+    )
+
+
+@check("0.3", "tokens of a view")
+def check_0_3(count_tokens):
+    got = call(count_tokens, 32, 48, 8)
+    expect(isinstance(got, int), f"Return a whole number, an int; yours is a {type(got).__name__}.")
+    mistakes = {
+        24: "You left out [CLS]: the token in front that belongs to no patch.",
+        1537: "You counted pixels. A patch of 8 px is one token: divide each side by it.",
+        1536: "You counted pixels. A patch of 8 px is one token: divide each side by it.",
+        193: "You divided once. A patch has two sides: (height / patch) * (width / patch).",
+        192: "You divided once. A patch has two sides: (height / patch) * (width / patch).",
+        17: "You took the picture for a square; its width is not its height.",
+        37: "You took the picture for a square; its width is not its height.",
+    }
+    expect(got == 25, mistakes.get(got, f"32 x 48 px in patches of 8: yours is {got}, not 25."))
+    for height, width, patch in ((224, 224, 16), (96, 96, 16), (36, 36, 6), (480, 640, 16)):
+        want = len(range(0, height, patch)) * len(range(0, width, patch)) + 1
+        got = call(count_tokens, height, width, patch)
+        expect(got == want, f"{height} x {width} px in patches of {patch}: {got}, not {want}.")

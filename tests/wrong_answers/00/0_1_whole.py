@@ -1,0 +1,3 @@
+# names: length of the whole tensor
+def l2_normalize(x: torch.Tensor) -> torch.Tensor:
+    return x / x.norm()

@@ -1,0 +1,3 @@
+# names: You divided once
+def count_tokens(height: int, width: int, patch: int) -> int:
+    return height * width // patch + 1

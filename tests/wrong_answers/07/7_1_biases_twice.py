@@ -1,0 +1,7 @@
+# names: stands in both groups
+def parameter_groups(model: nn.Module) -> list[dict]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": trained},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,7 @@
+# names: in neither group, so they are never trained
+def parameter_groups(model: nn.Module) -> list[dict]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim in (2, 4)]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]

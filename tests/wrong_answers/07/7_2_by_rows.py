@@ -1,0 +1,5 @@
+# names: clipped row by row
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
+    for p in parameters:
+        if p.grad is not None:
+            p.grad *= (max_norm / p.grad.norm(dim=-1, keepdim=True)).clamp(max=1.0)

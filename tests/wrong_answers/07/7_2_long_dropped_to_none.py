@@ -1,0 +1,6 @@
+# names: had no gradient has one now, or the other way round
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
+    for p in parameters:
+        if p.grad is not None:
+            if p.grad.norm() > max_norm:
+                p.grad = None

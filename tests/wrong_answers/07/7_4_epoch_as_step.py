@@ -1,0 +1,6 @@
+# names: You saved the epoch
+def what_to_save(run: Trainer) -> dict:
+    parts = ("student", "teacher", "criterion", "optimizer")
+    return {part: getattr(run, part).state_dict() for part in parts} | {
+        "now": run.now // run.steps_per_epoch
+    }

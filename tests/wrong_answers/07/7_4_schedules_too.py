@@ -1,0 +1,7 @@
+# names: more than tensors and plain values
+def what_to_save(run: Trainer) -> dict:
+    parts = ("student", "teacher", "criterion", "optimizer")
+    return {part: getattr(run, part).state_dict() for part in parts} | {
+        "now": run.now,
+        "schedules": run.schedules,
+    }

@@ -1,0 +1,6 @@
+# names: an index is a whole number
+def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed_of(seed, "order", epoch))
+    order = torch.randperm(n, generator=generator).float()
+    batches = n // batch_size
+    return order[: batches * batch_size].view(batches, batch_size)

@@ -78,7 +78,7 @@ def diagnose(log: Sequence[dict], out_dim: int) -> str:
         out_dim: K.
 
     Returns:
-        "unstable" if KL is above a quarter of ln K: the student cannot follow its teacher. Else
+        "unstable" if KL is above 15% of ln K: the student cannot follow its teacher. Else
         "healthy" if ``usage`` exceeds ``entropy`` by 2% of ln K or more. Else every image gets
         the same target: "uniform" with an entropy above 90% of ln K, "peaked" below 10%,
         "constant" between.
@@ -88,7 +88,7 @@ def diagnose(log: Sequence[dict], out_dim: int) -> str:
         sum(line[key] for line in end) / (len(end) * math.log(out_dim))
         for key in ("entropy", "usage", "kl")
     )
-    if kl > 0.25:
+    if kl > 0.15:
         return "unstable"
     if together - h >= 0.02:
         return "healthy"

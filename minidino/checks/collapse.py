@@ -364,7 +364,7 @@ NOT_LN_K = (
     "compare with K itself, with log2(K), or with a fixed number."
 )
 KL_FIRST = (
-    "KL is above a quarter of ln K to the end: the student cannot follow its teacher. That is "
+    "KL is above 15% of ln K to the end: the student cannot follow its teacher. That is "
     "unstable, whatever the entropies are; look at KL first."
 )
 LAST_LINE = (
@@ -395,17 +395,17 @@ def cases() -> list[tuple[list[dict], int, str, dict[str, str], str]]:
         (curves(0.03, 0.7, 0.05), 32, "healthy", {"peaked": SURE}, "entropy 3%, usage 70%"),
         (curves(0.93, 0.99, 0.03), 32, "healthy", {"uniform": FLAT_BUT_TELLING},
          "entropy 93%, usage 99%"),
-        (curves(0.75, 0.95, 0.2), 32, "healthy", {"uniform": LOSS_AT_LN_K},
-         "entropy 75%, usage 95%, loss 95%"),
+        (curves(0.82, 0.95, 0.12), 32, "healthy", {"uniform": LOSS_AT_LN_K},
+         "entropy 82%, usage 95%, loss 94%"),
         (curves(0.5, 0.999, 0.1), 32, "healthy", {"uniform": ALL_USED},
          "entropy 50%, usage 100%"),
         (curves(0.5, 0.7, 0.6), 32, "unstable", {"healthy": KL_FIRST, "constant": KL_FIRST},
          "KL at 60%"),
         (curves(0.3, 0.3, 0.6), 32, "unstable", {"constant": KL_FIRST, "healthy": KL_FIRST},
          "entropy and usage both at 30%, KL at 60%"),
-        (curves(*flat)[:-1] + curves(0.1, 0.9, 0.1)[:1], 32, "uniform", {"healthy": LAST_LINE},
+        (curves(*flat)[:-1] + curves(0.9, 0.999, 0.05)[:1], 32, "uniform", {"healthy": LAST_LINE},
          "uniform, but for its last line"),
-        (curves(0.4, 0.9, 0.2)[:30] + curves(*one)[:10], 32, "peaked",
+        (curves(0.4, 0.9, 0.1)[:30] + curves(*one)[:10], 32, "peaked",
          dict.fromkeys(("healthy", "constant", "unstable"), WHOLE_RUN),
          "healthy for three quarters, then peaked"),
         (curves(0.4, 0.9, 0.1)[:2] + curves(*one)[:1], 32, "peaked", {"healthy": FEW},

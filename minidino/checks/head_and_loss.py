@@ -316,6 +316,8 @@ def _value_mistakes(
         "You left the center out: this is sharpening alone.": loss(center=0 * c),
         "You divided the teacher's logits by the temperature but not the center. Subtract first, "
         "then divide the difference.": loss(center=c * teacher_temp),
+        "You centred the student too. The center is the teacher's: it is taken away from the "
+        "teacher's logits only.": _loss(s - c, t, c, teacher_temp, student_temp),
         "The temperatures are swapped: teacher_temp belongs to the target, student_temp to the "
         "prediction.": loss(tt=student_temp, ts=teacher_temp),
         "You used 0.9 for the student's temperature; that is the center's momentum. Use the "
@@ -437,9 +439,20 @@ def check_4_4(plain_loss):
         ".detach() it. Otherwise the teacher is trained to be easy to predict.",
     )
     one, three = torch.randn(8, k), torch.randn(15, k)
+    written_in = (
+        "You took n_global for 2. It is an argument: n_global teacher views of B rows each."
+    )
+    try:
+        single = call(plain_loss, one, one[2:4], c, tt, ts, 1)
+    except RuntimeError as error:
+        raise Wrong(
+            "With two global views your loss is right; with one among four your function raises "
+            f'"{error}". Is a 2 written in where n_global belongs?'
+        ) from None
     expect_close(
-        call(plain_loss, one, one[2:4], c, tt, ts, 1),
+        single,
         _loss(one, one[2:4], c, tt, ts, 1),
+        {written_in: _loss(one, one[2:4], c, tt, ts, 2)},
         what="With one global view among four, the loss",
     )
     expect_close(
@@ -479,6 +492,11 @@ def _lean_mistakes(s: Tensor, q: Tensor) -> dict[str, Tensor]:
         f"are {pairs + n_global} terms, divided by {pairs}.": terms.sum() / rows,
         "The teacher's own view is not subtracted from the summed targets: view i < n_global is "
         "scored against q_sum - q[i].": ((n * log_z).sum() - every_dot) / rows,
+        "A global view is scored against its own target, the one that it must not see: take "
+        "q_sum - q[i], the others.": (
+            (n * log_z).sum() - (s[n_global:] * q_sum).sum() - (s[:n_global] * q).sum()
+        )
+        / rows,
         "The count of targets is wrong: a global view has one target less than a local one, so "
         "its logsumexp counts n_global - 1 times.": (n_global * log_z.sum() - dot) / rows,
         "The count of targets is wrong: each logsumexp counts as often as the view has targets, "
@@ -588,8 +606,8 @@ def check_4_6(centered_loss):
     )
     expect(
         "center" not in dict(layer.named_parameters()),
-        "The center is a parameter, so the optimizer moves it too, with weight decay on top. It "
-        "is a statistic: register_buffer.",
+        "The center is a parameter, so it is handed to the optimizer, and counted and frozen with "
+        "the weights. It is a statistic: register_buffer.",
     )
     expect(
         "center" in dict(layer.named_buffers()),

@@ -60,7 +60,13 @@ def check_1_1(sharpen):
     )
     expect_close(big, torch.softmax(torch.tensor([[40.0, 39.9, 0.0]]).double() / 0.04, -1))
     expect_close(
-        call(sharpen, scores.view(3, 1, 5), 0.1), want.view(3, 1, 5), names="(views, rows, K)"
+        call(sharpen, scores.view(3, 1, 5), 0.1),
+        want.view(3, 1, 5),
+        {
+            "With scores of shape (views, rows, K) you took the softmax over the rows (dim 1). "
+            "The last dimension is dim=-1, however many there are.": torch.ones(3, 1, 5),
+        },
+        names="(views, rows, K)",
     )
     expect_any_device(sharpen, scores, 0.1)
 
@@ -86,6 +92,8 @@ def check_1_2(teacher_target):
         "divide the difference.": soft(logits / temp - center),
         "You left the center out: this is sharpening alone, which collapses to one prototype "
         "for every image.": soft(logits / temp),
+        "You centred on this batch's own mean. The center is an argument: the running mean of "
+        "many batches.": soft((logits - logits.mean(0)) / temp),
         "You left the temperature out: this is centering alone, which collapses to a uniform "
         "target.": soft(logits - center),
         "You took the softmax over the views (dim 0). The distribution is over prototypes: "
@@ -131,6 +139,8 @@ def check_1_3(cross_entropy):
             "You returned KL(q || p). The cross-entropy keeps the target's entropy: "
             "H(q, p) = H(q) + KL(q || p).": want - h,
             "You did not divide the student's logits by its temperature.": -(t * bare).sum(-1),
+            "You divided by the temperature after the logarithm. It divides the logits, inside "
+            "the softmax.": -(t * bare).sum(-1) / temp,
             "You used 0.9 for the student's temperature; that is the center's momentum. Use "
             "the argument (0.1 in DINO).": -(t * cold).sum(-1),
             "You summed over the rows (dim 0). The sum is over prototypes: dim=-1.": -(
@@ -147,7 +157,8 @@ def check_1_3(cross_entropy):
     expect(
         torch.isfinite(far).all(),
         "Where the student gives a prototype almost nothing, your loss is inf or nan: "
-        "log(softmax(x)) takes the log of 0. Use log_softmax, which never leaves the logarithm.",
+        "log(softmax(x)) takes the log of 0, and log(sum(exp(x))) overflows. Use log_softmax, "
+        "which never leaves the logarithm.",
     )
     expect(
         near.item() <= 5 or far.item() > near.item() + 0.1,

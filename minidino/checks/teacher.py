@@ -593,7 +593,13 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
     if "backward" not in early and all(g is None for g in got):
         expect("backward" not in witness.events, STEP_FIRST)
         raise Wrong(NO_BACKWARD)
-    expect(not all(g is None or not g.any() for g in got), CLEARED)
+    gone, last = [g is None or not g.any() for g in got], witness.gradients["last_layer.weight_v"]
+    expect(
+        not all(gone) or last is None or not last.any(),
+        "The layers below the last one have no gradients when the optimizer steps, and the last "
+        "layer has. It is the other way round: student.last_layer's are dropped.",
+    )
+    expect(not all(gone), CLEARED)
     expect(
         all(g is not None for g in got),
         "Some parameters below the last layer have no gradient when the optimizer steps. Only "
@@ -632,7 +638,6 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
         expect_schedule(lr, witness.schedules.lr, t, "learning rate", 0.7)
         expect_schedule(weight_decay, witness.schedules.weight_decay, t, "weight decay", 0.7)
 
-    last = witness.gradients["last_layer.weight_v"]
     if t < STEPS_PER_EPOCH:
         still = torch.equal(witness.student.last_layer.weight_v, witness.last_before)
         expect(

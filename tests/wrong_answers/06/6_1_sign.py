@@ -1,0 +1,6 @@
+# names: The sign is turned round
+def usage(targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def h(q):
+        return torch.special.xlogy(q, q).sum(-1)
+
+    return h(targets).mean(), h(targets.mean(0))

@@ -1,0 +1,3 @@
+# names: summed the entropies of the rows
+def usage(targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.special.entr(targets).sum(), torch.special.entr(targets.mean(0)).sum()

@@ -1,0 +1,8 @@
+# names: centred each image
+def effective_rank(features: torch.Tensor) -> float:
+    x = features - features.mean(dim=1, keepdim=True)
+    s = torch.linalg.svdvals(x)
+    if s.sum() == 0:
+        return 0.0
+    p = s / s.sum()
+    return torch.special.entr(p).sum().exp().item()

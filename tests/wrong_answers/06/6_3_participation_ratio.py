@@ -1,0 +1,7 @@
+# names: participation ratio
+def effective_rank(features: torch.Tensor) -> float:
+    x = features - features.mean(dim=0)
+    s = torch.linalg.svdvals(x)
+    if s.sum() == 0:
+        return 0.0
+    return (s.sum() ** 2 / (s**2).sum()).item()

@@ -1,0 +1,13 @@
+# names: Entropies lie between 0 and ln K
+def diagnose(log: list[dict], out_dim: int) -> str:
+    end = log[-max(1, len(log) // 4) :]
+
+    def mean(key):
+        return sum(line[key] for line in end) / len(end) / out_dim
+
+    h, together, kl = mean("entropy"), mean("usage"), mean("kl")
+    if kl > 0.15:
+        return "unstable"
+    if together - h >= 0.02:
+        return "healthy"
+    return "uniform" if h > 0.9 else "peaked" if h < 0.1 else "constant"

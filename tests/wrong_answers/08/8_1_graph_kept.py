@@ -1,0 +1,7 @@
+# names: features carry a graph
+def frozen_features(model: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    was_training = model.training
+    model.eval()
+    features = [model(normalize(batch)) for batch in images.split(batch_size)]
+    model.train(was_training)
+    return torch.cat(features)

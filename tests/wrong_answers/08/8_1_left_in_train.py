@@ -1,0 +1,7 @@
+# names: came in eval mode and went out in train mode
+def frozen_features(model: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    model.eval()
+    with torch.no_grad():
+        features = [model(normalize(batch)) for batch in images.split(batch_size)]
+    model.train()
+    return torch.cat(features)

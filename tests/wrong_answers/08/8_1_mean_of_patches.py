@@ -1,0 +1,11 @@
+# names: averaged the patch tokens
+def frozen_features(model: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        features = [
+            model.forward_features(normalize(batch))[:, 1:].mean(dim=1)
+            for batch in images.split(batch_size)
+        ]
+    model.train(was_training)
+    return torch.cat(features)

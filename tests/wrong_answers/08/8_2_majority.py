@@ -1,0 +1,11 @@
+# names: plain majority
+def knn_predict(
+    train_features: torch.Tensor,
+    train_labels: torch.Tensor,
+    test_features: torch.Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> torch.Tensor:
+    cosine = F.normalize(test_features, dim=1) @ F.normalize(train_features, dim=1).T
+    neighbour = cosine.topk(k, dim=1).indices
+    return train_labels[neighbour].mode(dim=1).values

@@ -1,0 +1,13 @@
+# names: *indices* of neighbours
+def knn_predict(
+    train_features: torch.Tensor,
+    train_labels: torch.Tensor,
+    test_features: torch.Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> torch.Tensor:
+    cosine = F.normalize(test_features, dim=1) @ F.normalize(train_features, dim=1).T
+    near, neighbour = cosine.topk(k, dim=1)
+    votes = torch.zeros_like(cosine)
+    votes.scatter_add_(1, neighbour, (near / temperature).exp())
+    return votes.argmax(dim=1)

@@ -1,0 +1,22 @@
+# names: (dim 1)
+def fit_probe(
+    train_features: torch.Tensor,
+    train_labels: torch.Tensor,
+    test_features: torch.Tensor,
+    learning_rate: float,
+    steps: int,
+) -> torch.Tensor:
+    x, test = train_features.detach(), test_features.detach()
+    x, test = ((v - v.mean(1, keepdim=True)) / v.std(1, keepdim=True) for v in (x, test))
+    probe = nn.Linear(x.shape[1], int(train_labels.max()) + 1)
+    nn.init.zeros_(probe.weight)
+    nn.init.zeros_(probe.bias)
+    optimizer = torch.optim.SGD(probe.parameters(), lr=learning_rate, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        loss = F.cross_entropy(probe(x), train_labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+    return probe(test).detach()

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minidino.checks.core import (
+    Wrong,
     call,
     check,
     close,

@@ -260,8 +260,6 @@ def check_8_2(knn_predict):
         _votes(near, y, 20, lambda s: (s / 0.07).exp()).argmax(1),
         what="With the defaults k = 20, temperature = 0.07, the labels",
     )
-    if torch.cuda.is_available():  # the number of classes is read from values: not on meta
-        expect_any_device(knn_predict, x, y, t)
 
 
 # ---------------------------------------------------------------- the linear probe
@@ -409,8 +407,6 @@ def check_8_3(fit_probe):
         )
         mistakes = _probe_mistakes(x, y, t, rate, steps)
         expect_close(got, want, mistakes, names="(M, C)", what="The test logits")
-    if torch.cuda.is_available():
-        expect_any_device(fit_probe, x, y, t, rate, steps)
 
 
 # ---------------------------------------------------------------- retrieval

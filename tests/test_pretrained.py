@@ -135,14 +135,14 @@ def test_huggingface_names_in_memory_and_below_a_classifier(tmp_path):
 def test_own_checkpoint_and_run(tiny_config, tmp_path):
     train(tiny_config, tmp_path / "run", progress=False)
     expected, config = load_backbone(tmp_path / "run")
-    assert config.num_heads == 8  # of 6 numbers each: only the configuration tells
+    assert config.num_heads == 12  # of 4 numbers each: only the configuration tells
     for path in (tmp_path / "run", tmp_path / "run/checkpoint.pt"):
         trained = load_trained(path)
         same_features(trained.backbone, expected, side=36)
         assert (trained.eval_size, trained.data(None)) == (60, "things")
         assert trained.folder == tmp_path / "run"
         same_features(trained.random(), random_backbone(config), side=36, tol=0)
-    with pytest.raises(UserError, match="8 attention heads, not 2"):
+    with pytest.raises(UserError, match="12 attention heads, not 2"):
         load_pretrained(tmp_path / "run", num_heads=2)
 
 
@@ -172,7 +172,7 @@ def test_heads_from_config_json_beside_the_file(tmp_path):
     theirs = huggingface_vit(heads=8)
     theirs.save_pretrained(tmp_path)
     same_features(load_pretrained(tmp_path), cls_of(theirs))
-    with pytest.raises(UserError, match="8 attention heads, not 2"):
+    with pytest.raises(UserError, match="12 attention heads, not 2"):
         load_pretrained(tmp_path, num_heads=2)
     torch.save(timm_vit(embed_dim=192, num_heads=3).state_dict(), tmp_path / "other.pth")
     assert load_pretrained(tmp_path / "other.pth").num_heads == 3  # the file is of another width
@@ -462,7 +462,7 @@ BAD = {
     "relu": ("folder", huggingface_with(hidden_act="relu"), "activation relu"),
     "no bias": ("folder", huggingface_with(qkv_bias=False), "attn.qkv.bias missing"),
     "no such name": (
-        "dino_vits32", lambda path: None, "(dino_vits16, dino_vits8, dino_vitb16, dino_vitb8)"),
+        "dino_vits32", lambda path: None, "dino_vits16, dino_vits8, dino_vitb16, dino_vitb8)"),
 }  # fmt: skip
 
 

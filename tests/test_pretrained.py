@@ -142,7 +142,7 @@ def test_own_checkpoint_and_run(tiny_config, tmp_path):
         assert (trained.eval_size, trained.data(None)) == (60, "things")
         assert trained.folder == tmp_path / "run"
         same_features(trained.random(), random_backbone(config), side=36, tol=0)
-    with pytest.raises(UserError, match="12 attention heads, not 2"):
+    with pytest.raises(UserError, match="8 attention heads, not 2"):
         load_pretrained(tmp_path / "run", num_heads=2)
 
 
@@ -172,7 +172,7 @@ def test_heads_from_config_json_beside_the_file(tmp_path):
     theirs = huggingface_vit(heads=8)
     theirs.save_pretrained(tmp_path)
     same_features(load_pretrained(tmp_path), cls_of(theirs))
-    with pytest.raises(UserError, match="12 attention heads, not 2"):
+    with pytest.raises(UserError, match="8 attention heads, not 2"):
         load_pretrained(tmp_path, num_heads=2)
     torch.save(timm_vit(embed_dim=192, num_heads=3).state_dict(), tmp_path / "other.pth")
     assert load_pretrained(tmp_path / "other.pth").num_heads == 3  # the file is of another width

@@ -50,7 +50,13 @@ def shapes(model):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "sizes", [{}, {"num_heads": 2, "mlp_ratio": 2.0}, {"in_chans": 1, "patch_size": 4, "depth": 1}]
+    "sizes",
+    [
+        {},
+        {"num_heads": 2, "mlp_ratio": 2.0},
+        {"in_chans": 1, "patch_size": 4, "depth": 1},
+        {"num_heads": 12},  # heads 8 wide: not PyTorch's fused attention on a CPU
+    ],
 )
 def test_tokens_equal_timm_at_the_trained_size(sizes):
     theirs, ours = twins(**sizes)
@@ -58,6 +64,30 @@ def test_tokens_equal_timm_at_the_trained_size(sizes):
     tokens = theirs.forward_features(x)
     close(ours.forward_features(x), tokens)
     close(ours(x), tokens[:, 0])  # [CLS], not a mean over patches
+
+
+@pytest.mark.parametrize("sizes", [{}, {"num_heads": 12}, {"depth": 1}])
+def test_gradients_of_the_cls_feature_equal_timm(sizes):
+    """The last block computes its [CLS] only; what is learned must not notice."""
+    theirs, ours = twins(**sizes)
+    x = images(3, 3, 32, 32)
+    for model in (theirs, ours):
+        model(x).square().sum().backward()
+    expected = dict(theirs.named_parameters())
+    for name, p in ours.named_parameters():
+        close(p.grad, expected[name].grad)
+
+
+def test_the_first_tokens_of_a_block_are_those_of_the_whole_block():
+    torch.manual_seed(0)
+    block = Block(48, num_heads=3, mlp_ratio=2.0, drop_path=0.5).double().train()
+    x = torch.randn(8, 17, 48, dtype=torch.float64)
+    outputs = []
+    for n in (None, 1, 5):
+        torch.manual_seed(1)  # the same branches are dropped
+        outputs.append(block(x, n))
+    close(outputs[1], outputs[0][:, :1])
+    close(outputs[2], outputs[0][:, :5])
 
 
 @torch.no_grad()

@@ -1,36 +1,37 @@
-"""Images per second of training: minidino, and lightly + timm, in one run.
+"""Images per second of training: minidino, a textbook step, and lightly + timm, in one run.
 
-Both sides train the same network (width, depth, heads, patch, head, K) on the same images
-with the same crops (sizes, number, scales, colour and blur settings), batch and precision,
-end to end: uint8 images in, updated student and teacher out. They alternate, so that a change
-of the machine's speed meets both. lightly's crops run in DataLoader workers; the number of
-workers that serves it best is used.
+    python benchmarks/throughput.py                             # or: make bench
+    python benchmarks/throughput.py --recipe tiny --data imagenette128/
+    python benchmarks/throughput.py --recipe small --batch-size 128 --device cuda
 
-    python benchmarks/throughput.py                  # or: make bench
-    python benchmarks/throughput.py --recipe trial   # a smaller network, see TRIAL
+Besides the peers, minidino itself is timed with each of its optimisations off, one at a time: the
+ladder says what each buys. All take turns, so that a change of the machine's speed meets all;
+the numbers are medians of several rounds, warm-up not counted. The share of the peak is of
+the machine's own matrix-product peak, measured in the same run, and counts for everyone the
+products that minidino's step needs.
 """
 
 import json
 import os
-import statistics
-import time
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import matplotlib.pyplot as plt
 import torch
 import tyro
-from torch import nn
+from contenders import LightlyAndTimm, Textbook, builders, has_lightly
+from measure import Spread, flops, in_turn, matmul_peak, peak_memory, rate
+
+from minidino import plots
+from minidino.config import TrainConfig, recipe
+from minidino.data import Pictures, load_data
+from minidino.errors import UserError
+from minidino.provenance import provenance
+from minidino.train import pick_device
 
 warnings.filterwarnings("ignore")
-
-from minidino.config import TrainConfig, recipe  # noqa: E402
-from minidino.data import load_data  # noqa: E402
-from minidino.provenance import provenance  # noqa: E402
-from minidino.train import pick_device  # noqa: E402
-from minidino.trainer import Trainer, batch_indices, parameter_groups  # noqa: E402
 
 # The network and crops of the trial that came before the things recipe.
 TRIAL = recipe(
@@ -47,190 +48,138 @@ TRIAL = recipe(
 )
 
 
-def ours(config: TrainConfig, device: torch.device) -> Callable[[], None]:
-    """A function that takes one step of minidino."""
-    data = load_data(config.data, "train", config.image_size, max_images=2048).to(device)
-    trainer = Trainer(config, len(data) // config.batch_size, device)
-    index = batch_indices(len(data), config.batch_size, 0, 0, trainer.total_steps)
-    batches = data.batches(index)
-
-    def step() -> None:
-        trainer.step(next(batches))["loss"].item()
-
-    return step
-
-
-class AsPictures(torch.utils.data.Dataset):
-    """The images as PIL pictures, which is what lightly's transform takes."""
-
-    def __init__(self, images: torch.Tensor, transform):
-        from torchvision.transforms.functional import to_pil_image
-
-        self.pictures, self.transform = [to_pil_image(i) for i in images], transform
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, i: int) -> list[torch.Tensor]:
-        return self.transform(self.pictures[i])
+def best_workers(config: TrainConfig, data: Pictures, device: torch.device, seconds: float) -> int:
+    """The number of DataLoader workers that serves the peer best."""
+    peer = LightlyAndTimm if has_lightly() else Textbook
+    tried = {}
+    for workers in sorted({0, 1, os.cpu_count() or 1}):
+        contender = peer(config, data, device, workers)
+        rate(contender.step, config.batch_size, seconds / 2)
+        tried[workers] = rate(contender.step, config.batch_size, seconds)
+    print("images/s of the peer by workers:", {w: round(r, 1) for w, r in tried.items()})
+    return max(tried, key=tried.get)
 
 
-def lightly_and_timm(config: TrainConfig, device: torch.device, workers: int) -> Callable[[], None]:
-    """A function that takes one step of lightly's loss, head and crops on timm's ViT."""
-    import timm
-    from lightly.loss import DINOLoss
-    from lightly.models.modules import DINOProjectionHead
-    from lightly.models.utils import update_momentum
-    from lightly.transforms.dino_transform import DINOTransform
+def table(results: dict[str, dict], peak: float) -> str:
+    """A line a contender: images/s, and how many times as fast minidino is, round by round."""
 
-    look = config.appearance
-    transform = DINOTransform(
-        global_crop_size=config.global_size,
-        global_crop_scale=config.global_scale,
-        local_crop_size=config.local_size,
-        local_crop_scale=config.local_scale,
-        n_local_views=config.n_local,
-        cj_prob=look.jitter_p,
-        cj_strength=1.0,
-        cj_bright=look.brightness,
-        cj_contrast=look.contrast,
-        cj_sat=look.saturation,
-        cj_hue=look.hue,
-        random_gray_scale=look.grayscale_p,
-        gaussian_blur=look.blur_p,
-        sigmas=look.blur_sigma,
-        solarization_prob=look.solarize_p,
+    def cell(name: str, key: str) -> str:
+        if key not in results[name]:
+            return " " * 34
+        ours, theirs = results["minidino"][key], results[name][key]
+        times = Spread([a / b for a, b in zip(ours, theirs, strict=True)]).median
+        return f"{Spread(theirs)!s:>27s}{times:5.2f} x"
+
+    lines = [f"{'images/s: median (range), ours to it':42s}{'end to end':>27s}{'step alone':>34s}"]
+    for name, r in results.items():
+        line = f"{name:42s}{cell(name, 'end_to_end')}{cell(name, 'step_alone')}"
+        line += f"{r['share_of_peak']:5.0%} of peak"
+        lines.append(line + (f"{r['peak_bytes'] / 2**20:7.0f} MiB" if "peak_bytes" in r else ""))
+    return "\n".join([*lines, f"matrix-product peak: {peak / 1e9:.0f} GFLOP/s"])
+
+
+def chart(results: dict[str, dict], title: str) -> plt.Figure:
+    """Left: the contenders. Right: the ladder, how much slower without each optimisation."""
+    rungs = {n.removeprefix("without: "): r for n, r in results.items() if n.startswith("without")}
+    peers = {n: r for n, r in results.items() if not n.startswith("without")}
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 0.8 + 0.42 * max(len(rungs), len(peers) + 2)), layout="constrained"
     )
-    images = load_data(config.data, "train", config.image_size, max_images=2048).images
-    loader = torch.utils.data.DataLoader(
-        AsPictures(images, transform),
-        batch_size=config.batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.backbone = timm.models.VisionTransformer(
-                img_size=config.global_size,
-                patch_size=config.patch_size,
-                embed_dim=config.embed_dim,
-                depth=config.depth,
-                num_heads=config.num_heads,
-                drop_path_rate=config.drop_path_rate,
-                num_classes=0,
-                dynamic_img_size=True,
-            )
-            self.head = DINOProjectionHead(
-                config.embed_dim,
-                config.hidden_dim,
-                config.bottleneck_dim,
-                config.out_dim,
-                freeze_last_layer=1,
-            )
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.head(self.backbone(x))
-
-    student, teacher = Network().to(device), Network().to(device)  # weight_norm defeats deepcopy
-    teacher.load_state_dict(student.state_dict())
-    teacher.eval().requires_grad_(False)
-    criterion = DINOLoss(config.out_dim, warmup_teacher_temp_epochs=0).to(device)
-    optimizer = torch.optim.AdamW(parameter_groups(student), lr=1e-3)
-
-    def batches() -> Iterator[list[torch.Tensor]]:
-        while True:
-            yield from loader
-
-    stream = batches()
-
-    def step() -> None:
-        views = [v.to(device, non_blocking=True) for v in next(stream)]
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            teacher_out = [teacher(v) for v in views[:2]]
-            student_out = [student(v) for v in views]
-            loss = criterion(teacher_out, student_out, epoch=1)
-        optimizer.zero_grad()
-        loss.backward()
-        for p in student.parameters():
-            if p.grad is not None:
-                nn.utils.clip_grad_norm_([p], 3.0)
-        student.head.cancel_last_layer_gradients(current_epoch=1)
-        optimizer.step()
-        update_momentum(student.backbone, teacher.backbone, m=0.99)
-        update_momentum(student.head, teacher.head, m=0.99)
-        loss.item()
-
-    return step
-
-
-def rate(step: Callable[[], None], batch_size: int, seconds: float) -> float:
-    """Images per second over about so many seconds."""
-    began, steps = time.perf_counter(), 0
-    while (spent := time.perf_counter() - began) < seconds:
-        step()
-        steps += 1
-    return steps * batch_size / spent
+    colors = [plots.TRAINED, *[plots.RANDOM] * (len(peers) - 1)]
+    for shift, key, alpha in ((-0.2, "end_to_end", 1.0), (0.2, "step_alone", 0.5)):
+        medians = [Spread(r[key]).median for r in peers.values()]
+        at = [i + shift for i in range(len(peers))]
+        left.barh(at, medians, height=0.38, color=colors, alpha=alpha)
+        for y, value in zip(at, medians, strict=True):
+            left.text(value, y, f" {value:.0f}", va="center", fontsize=9)
+    left.set_yticks(range(len(peers)), peers)
+    left.invert_yaxis()
+    left.margins(x=0.12)
+    left.set_title("images per second: end to end (dark), the step alone (light)", fontsize=10)
+    for i, r in enumerate(rungs.values()):
+        pairs = zip(results["minidino"]["step_alone"], r["step_alone"], strict=True)
+        slower = Spread([100 * (a / b - 1) for a, b in pairs])
+        low, high = min(slower.values), max(slower.values)
+        right.barh(i, slower.median, color=plots.TRUTH, height=0.6)
+        right.plot([low, high], [i, i], color="black", linewidth=1)
+        right.text(max(high, 0), i, f"  {slower.median:+.0f}%", va="center", fontsize=9)
+    right.axvline(0, color="black", linewidth=0.8)
+    right.set_yticks(range(len(rungs)), rungs)
+    right.invert_yaxis()
+    right.margins(x=0.2)
+    right.set_title("what each buys: time of a step without it (line: all rounds)", fontsize=10)
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=11)
+    return figure
 
 
 def main(
     recipe_name: Annotated[str, tyro.conf.arg(name="recipe")] = "things",
+    data: str = "things",
+    batch_size: int | None = None,
     rounds: int = 5,
-    seconds: float = 8.0,
+    seconds: float = 5.0,
+    ladder: bool = True,
+    memory: bool = True,
     device: str | None = None,
     out: Path | None = None,
 ) -> None:
-    """Measure both and print the ratio.
+    """Measure everyone in turn; print a table, and write numbers and a chart.
 
     Args:
-        recipe_name: The recipe whose network, crops and batch both sides use, or trial.
-        rounds: How often each side is timed, in turn.
-        seconds: Length of one timing.
+        recipe_name: The recipe whose network, crops and batch all use, or trial.
+        data: Images: things (drawn at the recipe's size) or a folder of photographs.
+        batch_size: Images a step, if not the recipe's.
+        rounds: How often each is timed, in turn.
+        seconds: Length of one timing; at least one step.
+        ladder: Also time minidino without each of its optimisations.
+        memory: Also measure peak memory, each contender in a process of its own.
         device: cpu or cuda; by default cuda where there is one.
-        out: Also write the numbers here, as JSON.
+        out: Write OUT.json and OUT.png.
     """
     where = pick_device(device)
     config = replace(TRIAL if recipe_name == "trial" else recipe(recipe_name), epochs=10_000)
-    candidates = sorted({0, 1, os.cpu_count() or 1})
-    tried = {}
-    for workers in candidates:
-        step = lightly_and_timm(config, where, workers)
-        rate(step, config.batch_size, seconds / 2)
-        tried[workers] = rate(step, config.batch_size, seconds)
-        del step
-    best = max(tried, key=tried.get)
-    print("lightly + timm, images/s by workers:", {w: round(r) for w, r in tried.items()})
-
-    sides = {
-        "minidino": ours(config, where),
-        "lightly + timm": lightly_and_timm(config, where, best),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for step in sides.values():
-        rate(step, config.batch_size, seconds / 2)  # warm-up, not counted
-    for _ in range(rounds):
-        for name, step in sides.items():
-            rates[name].append(rate(step, config.batch_size, seconds))
-    for name, values in rates.items():
-        low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:16s} {middle:7.1f} images/s   ({low:.1f} to {high:.1f}, {rounds} rounds)")
-    ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
-    print(
-        f"{'ratio':16s} {statistics.median(ratios):7.2f}            "
-        f"({min(ratios):.2f} to {max(ratios):.2f})"
-    )
-    if out is not None:
+    config = replace(config, data=data, batch_size=batch_size or config.batch_size)
+    pictures = load_data(data, "train", config.image_size, max_images=max(1024, config.batch_size))
+    if not isinstance(pictures, Pictures) or len(pictures) < config.batch_size:
+        raise UserError(f"{data} must hold at least {config.batch_size} images, and fit in memory")
+    workers = best_workers(config, pictures, where, seconds)
+    build = builders(config, pictures, where, workers, ladder)
+    contenders = {name: make() for name, make in build.items()}
+    needed = flops(contenders["minidino"].step_alone) / config.batch_size  # per image
+    peak = matmul_peak(where)
+    ends = {name: c.step for name, c in contenders.items() if not name.startswith("without")}
+    alone = {name: c.step_alone for name, c in contenders.items()}
+    end_to_end = in_turn(ends, config.batch_size, rounds, seconds)
+    step_alone = in_turn(alone, config.batch_size, rounds, seconds)
+    peak = max(peak, matmul_peak(where))
+    del contenders, ends, alone
+    results: dict[str, dict] = {}
+    for name, spread in step_alone.items():
+        results[name] = {"step_alone": spread.values}
+        results[name]["share_of_peak"] = spread.median * needed / peak
+        if name in end_to_end:
+            results[name]["end_to_end"] = end_to_end[name].values
+            if memory:
+                results[name]["peak_bytes"] = peak_memory(build[name], where)
+    print(table(results, peak))
+    if out is None:
+        return
+    told = provenance(where) | {"cpu_count": os.cpu_count(), "workers_of_the_peers": workers}
+    if has_lightly():
         import lightly
         import timm
 
-        versions = {"lightly": lightly.__version__, "timm": timm.__version__}
-        result = {"recipe": recipe_name, "images_per_second": rates, "ratio": ratios,
-                  "lightly_workers": best, "cpu_count": os.cpu_count()}  # fmt: skip
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result | versions | provenance(where), indent=2) + "\n")
+        told |= {"lightly": lightly.__version__, "timm": timm.__version__}
+    sizes = {"recipe": recipe_name, "batch_size": config.batch_size, "data": data}
+    sizes |= {"flops_per_image": needed, "matmul_peak": peak}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(sizes | {"images_per_second": results} | told, indent=2)
+    out.with_suffix(".json").write_text(text + "\n")
+    title = f"The {recipe_name} recipe, batch {config.batch_size}, on {told['device']}"
+    plots.save(chart(results, title), out.with_suffix(".png"))
+    print(f"wrote {out.with_suffix('.json')} and {out.with_suffix('.png')}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class PatchEmbed(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v: queries (B, heads, n, d), keys and values (B, heads, N, d)."""
-    if q.device.type == "cpu" and q.shape[-1] < 16 <= q.shape[-2]:
+    if q.device.type == "cpu" and q.shape[-1] < 16:
         # With heads this narrow two plain products are faster than the CPU's fused kernel.
         return scores(q, k) @ v
     return F.scaled_dot_product_attention(q, k, v)  # never writes the N x N matrix to memory

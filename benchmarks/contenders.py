@@ -1,0 +1,240 @@
+"""Who is timed: minidino, minidino with optimisations off, the textbook step, lightly + timm.
+
+All train the same network (width, depth, heads, patch, head, K) on the same images with the
+same crops (sizes, number, scales, colour and blur settings), batch and precision. A contender
+has ``step()``, end to end from uint8 images to updated student and teacher, and
+``step_alone()``, the same from views that are already made.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from unittest import mock
+
+import plain
+import torch
+from torch import Tensor, nn
+
+from minidino.config import TrainConfig
+from minidino.data import Pictures
+from minidino.trainer import Trainer, batch_indices, parameter_groups
+
+
+@dataclass(frozen=True)
+class Rung:
+    """An optimisation and its plain form: what is put in its place to switch it off."""
+
+    name: str
+    target: str = ""  # dotted, as mock.patch takes it
+    plain: Callable | None = None
+
+
+NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain.fused_attention)
+ADAMW = Rung("fused AdamW")
+NUMBERS = Rung("numbers left on the device")
+RUNGS = (
+    Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
+    NARROW,
+    Rung("fused attention", "minidino.vit.attend", plain.written_out_attention),
+    Rung("lean loss", "minidino.loss.cross_entropy_of_pairs", plain.pair_by_pair),
+    Rung("EMA in one call", "minidino.trainer.update_teacher", plain.looped_ema),
+    Rung("clipping in one call", "minidino.trainer.clip_gradients", plain.looped_clipping),
+    ADAMW,
+    NUMBERS,
+)
+
+
+class Minidino:
+    """The package's own ``Trainer``, with the given rungs replaced by their plain forms."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Pictures,
+        device: torch.device,
+        off: Sequence[Rung] = (),
+    ):
+        self.trainer = Trainer(config, len(data) // config.batch_size, device)
+        self.off = off
+        if ADAMW in off:
+            self.trainer.optimizer = torch.optim.AdamW(parameter_groups(self.trainer.student))
+        order = batch_indices(len(data), config.batch_size, 0, 0, self.trainer.total_steps)
+        self.batches = data.to(device).batches(order)
+        self.images = next(self.batches)
+        self.views = self.trainer.crops(self.images, torch.Generator().manual_seed(0))
+
+    def step(self) -> Tensor:
+        return self._update(next(self.batches))
+
+    def step_alone(self) -> Tensor:
+        with mock.patch.object(self.trainer, "crops", lambda *_: self.views):
+            return self._update(self.images)
+
+    def _update(self, images: Tensor) -> Tensor:
+        with contextlib.ExitStack() as stack:
+            for rung in self.off:
+                if rung.plain is not None:
+                    stack.enter_context(mock.patch(rung.target, rung.plain))
+            metrics = self.trainer.step(images)
+        if NUMBERS in self.off:
+            for value in metrics.values():
+                value.item()
+        return metrics["loss"]
+
+
+class Textbook(Minidino):
+    """Every rung off, and the views made one by one with PIL and torchvision, by workers."""
+
+    def __init__(self, config: TrainConfig, data: Pictures, device: torch.device, workers: int):
+        super().__init__(config, data, device, [rung for rung in RUNGS if rung is not NARROW])
+        self.loader = _endless(data, plain.pil_views(config), config.batch_size, workers)
+
+    def step(self) -> Tensor:
+        views = [v.to(self.trainer.device, non_blocking=True) for v in next(self.loader)]
+        self.views = torch.cat(views[:2]), torch.cat(views[2:]) if views[2:] else self.views[1]
+        return self.step_alone()
+
+
+class LightlyAndTimm:
+    """lightly's crops, head and loss on timm's ViT, as lightly's example puts them together."""
+
+    def __init__(self, config: TrainConfig, data: Pictures, device: torch.device, workers: int):
+        import timm
+        from lightly.loss import DINOLoss
+        from lightly.models.modules import DINOProjectionHead
+        from lightly.transforms.dino_transform import DINOTransform
+
+        look = config.appearance
+        transform = DINOTransform(
+            global_crop_size=config.global_size,
+            global_crop_scale=config.global_scale,
+            local_crop_size=config.local_size,
+            local_crop_scale=config.local_scale,
+            n_local_views=config.n_local,
+            cj_prob=look.jitter_p,
+            cj_strength=1.0,
+            cj_bright=look.brightness,
+            cj_contrast=look.contrast,
+            cj_sat=look.saturation,
+            cj_hue=look.hue,
+            random_gray_scale=look.grayscale_p,
+            gaussian_blur=look.blur_p,
+            sigmas=look.blur_sigma,
+            solarization_prob=look.solarize_p,
+        )
+
+        class Network(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.backbone = timm.models.VisionTransformer(
+                    img_size=config.global_size,
+                    patch_size=config.patch_size,
+                    embed_dim=config.embed_dim,
+                    depth=config.depth,
+                    num_heads=config.num_heads,
+                    drop_path_rate=config.drop_path_rate,
+                    num_classes=0,
+                    dynamic_img_size=True,
+                )
+                self.head = DINOProjectionHead(
+                    config.embed_dim,
+                    config.hidden_dim,
+                    config.bottleneck_dim,
+                    config.out_dim,
+                    freeze_last_layer=1,
+                )
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.head(self.backbone(x))
+
+        self.device, self.config = device, config
+        self.student, self.teacher = Network().to(device), Network().to(device)
+        self.teacher.load_state_dict(self.student.state_dict())  # weight_norm defeats deepcopy
+        self.teacher.eval().requires_grad_(False)
+        self.criterion = DINOLoss(config.out_dim, warmup_teacher_temp_epochs=0).to(device)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.student), lr=1e-3)
+        self.loader = _endless(data, transform, config.batch_size, workers)
+        self.views = [v.to(device) for v in next(self.loader)]
+
+    def step(self) -> Tensor:
+        return self._update([v.to(self.device, non_blocking=True) for v in next(self.loader)])
+
+    def step_alone(self) -> Tensor:
+        return self._update(self.views)
+
+    def _update(self, views: list[Tensor]) -> Tensor:
+        from lightly.models.utils import update_momentum
+
+        kind = self.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+            teacher_out = [self.teacher(v) for v in views[:2]]
+            student_out = [self.student(v) for v in views]
+            value = self.criterion(teacher_out, student_out, epoch=1)
+        self.optimizer.zero_grad()
+        value.backward()
+        for p in self.student.parameters():
+            if p.grad is not None:
+                nn.utils.clip_grad_norm_([p], self.config.clip_grad)
+        self.student.head.cancel_last_layer_gradients(current_epoch=1)
+        self.optimizer.step()
+        update_momentum(self.student.backbone, self.teacher.backbone, m=0.99)
+        update_momentum(self.student.head, self.teacher.head, m=0.99)
+        return value.detach()
+
+
+class _AsPictures(torch.utils.data.Dataset):
+    """The images as PIL pictures, which is what transforms of one picture take."""
+
+    def __init__(self, images: Tensor, transform: Callable):
+        from torchvision.transforms.functional import to_pil_image
+
+        self.pictures, self.transform = [to_pil_image(i) for i in images], transform
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, i: int) -> list[Tensor]:
+        return self.transform(self.pictures[i])
+
+
+def _endless(
+    data: Pictures, transform: Callable, batch_size: int, workers: int
+) -> Iterator[list[Tensor]]:
+    loader = torch.utils.data.DataLoader(
+        _AsPictures(data.images, transform),
+        batch_size=batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+    while True:
+        yield from loader
+
+
+def builders(
+    config: TrainConfig, data: Pictures, device: torch.device, workers: int, ladder: bool
+) -> dict[str, Callable[[], Minidino | LightlyAndTimm]]:
+    """A function for each contender that makes it; ours without one rung each if ``ladder``."""
+    made = {"minidino": partial(Minidino, config, data, device)}
+    if ladder:
+        for rung in RUNGS:
+            if rung is NARROW and not plain.has_narrow_heads(config, device):
+                continue  # the fused kernel is used as it is
+            made[f"without: {rung.name}"] = partial(Minidino, config, data, device, [rung])
+    made["textbook"] = partial(Textbook, config, data, device, workers)
+    if has_lightly():
+        made["lightly + timm"] = partial(LightlyAndTimm, config, data, device, workers)
+    return made
+
+
+def has_lightly() -> bool:
+    """Are the peers installed? The benchmark goes on without them."""
+    try:
+        import lightly  # noqa: F401
+        import timm  # noqa: F401
+    except ImportError:
+        return False
+    return True

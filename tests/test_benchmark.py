@@ -1,0 +1,119 @@
+"""The benchmark compares like with like: without an optimisation a step has the same numbers."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from minidino.data import Pictures
+from minidino.things import ThingsOnStuff
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+import contenders
+import measure
+import plain
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data():
+    drawn = ThingsOnStuff(32, 60)
+    return Pictures(drawn.images, drawn.labels)
+
+
+def three_steps(contender) -> tuple[torch.Tensor, torch.Tensor]:
+    """The losses, and how far all weights of student and teacher moved, in one row."""
+
+    def weights() -> torch.Tensor:
+        networks = contender.trainer.student, contender.trainer.teacher
+        return torch.cat([p.detach().flatten() for n in networks for p in n.parameters()])
+
+    before = weights()
+    losses = torch.stack([contender.step_alone() for _ in range(3)])
+    return losses, weights() - before
+
+
+@pytest.mark.parametrize("rung", contenders.RUNGS, ids=lambda r: r.name)
+def test_without_an_optimisation_the_numbers_are_the_same(rung, data, tiny_config):
+    losses, moved = three_steps(contenders.Minidino(tiny_config, data, CPU))
+    plain_losses, plainly = three_steps(contenders.Minidino(tiny_config, data, CPU, [rung]))
+    torch.testing.assert_close(losses, plain_losses, rtol=1e-6, atol=0)
+    # AdamW's first steps magnify the rounding of a gradient that is nearly 0.
+    assert (moved - plainly).norm() < 1e-3 * plainly.norm()
+
+
+@pytest.mark.parametrize("rung", contenders.RUNGS, ids=lambda r: r.name)
+def test_an_optimisation_that_is_off_is_off(rung, data, tiny_config, monkeypatch):
+    """Its plain form runs, or the optimizer and the reads are the plain ones."""
+    calls = []
+    if rung.plain is not None:
+        spied = contenders.Rung(
+            rung.name, rung.target, lambda *a: calls.append(1) or rung.plain(*a)
+        )
+        contenders.Minidino(tiny_config, data, CPU, [spied]).step_alone()
+    else:
+        contender = contenders.Minidino(tiny_config, data, CPU, [rung])
+        if rung is contenders.ADAMW:
+            calls = [1] * (not contender.trainer.optimizer.defaults["fused"])
+        else:
+            item = torch.Tensor.item
+            monkeypatch.setattr(torch.Tensor, "item", lambda t: calls.append(1) or item(t))
+            contender.step_alone()
+    assert calls
+
+
+def test_pairs_one_by_one_are_the_equation():
+    torch.manual_seed(0)
+    student = torch.randn(4, 3, 7, dtype=torch.float64)
+    q = torch.randn(2, 3, 7, dtype=torch.float64).softmax(-1)
+    p = student.exp() / student.exp().sum(-1, keepdim=True)
+    pairs = [(i, j) for i in range(2) for j in range(4) if i != j]
+    by_hand = sum(-(q[i] * p[j].log()).sum() / 3 for i, j in pairs) / len(pairs)
+    torch.testing.assert_close(plain.pair_by_pair(student, q), by_hand)
+
+
+@pytest.mark.parametrize("peer", [contenders.Textbook, contenders.LightlyAndTimm])
+def test_peers_see_views_of_the_same_shapes_and_learn(peer, data, tiny_config):
+    if peer is contenders.LightlyAndTimm:
+        pytest.importorskip("lightly")
+    contender = peer(tiny_config, data, CPU, 0)
+    before = [p.clone() for p in getattr(contender, "trainer", contender).teacher.parameters()]
+    assert torch.isfinite(contender.step())
+    after = getattr(contender, "trainer", contender).teacher.parameters()
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    shapes = {tuple(v.shape[1:]) for v in contender.views}
+    c = tiny_config
+    assert shapes == {(3, c.global_size, c.global_size), (3, c.local_size, c.local_size)}
+
+
+def test_flops_are_those_of_the_products():
+    a = torch.randn(5, 7, requires_grad=True)
+    b = torch.randn(7, 11)
+    # One product forward, one backward (b needs no gradient); a multiply-add counts 2.
+    assert measure.flops(lambda: (a @ b).sum().backward()) == 2 * (2 * 5 * 7 * 11)
+
+
+def test_peak_memory_sees_what_a_step_allocates():
+    assert 200e6 < measure.peak_memory(Hungry, CPU, steps=1) < 400e6
+
+
+class Hungry:
+    """Allocates 240 MB in a step."""
+
+    def step(self):
+        return torch.ones(60_000_000).sum()
+
+
+def test_rounds_alternate():
+    order = []
+    steps = {
+        "a": lambda: order.append("a") or torch.zeros(()),
+        "b": lambda: order.append("b") or torch.zeros(()),
+    }
+    spreads = measure.in_turn(steps, batch_size=3, rounds=2, seconds=0.005)
+    turns = [x for x, y in zip(order, [*order[1:], ""], strict=True) if x != y]
+    assert turns == ["a", "b"] * 3  # a warm-up, then two rounds
+    assert len(spreads["a"].values) == 2 and spreads["a"].median > 0

@@ -80,14 +80,14 @@ def crop_resize(images: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
     b, _, h, w = images.shape
     top, left, height, width = box.unbind(1)
     unflipped = torch.zeros_like(flip)
-    rows = resize_matrix(top, height, unflipped, h, size)
+    rows = resize_matrix(top, height, unflipped, h, size) / 255
     columns = resize_matrix(left, width, flip, w, size)
     # Rows of every view of an image in one product: (V*size, H) @ (H, 3*W).
-    x = rearrange(images, "b c h w -> b h (c w)").float() / 255
+    x = rearrange(images, "b c h w -> b h (c w)").float()  # moved about while a quarter as large
     x = rearrange(rows, "(v b) g h -> b (v g) h", b=b) @ x
-    x = rearrange(x, "b (v g) (c w) -> (v b) (g c) w", g=size, c=3)
+    x = rearrange(x, "b (v g) (c w) -> (v b) (c g) w", g=size, c=3)
     x = x @ rearrange(columns, "n k w -> n w k")
-    return rearrange(x, "n (g c) k -> n c g k", c=3).clamp(0, 1).contiguous()
+    return rearrange(x, "n (c g) k -> n c g k", c=3).clamp_(0, 1)
 
 
 def luma(x: Tensor) -> Tensor:

@@ -28,6 +28,17 @@ def test_environment_installs_this_repository_with_its_extras():
     assert f"python{PYPROJECT['project']['requires-python']}" in text
 
 
+def test_ci_holds_the_oldest_pytorch_that_is_allowed():
+    workflow = (ROOT / ".github/workflows/test.yml").read_text()
+    for name in ("torch", "torchvision"):
+        (bounds,) = (r for r in PYPROJECT["project"]["dependencies"] if r.startswith(f"{name}>="))
+        oldest = re.match(rf"{name}>=([\d.]+),", bounds).group(1)
+        assert f"{name}=={oldest}.*" in workflow
+    low, high = re.match(r">=3\.(\d+),<3\.(\d+)", PYPROJECT["project"]["requires-python"]).groups()
+    for minor in range(int(low), int(high)):
+        assert f'"3.{minor}"' in workflow
+
+
 def test_makefile_and_readme_install_the_same():
     extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
     for name in ("Makefile", "README.md"):

@@ -23,6 +23,7 @@ from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
 from minidino.config import RECIPES, recipe
+from minidino.distributed import launched, may_speak
 from minidino.errors import UserError
 
 
@@ -63,6 +64,8 @@ def _run(argv: list[str]) -> int:
         if stop.code in (0, None):  # --help
             raise
         raise UserError(_one_line(said.getvalue(), argv)) from None
+    if launched() > 1 and not training:
+        raise UserError(f"{argv[0]} runs in one process, only train in several; leave out torchrun")
     return command() or 0
 
 
@@ -96,8 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         if debug:
             raise
-        print(f"minidino: {' '.join(str(error).split())}", file=sys.stderr)
+        if may_speak():
+            print(f"minidino: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("minidino: stopped; a run with a checkpoint goes on with --resume", file=sys.stderr)
+        if may_speak():
+            print(
+                "minidino: stopped; a run with a checkpoint goes on with --resume", file=sys.stderr
+            )
         return 130

@@ -12,7 +12,7 @@ here is a batched tensor operation, yet each image and each view has draws of it
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -63,6 +63,10 @@ class Draws:
     sigma: Tensor  # (n,) pixels
     solarize: Tensor  # (n,) bool
 
+    def take(self, rows: Tensor) -> "Draws":
+        """The draws of the chosen views."""
+        return Draws(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
 
 class MultiCrop:
     """Two global views of most of the image, and several local views of small parts.
@@ -105,13 +109,18 @@ class MultiCrop:
         self.appearance = appearance
 
     def __call__(
-        self, images: Tensor, generator: torch.Generator | None = None
+        self,
+        images: Tensor,
+        generator: torch.Generator | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> tuple[Tensor, Tensor]:
         """Views of a batch, normalised, crop-major (all images of view 0, then of view 1).
 
         Args:
             images: uint8 (B, 3, H, W), on any device.
             generator: makes the draws repeatable. A CPU generator avoids waiting for a GPU.
+            part: (i, n) if the images are the i-th (from 0) of n equal parts of a batch. Chance
+                then decides for the whole batch: the parts get the views that it would get.
 
         Returns:
             ``(2 * B, 3, G, G)`` global and ``(n_local * B, 3, L, L)`` local views, float32.
@@ -123,15 +132,21 @@ class MultiCrop:
             raise TypeError(
                 f"expected uint8 images (B, 3, H, W), got {images.dtype} {images.shape}"
             )
-        b, _, h, w = images.shape
+        own, _, h, w = images.shape
+        i, n = part
+        b = n * own
         a = self.appearance
+
+        def rows(views: int) -> Tensor:
+            return torch.arange(views * b).view(views, n, own)[:, i].flatten()
+
         blur = torch.tensor([a.blur_p[0], a.blur_p[1]]).repeat_interleave(b)
         solarize = torch.tensor([0.0, a.solarize_p]).repeat_interleave(b)
         draws = draw(2 * b, (h, w), self.global_scale, a, blur, solarize, generator)
-        global_views = render(images, draws, self.global_size)
+        global_views = render(images, draws.take(rows(2)), self.global_size)
         blur, solarize = torch.full((self.n_local * b,), a.blur_p[2]), torch.zeros(self.n_local * b)
         draws = draw(self.n_local * b, (h, w), self.local_scale, a, blur, solarize, generator)
-        return global_views, render(images, draws, self.local_size)
+        return global_views, render(images, draws.take(rows(self.n_local)), self.local_size)
 
 
 # ---------------------------------------------------------------- chance

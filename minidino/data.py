@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
 from tqdm import tqdm
 
+from minidino import distributed
 from minidino.errors import UserError
 from minidino.pictures import UnreadablePicture, decode_square, square, to_tensor
 from minidino.things import CLASSES, ThingsOnStuff
@@ -86,7 +87,7 @@ class StreamedFolder(Dataset):
         self.masks = None
         self.skipped: list[Path] = []
         self.device = torch.device("cpu")
-        self.workers = min(os.cpu_count() or 1, 16) if workers is None else workers
+        self.workers = _cores() if workers is None else workers
 
     def __len__(self) -> int:
         return len(self.files)
@@ -184,15 +185,20 @@ def _spread(n: int, max_images: int | None) -> list[int]:
     return np.linspace(0, n, max_images, endpoint=False).astype(int).tolist()
 
 
+def _cores() -> int:
+    """How many threads or workers decode for this process."""
+    return min(max((os.cpu_count() or 1) // distributed.local_world_size(), 1), 16)
+
+
 def _decode_all(decode, n: int, what: str) -> list:
     """decode(0), ..., decode(n - 1), by threads (PIL works outside Python's lock), with a bar."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+    with ThreadPoolExecutor(_cores()) as pool:
         bar = tqdm(
             pool.map(decode, range(n)),
             total=n,
             desc=what,
             unit="img",
-            disable=n < 2000,
+            disable=n < 2000 or not distributed.is_main(),
             leave=False,
         )
         return list(bar)
@@ -254,9 +260,9 @@ def _from_folder(folder: Path, split: str, size: int, max_images: int | None):
     images = _decode_all(decode, len(files), f"reading {folder.name}")
     skipped = [f for f, image in zip(files, images, strict=True) if image is None]
     for file in skipped[:5]:
-        tqdm.write(f"skipped unreadable picture {file}")
+        distributed.note(f"skipped unreadable picture {file}")
     if len(skipped) > 5:
-        tqdm.write(f"skipped {len(skipped)} unreadable pictures in all")
+        distributed.note(f"skipped {len(skipped)} unreadable pictures in all")
     good = [i for i, image in enumerate(images) if image is not None]
     if not good:
         raise UserError(f"none of the {len(files)} pictures in {folder} could be read")
@@ -273,26 +279,30 @@ def data_root(root: Path | None = None) -> Path:
     return Path(root or os.environ.get("MINIDINO_DATA") or Path.home() / ".cache" / "minidino")
 
 
+def _torchvision_set(name: str, split: str, where: Path) -> Dataset:
+    """One split of a torchvision data set, downloaded if it is not there."""
+    training = split in ("train", "labelled")
+    where.mkdir(parents=True, exist_ok=True)
+    if name == "cifar10":
+        return datasets.CIFAR10(where, train=training, download=True)
+    if name == "stl10":
+        part = {"train": "train+unlabeled", "labelled": "train"}.get(split, "test")
+        return datasets.STL10(where, part, download=True)
+    if name == "imagenette":
+        part = "train" if training else "val"
+        there = (where / "imagenette2-160").is_dir()  # a second download is refused
+        return datasets.Imagenette(where, part, "160px", download=not there)
+    part = "trainval" if training else "test"
+    return datasets.OxfordIIITPet(where, part, ["category", "segmentation"], download=True)
+
+
 def _from_torchvision(
     name: str, split: str, size: int, max_images: int | None, root: Path | None
 ) -> Pictures:
     where = data_root(root)
-    training = split in ("train", "labelled")
     try:
-        where.mkdir(parents=True, exist_ok=True)
-        if name == "cifar10":
-            dataset = datasets.CIFAR10(where, train=training, download=True)
-        elif name == "stl10":
-            part = {"train": "train+unlabeled", "labelled": "train"}.get(split, "test")
-            dataset = datasets.STL10(where, part, download=True)
-        elif name == "imagenette":
-            part = "train" if training else "val"
-            there = (where / "imagenette2-160").is_dir()  # a second download is refused
-            dataset = datasets.Imagenette(where, part, "160px", download=not there)
-        else:
-            part = "trainval" if training else "test"
-            both = ["category", "segmentation"]
-            dataset = datasets.OxfordIIITPet(where, part, both, download=True)
+        with distributed.one_downloads():
+            dataset = _torchvision_set(name, split, where)
     except Exception as error:
         # torchvision passes on whatever urllib, tarfile and its checks raise.
         raise UserError(

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from safetensors.torch import save_file
-from tqdm import tqdm
 
+from minidino import distributed
 from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
@@ -75,10 +75,13 @@ class KnnMonitor:
             )
             val = load_data(config.data, "val", config.eval_size, max_images=500)
         except UserError as error:
-            tqdm.write(f"no k-NN during training: {error}")
+            distributed.note(f"no k-NN during training: {error}")
             return None
         return cls(bank, val)
 
     def __call__(self, backbone: VisionTransformer) -> float:
-        bank, val = (extract_features(backbone, p.images) for p in (self.bank, self.val))
+        bank, val = (
+            distributed.rows_of_all(lambda x: extract_features(backbone, x), p.images)
+            for p in (self.bank, self.val)
+        )
         return accuracy(knn_predict(bank, self.bank.labels, val), self.val.labels)

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from minidino import distributed
 from minidino.checkpoint import load_checkpoint, save_checkpoint
+from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
@@ -57,9 +59,10 @@ def pick_device(name: str | None = None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
         raise UserError(f'no device "{name}" on this machine; try --device cpu') from None
-    return device
+    return distributed.own_device(device)
 
 
+@distributed.together
 def train(
     config: TrainConfig,
     out: Path | str | None = None,
@@ -70,7 +73,7 @@ def train(
     device: str | None = None,
     progress: bool = True,
 ) -> TrainResult:
-    """Train DINO.
+    """Train DINO; in all processes together, if ``torchrun`` started several (see docs/).
 
     Args:
         config: the settings, for example ``recipe("things")``.
@@ -89,11 +92,14 @@ def train(
     """
     began = time.perf_counter()
     where = pick_device(device)
-    out = None if out is None else Path(out)
-    saved = _saved_state(out, resume)
+    # The main process alone reads and writes the run's files, and its settings count for all.
+    out = None if out is None or not distributed.is_main() else Path(out)
+    config, saved = distributed.from_main((config, _saved_state(out, resume)))
+    distributed.check_batch(config.batch_size)
     data = load_data(
         config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
     )
+    distributed.check_same(device=where.type, images=len(data))
     if len(data) < config.batch_size:
         raise UserError(
             f"{len(data)} image{'s' * (len(data) != 1)} in {config.data}, fewer than one batch of "
@@ -107,10 +113,12 @@ def train(
             epochs = epochs_that_fit(config, len(data), left, where)
             if fit == "fill" or epochs < config.epochs:
                 config = config.with_epochs(epochs)
-                tqdm.write(f"epochs that fit in {minutes:g} minutes on this machine: {epochs}")
+                distributed.note(
+                    f"epochs that fit in {minutes:g} minutes on this machine: {epochs}"
+                )
         trainer = Trainer(config, len(data) // config.batch_size, where)
         if saved is not None:
-            trainer.load_state_dict(saved, str(out / "checkpoint.pt"))
+            trainer.load_state_dict(saved, str(out and out / "checkpoint.pt"))
         return _run(trainer, data.to(where), out, saved, minutes, progress, began)
 
 
@@ -121,16 +129,16 @@ def epochs_that_fit(
 
     Some of the time is left for evaluations and for the machine's moods.
     """
-    size = (config.batch_size, 3, config.image_size, config.image_size)
+    size = (config.batch_size // distributed.world_size(), 3, config.image_size, config.image_size)
     images = torch.randint(0, 256, size, dtype=torch.uint8, device=device)
     trainer = Trainer(replace(config, epochs=1), steps_per_epoch=100, device=device)
     timings = []
-    while len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100):
+    while distributed.any_of(len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100)):
         began = time.perf_counter()
         trainer.step(images)["loss"].item()
         timings.append(time.perf_counter() - began)
     per_epoch = float(np.median(timings[3:])) * (n_images // config.batch_size)
-    return max(1, int(0.85 * 60 * minutes / per_epoch))
+    return distributed.from_main(max(1, int(0.85 * 60 * minutes / per_epoch)))
 
 
 def _saved_state(out: Path | None, resume: bool) -> dict | None:
@@ -166,15 +174,16 @@ def _run(
         text = json.dumps({"config": config.to_dict()} | provenance(trainer.device), indent=2)
         (out / "config.json").write_text(text + "\n")
     monitor = KnnMonitor.of(config, data) if config.knn_evals else None
+    distributed.check_same(labelled=monitor and len(monitor.bank), val=monitor and len(monitor.val))
     eval_steps = moments(config.knn_evals, total, power=1)
-    snapshot_steps = moments(config.snapshots, total, power=2) if out is not None else set()
+    snapshot_steps = moments(config.snapshots, total, power=2)
 
     def pause_for_looks() -> None:
         """Evaluations and snapshots due at this step."""
         if monitor is not None and trainer.now in eval_steps:
             knn = monitor(trainer.teacher.backbone)
             log.write(step=trainer.now, knn=knn, labelled=len(monitor.bank))
-        if trainer.now in snapshot_steps:
+        if out is not None and trainer.now in snapshot_steps:
             save_snapshot(out, trainer.teacher.backbone, trainer.now)
 
     def elapsed() -> float:
@@ -188,21 +197,23 @@ def _run(
     if trainer.now == 0:
         pause_for_looks()
     step_seconds, window_steps = 0.0, 0
+    progress = progress and distributed.is_main()
     bar = tqdm(total=total, initial=trainer.now, unit="step", disable=not progress, desc="training")
     indices = batch_indices(len(data), config.batch_size, config.seed, trainer.now, total)
     window_start = time.perf_counter()
-    for images in data.batches(indices):
+    for images in data.batches(map(distributed.share, indices)):
         metrics = trainer.step(images)
         bar.update()
         window_steps += 1
         at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
         looks = trainer.now in eval_steps or trainer.now in snapshot_steps
-        stopping = minutes is not None and time_is_up(elapsed(), minutes)
+        stopping = distributed.any_of(minutes is not None and time_is_up(elapsed(), minutes))
         logged = trainer.now % config.log_every == 0 or trainer.now == total
         if not (at_epoch_end or looks or stopping or logged):
             continue
 
         # The only places where the host waits for the device.
+        metrics = distributed.mean(metrics)
         loss, h = metrics["loss"].item(), metrics["entropy"].item()
         step_seconds += (spent := time.perf_counter() - window_start)
         rate = window_steps * config.batch_size / spent
@@ -217,7 +228,7 @@ def _run(
                 epoch=trainer.now / trainer.steps_per_epoch,
                 loss=loss,
                 entropy=h,
-                usage=metrics["usage"].item(),
+                usage=entropy(metrics["mean_target"]).item(),
                 kl=loss - h,
                 lr=trainer.schedules.lr[trainer.now - 1],
                 images_per_second=rate,

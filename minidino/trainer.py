@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minidino import distributed
 from minidino.checkpoint import build_backbone, load_weights
-from minidino.collapse import usage
+from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
 from minidino.errors import UserError
@@ -94,6 +95,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.student = Network(config).to(device)
         self.teacher = copy.deepcopy(self.student).eval().requires_grad_(False)
+        self.replica = distributed.replicate(self.student, device)
         self.criterion = DINOLoss(config.out_dim, config.student_temp, config.center_momentum)
         self.criterion.to(device)
         self.crops = MultiCrop(
@@ -111,24 +113,27 @@ class Trainer:
         self.now = 0  # steps taken
 
     def step(self, images: Tensor) -> dict[str, Tensor]:
-        """One update from uint8 images (B, 3, S, S).
+        """One update from uint8 images (B, 3, S, S): the batch, or this process's share of it.
 
         Returns:
-            ``loss``, ``entropy``, H(teacher), and ``usage``, the entropy of the mean target,
-            in nats: scalars left on the device, so that a step never waits for it.
+            ``loss``, ``entropy``, the mean H(teacher) in nats, and ``mean_target`` (K,), of these
+            images and left on the device, so that a step never waits for it.
         """
         config, t = self.config, self.now
         self._set_schedules(t)
         seed = seed_of(config.seed, "step", t)
-        torch.manual_seed(seed)  # drop path
-        views = self.crops(images, torch.Generator().manual_seed(seed))
+        rank, processes = distributed.rank(), distributed.world_size()
+        torch.manual_seed(seed + rank)  # drop path
+        draws = torch.Generator().manual_seed(seed)
+        views = self.crops(images, draws, part=(rank, processes))
 
         temp = self.schedules.teacher_temp[t]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             with torch.no_grad():
                 teacher_logits = self.teacher(views[0])  # global views only
-            student_logits = self.student(*(v for v in views if len(v)))
-            h, together = usage(self.criterion.targets(teacher_logits, temp))
+            student_logits = self.replica(*(v for v in views if len(v)))
+            targets = self.criterion.targets(teacher_logits, temp)
+            seen = {"entropy": entropy(targets).mean(), "mean_target": targets.mean(dim=0)}
             loss = self.criterion(student_logits, teacher_logits, temp)
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,7 +146,7 @@ class Trainer:
         self.optimizer.step()
         update_teacher(self.teacher, self.student, self.schedules.teacher_momentum[t])
         self.now += 1
-        return {"loss": loss.detach(), "entropy": h, "usage": together}
+        return {"loss": loss.detach()} | seen
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

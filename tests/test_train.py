@@ -37,7 +37,9 @@ def test_loss_and_entropy_of_the_first_step_are_near_ln_k(tiny_config):
     out = trainer.step(torch.randint(0, 256, (16, 3, 48, 48), dtype=torch.uint8))
     assert out["entropy"] <= math.log(32) + 1e-5
     assert out["loss"] >= out["entropy"]
-    assert out["entropy"] <= out["usage"] <= math.log(32) + 1e-5
+    assert out["mean_target"].sum().item() == pytest.approx(1, abs=1e-5)
+    together = torch.special.entr(out["mean_target"]).sum()
+    assert out["entropy"] <= together <= math.log(32) + 1e-5
 
 
 def test_teacher_gets_no_gradients_stays_in_eval_and_is_another_object(tiny_config):

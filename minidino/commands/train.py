@@ -8,6 +8,7 @@ import tyro
 
 from minidino.checkpoint import load_checkpoint
 from minidino.config import TrainConfig
+from minidino.distributed import is_main
 from minidino.errors import UserError
 from minidino.train import train
 
@@ -52,6 +53,8 @@ def make_train_command(base: TrainConfig, epochs: int | None):
         fit = None if epochs else "fill"
         result = train(config, out, resume=resume, minutes=minutes, fit=fit, device=device)
         state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
+        if not is_main():
+            return
         print(
             f"{state}; {result.seconds:.0f} s in all, {result.images_per_second:.0f} images/s\n"
             f"saved {out / 'checkpoint.pt'}; next: minidino knn {out}, minidino attend {out}"

@@ -1,0 +1,410 @@
+"""Many processes: the same training as one, files from one, one message when one fails.
+
+Real processes with gloo, one thread each, in the environment that torchrun gives. The last
+tests go through torchrun itself.
+"""
+
+import multiprocessing
+import os
+import re
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minidino import distributed
+from minidino.checkpoint import load_checkpoint
+from minidino.cli import main
+from minidino.config import TrainConfig
+from minidino.crops import MultiCrop
+from minidino.data import Pictures, load_data
+from minidino.errors import UserError
+from minidino.train import epochs_that_fit, train
+from minidino.trainer import Trainer, batch_indices
+
+CPU = torch.device("cpu")
+# A server that has imported everything forks each process in no time.
+START = multiprocessing.get_context("forkserver")
+START.set_forkserver_preload(["minidino.train", "test_distributed"])
+SECONDS = 150  # far longer than any of this takes: a hang fails the test
+
+
+def environment(rank: int, n: int, port: int) -> dict[str, str]:
+    """What torchrun sets for one of n processes on a machine."""
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(n),
+        "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(n),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def play(rank: int, n: int, port: int, folder: Path, work: Callable, args: tuple) -> None:
+    """Be one of n processes; leave what ``work`` returns, or its UserError, in a file."""
+    if n > 1:
+        os.environ.update(environment(rank, n, port))
+    torch.set_num_threads(1)
+    try:
+        result = work(*args)
+    except UserError as error:
+        result = (error, distributed.may_speak())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    torch.save(result, folder / f"result.{rank}")
+    os._exit(0)
+
+
+def in_processes(n: int, folder: Path, work: Callable, *args) -> list:
+    """What ``work(*args)`` returns in each of n processes; if it raises a UserError, the error
+    and whether that process may tell it."""
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    processes = [
+        START.Process(target=play, args=(rank, n, port, folder, work, args)) for rank in range(n)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(SECONDS)
+    hung = [process for process in processes if process.is_alive()]
+    for process in hung:
+        process.kill()
+    assert not hung
+    assert [process.exitcode for process in processes] == [0] * n
+    return [torch.load(folder / f"result.{rank}", weights_only=False) for rank in range(n)]
+
+
+def run(config: TrainConfig, outs: tuple = (None, None), stop_at: int = 0, **options) -> dict:
+    """Train, each process with a folder of its own: the log, the backbone, the images seen."""
+    rank = int(os.environ.get("RANK", 0))
+    seen, batches, step = [], Pictures.batches, Trainer.step
+    with pytest.MonkeyPatch.context() as patch:
+
+        def watched(self, indices):
+            yield from batches(self, (seen.append(index) or index for index in indices))
+
+        patch.setattr(Pictures, "batches", watched)
+        if stop_at:  # by the clock of the last process
+            late = []
+
+            def counted(self, images):
+                late.append(self.now + 1 == stop_at and rank == distributed.world_size() - 1)
+                return step(self, images)
+
+            patch.setattr(Trainer, "step", counted)
+            patch.setattr("minidino.train.time_is_up", lambda *_: late[-1])
+            options["minutes"] = 1
+        result = train(config, outs[rank], progress=False, **options)
+    return {
+        "log": result.history,
+        "finished": result.finished,
+        "backbone": result.backbone.state_dict(),
+        "seen": seen,
+    }
+
+
+@pytest.fixture
+def config(tiny_config) -> TrainConfig:
+    """20 steps in 2 epochs, the prototypes frozen in the first; no drop path."""
+    return replace(tiny_config, max_images=160, epochs=2, drop_path_rate=0.0)
+
+
+WHOLE: dict[TrainConfig, dict] = {}
+
+
+@pytest.fixture
+def whole(config) -> dict:
+    """What one process, started without a launcher, makes of ``config``."""
+    if config not in WHOLE:
+        WHOLE[config] = run(config)
+    return WHOLE[config]
+
+
+def assert_same_training(ours: dict, theirs: dict) -> None:
+    """Every logged number, and the teacher's weights, to 1e-5."""
+    free = {"seconds", "images_per_second"}
+    assert len(ours["log"]) == len(theirs["log"])
+    for a, b in zip(ours["log"], theirs["log"], strict=True):
+        assert a.keys() == b.keys()
+        for key in a.keys() - free:
+            assert a[key] == pytest.approx(b[key], rel=0, abs=1e-5), (key, a, b)
+    for name, weights in ours["backbone"].items():
+        torch.testing.assert_close(
+            theirs["backbone"][name], weights, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+# ------------------------------------------------------------------ the same training
+
+
+def test_two_processes_train_as_one_does(config, whole, tmp_path):
+    """20 steps of the same global batch: logs and weights agree; nothing is seen twice."""
+    two, other = in_processes(2, tmp_path / "two", run, config)
+    assert [x["step"] for x in whole["log"] if "loss" in x] == list(range(1, 21))
+    assert [x["step"] for x in whole["log"] if "knn" in x] == [0, 20]
+    assert_same_training(whole, two)
+    for name, weights in two["backbone"].items():
+        assert torch.equal(other["backbone"][name], weights), name
+
+    batches = list(batch_indices(160, 16, config.seed, 0, 20))
+    for batch, mine, theirs in zip(batches, two["seen"], other["seen"], strict=True):
+        assert len(mine) == len(theirs) == 8
+        assert torch.equal(torch.cat([mine, theirs]), batch)
+
+
+def test_parts_of_a_batch_get_the_views_of_the_batch():
+    images = torch.randint(0, 256, (12, 3, 40, 40), dtype=torch.uint8)
+    crops = MultiCrop(global_size=24, local_size=12, n_local=3)
+    whole = crops(images, torch.Generator().manual_seed(5))
+    for i in range(3):
+        own = slice(4 * i, 4 * i + 4)
+        part = crops(images[own], torch.Generator().manual_seed(5), part=(i, 3))
+        for views, mine in zip(whole, part, strict=True):
+            expected = views.unflatten(0, (-1, 12))[:, own].flatten(0, 1)
+            torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
+
+
+def two_steps(config: TrainConfig) -> tuple[torch.Tensor, dict]:
+    """A random number as drop path would draw it next, and the student's weights."""
+    distributed.join()
+    trainer = Trainer(config, 10, CPU)
+    for i in range(2):
+        torch.manual_seed(10 * i + distributed.rank())
+        trainer.step(torch.randint(0, 256, (8, 3, 60, 60), dtype=torch.uint8))
+    return torch.rand(4), trainer.student.state_dict()
+
+
+def test_drop_path_differs_between_processes_and_the_students_stay_one(tiny_config, tmp_path):
+    config = replace(tiny_config, drop_path_rate=0.5, warmup_epochs=0)
+    (a, student), (b, other) = in_processes(2, tmp_path / "two", two_steps, config)
+    assert not torch.equal(a, b)
+    assert all(torch.equal(student[k], other[k]) for k in student)
+    assert not any(key.startswith("module.") for key in student)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_resume_with_another_number_of_processes(config, whole, tmp_path, before, after):
+    """Stopped within an epoch by one process's clock; the others have no folder to read."""
+    outs = (tmp_path / "run", tmp_path / "unused")
+    first = in_processes(before, tmp_path / "before", run, config, outs, 13)
+    assert not any(result["finished"] for result in first)
+    assert load_checkpoint(outs[0])["step"] == 13
+    resumed = in_processes(after, tmp_path / "after", resume, config, outs)
+    assert all(result["finished"] for result in resumed)
+    assert_same_training(whole, resumed[0])
+    assert not outs[1].exists()
+
+
+def resume(config: TrainConfig, outs: tuple) -> dict:
+    return run(config, outs, resume=True)
+
+
+def test_a_folder_too_large_for_memory_is_streamed_in_shares(config, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(32):
+        pixels = rng.integers(0, 256, (62, 70, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(pictures / f"{i}.png")
+    config = replace(config, data=str(pictures), max_images=None, epochs=1)
+    one = run(config)
+    two, _ = in_processes(2, tmp_path / "two", streamed, config)
+    assert len(one["log"]) == 2
+    assert_same_training(one, two)
+
+
+def streamed(config: TrainConfig) -> dict:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minidino.data.IN_MEMORY_BYTES", 1000)
+        return run(config)
+
+
+# ------------------------------------------------------------------ agreement
+
+
+def agree(folder: Path) -> dict:
+    """What each process gets of everything that they decide together."""
+    distributed.join()
+    me = distributed.rank()
+    with distributed.one_downloads():
+        there = (folder / "download").exists()
+        (folder / "download").touch()
+    rows = [
+        distributed.rows_of_all(lambda x: x.flatten(1) * 2, torch.arange(2.0 * n).view(n, 1, 2))
+        for n in (1, 2, 5)
+    ]
+    means = {"a": torch.tensor(float(me)), "b": torch.tensor([1.0, me])}
+    return {
+        "there": there,
+        "rows": rows,
+        "any": [distributed.any_of(me == i) for i in range(4)],
+        "main": distributed.from_main({"rank": me}),
+        "mean": distributed.mean(means),
+        "share": distributed.share(torch.arange(9)),
+        "local": (distributed.local_rank(), distributed.local_world_size()),
+    }
+
+
+def test_processes_agree(tmp_path):
+    results = in_processes(3, tmp_path / "three", agree, tmp_path)
+    for rank, r in enumerate(results):
+        assert r["there"] == (rank > 0)
+        for n, rows in zip((1, 2, 5), r["rows"], strict=True):
+            assert rows.tolist() == [[4.0 * i, 4.0 * i + 2] for i in range(n)]
+        assert r["any"] == [True, True, True, False]
+        assert r["main"] == {"rank": 0}
+        assert r["mean"]["a"].item() == 1 and r["mean"]["b"].tolist() == [1, 1]
+        assert r["share"].tolist() == [3 * rank, 3 * rank + 1, 3 * rank + 2]
+        assert r["local"] == (rank, 3)
+
+
+def plan(config: TrainConfig) -> int:
+    distributed.join()
+    return epochs_that_fit(config, 96, 0.5, CPU)
+
+
+def test_all_processes_plan_the_same_epochs(tiny_config, tmp_path):
+    a, b = in_processes(2, tmp_path / "two", plan, tiny_config)
+    assert a == b >= 1
+
+
+def test_without_a_launcher_nothing_is_distributed(monkeypatch):
+    assert distributed.launched() == distributed.world_size() == 1
+    monkeypatch.setenv("WORLD_SIZE", "4")  # alone, it is somebody else's
+    distributed.join()
+    assert distributed.launched() == distributed.world_size() == 1
+    assert distributed.is_main() and distributed.may_speak()
+    module = torch.nn.Linear(2, 2)
+    assert distributed.replicate(module, CPU) is module
+
+
+# ------------------------------------------------------------------ what goes wrong
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name, value in environment(1, 4, 1).items():
+        monkeypatch.setenv(name, value)
+    assert distributed.own_device(torch.device("cuda")) == torch.device("cuda:1")
+    assert distributed.own_device(CPU) == CPU
+    with pytest.raises(UserError, match="cuda:0 is one GPU for 4 processes"):
+        distributed.own_device(torch.device("cuda:0"))
+    with pytest.raises(UserError, match="not on mps"):
+        distributed.own_device(torch.device("mps"))
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="--nproc_per_node=2"):
+        distributed.own_device(torch.device("cuda"))
+
+
+def raise_in(where: str, config: TrainConfig, outs: tuple) -> dict:
+    """Train, and let something go wrong in the second process only, or in both."""
+    second, step = os.environ["RANK"] == "1", Trainer.step
+
+    def failing(self, images):
+        if second and self.now == 5 and where == "step":
+            raise UserError("the disk of this machine is full")
+        return step(self, images)
+
+    if where == "data" and second:
+        module = sys.modules["minidino.train"]  # the package has a function of that name, too
+        module.load_data = lambda *a, **k: load_data(*a, **k | {"max_images": 80})
+    if where == "batch":
+        config = replace(config, batch_size=15)
+    if where == "loss":
+        config = replace(config, base_lr=1e12, warmup_epochs=0, clip_grad=0)
+    Trainer.step = failing
+    return run(config, outs)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("step", "the disk of this machine is full"),
+        ("data", "process 1 has images 80, process 0 has 160"),
+        ("batch", r"does not divide by 2 processes; try --batch-size 14 or 16"),
+        ("loss", "the loss is nan at step"),
+    ],
+)
+def test_one_message_whichever_process_fails(config, tmp_path, where, message):
+    outs = (tmp_path / "run", tmp_path / "unused")
+    config = replace(config, knn_evals=0)
+    results = in_processes(2, tmp_path / "two", raise_in, where, config, outs)
+    told = [error for error, may_tell in results if may_tell]
+    assert len(told) == 1
+    assert re.search(message, str(told[0]))
+    assert all(isinstance(error, UserError) for error, _ in results)
+
+
+def test_other_commands_do_not_run_in_many_processes(monkeypatch, capsys):
+    for name, value in environment(0, 2, 1).items():
+        monkeypatch.setenv(name, value)
+    assert main(["knn", "runs/things"]) == 2
+    assert capsys.readouterr().err.startswith("minidino: knn runs in one process")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["knn", "runs/things"]) == 2
+    assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------ torchrun
+
+
+def torchrun(folder: Path, *argv: str, patch: str = "") -> tuple[int, str]:
+    """``torchrun --nproc_per_node=2 -m minidino ...``: exit code and stderr.
+
+    Args:
+        patch: code that runs first in each process.
+    """
+    script = folder / "minidino_patched.py"
+    script.write_text(f"{patch}\nfrom minidino.__main__ import entry\nentry()\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*command, str(script), *argv],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    return done.returncode, done.stderr
+
+
+SMALL = ["train", "--max-images", "64", "--batch-size", "16", "--epochs", "20", "--depth", "1",
+         "--knn-evals", "0", "--snapshots", "0", "--log-every", "1"]  # fmt: skip
+
+
+def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path):
+    kill = """
+import os, signal
+from minidino.trainer import Trainer
+step = Trainer.step
+def killed(self, images):
+    if self.now == 6 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, images)
+Trainer.step = killed
+"""
+    code, text = torchrun(tmp_path, *SMALL, "--out", str(tmp_path / "run"), patch=kill)
+    assert code == 1
+    assert text.count("minidino: ") == 1, text
+    assert "minidino: a process of the 2 has ended or went silent, so all stop" in text
+    assert load_checkpoint(tmp_path / "run")["step"] == 4
+
+
+def test_a_mistake_is_told_once_and_exits_with_2(tmp_path):
+    code, text = torchrun(tmp_path, "train", "--data", str(tmp_path / "nowhere"))
+    assert code == 1  # torchrun's own
+    assert set(re.findall(r"exitcode\s*: (\d+)", text)) == {"2"}
+    assert text.count("minidino: ") == text.count("minidino: no data") == 1, text

@@ -182,7 +182,9 @@ def _is_broken_connection(error: RuntimeError) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """What a library says, without the source file before it and the advice after it."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.split("] ", 1)[-1].split(". ")[0] if line.startswith("[") else line
 
 
 # ---------------------------------------------------------------- shares of the work

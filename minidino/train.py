@@ -94,7 +94,8 @@ def train(
     where = pick_device(device)
     # The main process alone reads and writes the run's files, and its settings count for all.
     out = None if out is None or not distributed.is_main() else Path(out)
-    config, saved = distributed.from_main((config, _saved_state(out, resume)))
+    mine = (config, minutes, fit, _saved_state(out, resume))
+    config, minutes, fit, saved = distributed.from_main(mine)
     distributed.check_batch(config.batch_size)
     data = load_data(
         config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed

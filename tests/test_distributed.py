@@ -403,6 +403,27 @@ Trainer.step = killed
     assert load_checkpoint(tmp_path / "run")["step"] == 4
 
 
+@pytest.mark.slow
+def test_two_machines(tmp_path):
+    """Two torchruns that meet at an endpoint, each with a disk of its own, as docs/ has it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+    meet = ["--nnodes=2", "--nproc_per_node=1", "--rdzv-id=test", "--rdzv-backend=c10d",
+            f"--rdzv-endpoint={endpoint}"]  # fmt: skip
+    machines = []
+    for name in "ab":
+        command = [sys.executable, "-m", "torch.distributed.run", *meet, "-m", "minidino", *SMALL]
+        command += ["--out", str(tmp_path / name)]
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        machines.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env))
+    said = [machine.communicate(timeout=SECONDS)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert "".join(said).count("finished;") == 1
+    (written,) = (tmp_path / name for name in "ab" if (tmp_path / name).exists())
+    assert load_checkpoint(written)["step"] == 80
+
+
 def test_a_mistake_is_told_once_and_exits_with_2(tmp_path):
     code, text = torchrun(tmp_path, "train", "--data", str(tmp_path / "nowhere"))
     assert code == 1  # torchrun's own

@@ -8,7 +8,7 @@ import tyro
 
 from minidino.checkpoint import load_checkpoint
 from minidino.config import TrainConfig
-from minidino.distributed import is_main
+from minidino.distributed import is_main, together
 from minidino.errors import UserError
 from minidino.train import train
 
@@ -21,6 +21,7 @@ def make_train_command(base: TrainConfig, epochs: int | None):
         epochs: that length, if one was asked for.
     """
 
+    @together
     def train_command(
         config: Annotated[TrainConfig, tyro.conf.arg(name="", prefix_name=False)] = base,
         recipe: str = "things",
@@ -46,7 +47,7 @@ def make_train_command(base: TrainConfig, epochs: int | None):
         out = out or Path("runs") / recipe
         if minutes is not None and minutes <= 0:
             raise UserError(f"--minutes is {minutes}; it must be positive")
-        if resume and (out / "checkpoint.pt").exists():
+        if resume and is_main() and (out / "checkpoint.pt").exists():
             names = [f.name for f in fields(config)]
             asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
             config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))

@@ -142,7 +142,7 @@ def test_own_checkpoint_and_run(tiny_config, tmp_path):
         assert (trained.eval_size, trained.data(None)) == (60, "things")
         assert trained.folder == tmp_path / "run"
         same_features(trained.random(), random_backbone(config), side=36, tol=0)
-    with pytest.raises(UserError, match="8 attention heads, not 2"):
+    with pytest.raises(UserError, match="12 attention heads, not 2"):
         load_pretrained(tmp_path / "run", num_heads=2)
 
 

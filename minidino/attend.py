@@ -4,6 +4,7 @@ Always beside the same backbone with random weights, because a mask over a big t
 middle of a picture scores well whatever made it.
 """
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -22,7 +24,7 @@ from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.checkpoint import build_backbone, load_weights
 from minidino.config import TrainConfig
 from minidino.data import list_pictures, load_data
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
@@ -66,8 +68,10 @@ def load_examples(
     Raises:
         UserError: if nothing can be read, or a mask is missing.
     """
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))
     if not path.exists():
+        if masks is not None:
+            raise UserError(f"--masks goes with pictures of your own; {spec} is no file or folder")
         size = max(patch, round(short_side / patch) * patch)
         data = load_data(spec, "test", size, max_images=limit, seed=seed)
         truth = data.masks if data.masks is not None else [None] * len(data)
@@ -98,8 +102,10 @@ def _load_mask(folder: Path, name: str) -> Tensor:
     for suffix in (".png", Path(name).suffix):
         file = (folder / name).with_suffix(suffix)
         if file.is_file():
-            with Image.open(file) as picture:
-                return torch.from_numpy(np.array(picture.convert("L")) > 127)
+            try:
+                return torch.from_numpy(np.array(open_picture(file).convert("L")) > 127)
+            except UnreadablePicture as error:
+                raise UserError(f"cannot read the mask {error}") from None
     raise UserError(
         f"no mask for {name} in {folder}; looked for {(folder / name).with_suffix('.png')}"
     )
@@ -147,8 +153,13 @@ def snapshots(run: Path, config: TrainConfig) -> list[tuple[int, VisionTransform
     found = []
     for file in sorted((run / "snapshots").glob("step_*.safetensors")):
         backbone = build_backbone(config)
-        load_weights(backbone, {k: v.float() for k, v in load_file(file).items()}, str(file))
-        found.append((int(file.stem.removeprefix("step_")), backbone.eval()))
+        try:
+            step, weights = int(file.stem.removeprefix("step_")), load_file(file)
+            load_weights(backbone, {k: v.float() for k, v in weights.items()}, str(file))
+        except (OSError, ValueError, SafetensorError, UserError) as error:
+            print(f"skipped unreadable snapshot {one_line(file)}: {one_line(error)}")
+            continue
+        found.append((step, backbone.eval()))
     return found
 
 

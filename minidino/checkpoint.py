@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.errors import UserError
@@ -111,6 +111,10 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
         UserError: naming the first keys that are missing, unexpected or of another shape.
     """
     own = module.state_dict()
+    if not isinstance(weights, dict) or not all(
+        isinstance(v, Tensor) and v.is_floating_point() for v in weights.values()
+    ):
+        raise UserError(f"{where} has entries that are no weights")
     problems = [f"{k} missing" for k in own if k not in weights]
     problems += [f"{k} unexpected" for k in weights if k not in own]
     problems += [
@@ -121,7 +125,10 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
     if problems:
         shown = "; ".join(problems[:5])
         raise UserError(f"{where} does not fit this model ({len(problems)} differences: {shown})")
-    module.load_state_dict(weights)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:  # sparse, for example
+        raise UserError(f"{where} has weights that cannot be used: {str(error)[-200:]}") from None
 
 
 def build_backbone(config: TrainConfig, drop_path_rate: float = 0.0) -> VisionTransformer:
@@ -154,6 +161,22 @@ def backbone_of(
         weights = {k[len(prefix) :]: v for k, v in state[which].items() if k.startswith(prefix)}
     except (KeyError, TypeError, AttributeError):
         raise UserError(f"{where} lacks the configuration or the {which} of a checkpoint") from None
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    # A few numbers could ask for a network far larger than the file. (A tensor may show one
+    # stored number many times; what is stored counts.)
+    stored = {
+        v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() // v.element_size()
+        for v in weights.values()
+        if isinstance(v, Tensor) and v.layout == torch.strided
+    }
+    grid = config.global_size // config.patch_size
+    needed = config.embed_dim * (12 * config.depth * config.embed_dim + grid**2)
+    if needed > 2 * sum(stored.values()):
+        raise UserError(
+            f"{where} is too small for {config.depth} blocks of width {config.embed_dim} "
+            f"on {grid} x {grid} patches"
+        )
     backbone = build_backbone(config)
     load_weights(backbone, weights, where)
     return backbone.eval(), config

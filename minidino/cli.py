@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import functools
 import io
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,14 +25,14 @@ from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
 from minidino.config import RECIPES, recipe
 from minidino.distributed import launched, may_speak
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 
 
 def _run(argv: list[str]) -> int:
     """Parse and run a command; its exit code, where it has more to say than that it worked."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", default="things")
-    first.add_argument("--epochs")
+    first.add_argument("--recipe", nargs="?", default="things", const="things")
+    first.add_argument("--epochs", nargs="?")
     early, _ = first.parse_known_args(argv)
     training = argv[:1] == ["train"]
     base = recipe(early.recipe) if training else RECIPES["things"]
@@ -87,6 +88,27 @@ def _one_line(box: str, argv: Sequence[str]) -> str:
     return f"{words[0] if words else 'the arguments were not understood'}; see {command} --help"
 
 
+def _in_words(argv: list[str]) -> int:
+    """``_run``; what the machine refuses is bad input too, and told in words.
+
+    Raises:
+        UserError: for a file that cannot be read or written, and for want of memory.
+    """
+    try:
+        return _run(argv)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        raise UserError(f"{where}{error.strerror or error}") from error
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch says it by a RuntimeError on a CPU, by one of its subclasses on a GPU.
+        if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):
+            raise UserError(
+                f"not enough memory for {argv[0]} with these sizes; use fewer or smaller images, "
+                "a smaller batch or a smaller network"
+            ) from error
+        raise
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 if all is well, 2 for bad input, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -95,12 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A person cannot act on a library's deprecation notices.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
-        return _run(argv)
+        return _in_words(argv)
     except UserError as error:
         if debug:
             raise
         if may_speak():
-            print(f"minidino: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"minidino: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if may_speak():

@@ -58,6 +58,8 @@ def compare(
     bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed)
     if bank.labels is None:
         raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")
+    if len(bank.labels.unique()) < 2:
+        raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
     test = load_data(spec, "test", size)
     where = pick_device(device)
     scores = {"train_images": len(bank), "test_images": len(test)}

@@ -1,7 +1,9 @@
 """What a training run is made of, and the recipes that have names."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, get_args
 
 from minidino.crops import Appearance
 from minidino.errors import UserError
@@ -77,6 +79,8 @@ class TrainConfig:
 
     def __post_init__(self):
         """Raises UserError, in one line, for what cannot be trained."""
+        check_limits(self)
+        check_limits(self.appearance)
         p = self.patch_size
         for name in ("global_size", "local_size", "eval_size", "image_size"):
             if (size := getattr(self, name)) < p:
@@ -91,23 +95,20 @@ class TrainConfig:
             raise UserError(
                 f"embed_dim {self.embed_dim} does not divide into {self.num_heads} heads"
             )
-        if self.out_dim < 2:
-            raise UserError(f"out_dim (K) is {self.out_dim}; DINO needs at least 2 prototypes")
-        for name in ("batch_size", "epochs", "depth", "log_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.batch_size < 2:
-            raise UserError("batch_size must be at least 2")
-        for name in ("global_scale", "local_scale"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high <= 1:
-                raise UserError(f"{name} is ({low}, {high}); it must lie in (0, 1], low first")
-        for name in ("student_temp", "teacher_temp", "warmup_teacher_temp"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} is {getattr(self, name)}; a temperature is positive")
-        for name in ("teacher_momentum", "center_momentum"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        for name, (low, high) in (
+            ("global_scale", self.global_scale),
+            ("local_scale", self.local_scale),
+            ("blur_sigma", self.appearance.blur_sigma),
+        ):
+            if low > high:
+                raise UserError(f"{name} is ({low}, {high}); give the lower end first")
+        for name in ("warmup_epochs", "warmup_teacher_temp_epochs"):
+            if (long := getattr(self, name)) > self.epochs:
+                raise UserError(
+                    f"{name} is {long:g}, longer than the training of {self.epochs} epochs"
+                )
+        if self.min_lr > self.base_lr > 0:
+            raise UserError(f"min_lr {self.min_lr:g} is above base_lr {self.base_lr:g}")
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.
@@ -118,8 +119,9 @@ class TrainConfig:
         return replace(
             self,
             epochs=epochs,
-            warmup_epochs=self.warmup_epochs * share,
-            warmup_teacher_temp_epochs=self.warmup_teacher_temp_epochs * share,
+            # Rounding must not make a warm-up longer than the run.
+            warmup_epochs=min(self.warmup_epochs * share, epochs),
+            warmup_teacher_temp_epochs=min(self.warmup_teacher_temp_epochs * share, epochs),
             freeze_last_layer_epochs=self.freeze_last_layer_epochs * min(share, 1.0),
         )
 
@@ -132,14 +134,79 @@ class TrainConfig:
         """The inverse of ``to_dict``.
 
         Raises:
-            UserError: if a field is unknown to this version.
+            UserError: if a field is unknown to this version, or its value cannot be.
         """
-        if unknown := set(d) - {f.name for f in fields(cls)}:
-            raise UserError(f"settings unknown to this version of minidino: {sorted(unknown)}")
-        d = dict(d)
-        look = {k: tuple(v) if isinstance(v, list) else v for k, v in d["appearance"].items()}
-        d = {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()}
+        look = d.get("appearance", {}) if isinstance(d, dict) else None
+        if not isinstance(look, dict):
+            raise UserError("these are not the settings of a training run")
+        known = {f.name for kind in (cls, Appearance) for f in fields(kind)}
+        if unknown := (set(d) | set(look)) - known:
+            names = ", ".join(sorted(map(str, unknown)))
+            raise UserError(f"settings unknown to this version of minidino: {names}")
+        d, look = (
+            {k: tuple(v) if isinstance(v, list) else v for k, v in some.items()}
+            for some in (d, look)
+        )
         return cls(**(d | {"appearance": Appearance(**look)}))
+
+
+# ---------------------------------------------------------------- what a number may be
+
+# The least and the greatest value. Where sizes end is far beyond use: so a damaged checkpoint
+# cannot ask for more memory than there is.
+_SIDE, _WIDTH, _SHARE, _POSITIVE = (1, 8192), (1, 65536), (0, 1), (0, math.inf)
+LIMITS = {
+    "image_size": _SIDE, "eval_size": _SIDE, "global_size": _SIDE, "local_size": _SIDE,
+    "patch_size": (1, 1024), "n_local": (0, 100), "max_images": (1, 10**9), "seed": (0, 2**63 - 1),
+    "embed_dim": _WIDTH, "hidden_dim": _WIDTH, "bottleneck_dim": _WIDTH, "num_heads": (1, 1024),
+    "depth": (1, 1000), "drop_path_rate": (0, 0.99), "out_dim": (2, 2**24),
+    "global_scale": (1e-6, 1), "local_scale": (1e-6, 1),
+    "epochs": (1, 100_000), "batch_size": (2, 10**6), "log_every": (1, 10**9),
+    "knn_evals": (0, 10_000), "snapshots": (0, 10_000),
+    "base_lr": _POSITIVE, "min_lr": _POSITIVE, "clip_grad": _POSITIVE,
+    "weight_decay": _POSITIVE, "weight_decay_end": _POSITIVE,
+    "warmup_epochs": _POSITIVE, "warmup_teacher_temp_epochs": _POSITIVE,
+    "freeze_last_layer_epochs": _POSITIVE,
+    "student_temp": (1e-4, 100), "teacher_temp": (1e-4, 100), "warmup_teacher_temp": (1e-4, 100),
+    "center_momentum": _SHARE, "teacher_momentum": _SHARE,
+    "jitter_p": _SHARE, "grayscale_p": _SHARE, "blur_p": _SHARE, "solarize_p": _SHARE,
+    "brightness": (0, 100), "contrast": (0, 100), "saturation": (0, 100), "hue": (0, 0.5),
+    "blur_sigma": (1e-3, 100),
+}  # fmt: skip
+
+
+def check_limits(settings: "TrainConfig | Appearance") -> None:
+    """Each field against its type and ``LIMITS``.
+
+    Raises:
+        UserError: naming the field, its value and what it must be.
+    """
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if f.name not in LIMITS:
+            if not isinstance(value, f.type):
+                raise UserError(f"{f.name} is {value!r}; it must be of type {f.type.__name__}")
+            continue
+        if value is None and type(None) in get_args(f.type):
+            continue
+        several = isinstance(value, tuple)
+        count = len(get_args(f.type)) if f.type not in (int, int | None, float) else 1
+        numbers = value if several else (value,)
+        whole, (low, high) = f.type in (int, int | None), LIMITS[f.name]
+        if (
+            several != (count > 1)
+            or len(numbers) != count
+            or not all(
+                isinstance(v, Integral if whole else Real)
+                and not isinstance(v, bool)
+                and math.isfinite(v)
+                and low <= v <= high
+                for v in numbers
+            )
+        ):
+            kind = f"{count} numbers" if count > 1 else "a whole number" if whole else "a number"
+            bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise UserError(f"{f.name} is {value}; it must be {kind}, {bounds}")
 
 
 # ---------------------------------------------------------------- recipes

@@ -69,7 +69,7 @@ def find(number: str, folder: str) -> Path:
         UserError: if there is none.
     """
     known = sorted((root() / folder).glob("[0-9][0-9]_*.ipynb"))
-    wanted = number.zfill(2)
+    wanted = number.zfill(2) if number else "no number"
     found = [path for path in known if path.name.startswith(f"{wanted}_")]
     if not found:
         names = ", ".join(sorted({path.name[:2] for path in known}))

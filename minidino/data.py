@@ -21,7 +21,7 @@ from torchvision import datasets
 from tqdm import tqdm
 
 from minidino import distributed
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.pictures import UnreadablePicture, decode_square, square, to_tensor
 from minidino.things import CLASSES, ThingsOnStuff
 
@@ -120,7 +120,8 @@ class StreamedFolder(Dataset):
             for file in (self.files[i] for i in bad):
                 if file not in self.skipped:
                     self.skipped.append(file)
-                    tqdm.write(f"skipped unreadable picture {file} ({len(self.skipped)} so far)")
+                    count = f"({len(self.skipped)} so far)"
+                    tqdm.write(f"skipped unreadable picture {one_line(file)} {count}")
             yield images.to(self.device, non_blocking=True)
 
 
@@ -165,17 +166,28 @@ def load_data(
         stuff = "telling" if spec == "things-telling" else "noise"
         kind = "train" if split == "labelled" else split
         n = max_images or THINGS_IMAGES[kind]
+        if size < 8:
+            raise UserError(f"images of {size} px are too small for {spec}; 8 px is the least")
+        if seed < 0:
+            raise UserError(f"seed is {seed}; it must be at least 0")
+        if n * size * size * 4 > _memory():
+            raise UserError(f"{n:,} images of {size} px do not fit in memory; ask for fewer")
         drawn = ThingsOnStuff(n, size, THINGS_SEEDS.get(kind, seed), stuff)
         return Pictures(drawn.images, drawn.labels, CLASSES, drawn.masks)
     if spec in TORCHVISION:
         return _from_torchvision(spec, split, size, max_images, root)
-    folder = Path(spec).expanduser()
-    if not folder.exists():
+    folder = Path(os.path.expanduser(spec))
+    if not spec or not folder.exists():
         names = ", ".join(("things", "things-telling", *TORCHVISION))
         raise UserError(f'no data "{spec}": it is neither a folder nor one of {names}')
     if not folder.is_dir():
         raise UserError(f"{folder} is a file; give the folder it is in")
     return _from_folder(folder, split, size, max_images)
+
+
+def _memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _spread(n: int, max_images: int | None) -> list[int]:
@@ -260,7 +272,7 @@ def _from_folder(folder: Path, split: str, size: int, max_images: int | None):
     images = _decode_all(decode, len(files), f"reading {folder.name}")
     skipped = [f for f, image in zip(files, images, strict=True) if image is None]
     for file in skipped[:5]:
-        distributed.note(f"skipped unreadable picture {file}")
+        distributed.note(f"skipped unreadable picture {one_line(file)}")
     if len(skipped) > 5:
         distributed.note(f"skipped {len(skipped)} unreadable pictures in all")
     good = [i for i, image in enumerate(images) if image is not None]

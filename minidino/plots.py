@@ -9,18 +9,46 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from minidino.attention import jaccard, mass_mask, upsample_mask
+from minidino.errors import UserError
 
 TRAINED, RANDOM, TRUTH = "#d1495b", "#7d8597", "#2a9d8f"
 CMAP = "inferno"
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG and let go of the figure."""
+    """Write a PNG and let go of the figure.
+
+    Raises:
+        UserError: if that is no name for a PNG, or another program's file is there.
+    """
+    check_target(path)
     figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
     plt.close(figure)
+
+
+def check_target(path: Path) -> None:
+    """May a figure be written to this path? Only figures are replaced, never a photograph.
+
+    Raises:
+        UserError: if it does not end in .png, or a file is there that matplotlib did not write.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"figures are PNG files; {path} must end in .png")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder")
+    if not path.exists():
+        return
+    try:
+        with Image.open(path) as picture:
+            ours = str(picture.info.get("Software", "")).startswith("Matplotlib")
+    except (OSError, ValueError, SyntaxError):
+        ours = False
+    if not ours:
+        raise UserError(f"{path} is there and was not written by minidino; choose another --out")
 
 
 def to_picture(image: Tensor) -> np.ndarray:

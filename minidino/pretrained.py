@@ -96,7 +96,7 @@ class Trained:
         """
         if asked is None and self.config is None:
             raise UserError("these weights do not say what they were trained on; give --data")
-        return asked or self.config.data
+        return self.config.data if asked is None else asked
 
     def random(self) -> VisionTransformer:
         """The same architecture, untrained; for a run of ours, as it was before training."""

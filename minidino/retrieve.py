@@ -1,5 +1,6 @@
 """Retrieval: the pictures of a folder whose features point the same way as a query's."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ class Neighbour:
 
     file: Path
     cosine: float
+
+
+def same_file(a: Path, b: Path) -> bool:
+    """Do two paths lead to one file? (``Path.resolve`` would stop at a loop of links.)"""
+    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -59,7 +65,7 @@ def find_neighbours(
         query_picture = decode_square(query, size)
     except UnreadablePicture as error:
         raise UserError(f"cannot read the query {error}") from None
-    others = [file for file in files if file.resolve() != query.resolve()]
+    others = [file for file in files if not same_file(file, query)]
     readable: list[Path] = []
 
     def batches() -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 import copy
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -55,9 +55,10 @@ def pick_device(name: str | None = None) -> torch.device:
         UserError: if it is not there.
     """
     try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
+        kind = ("cuda" if torch.cuda.is_available() else "cpu") if name is None else name
+        device = torch.device(kind)
+        torch.ones(1, device=device).item()  # "meta" is a device that keeps no numbers
+    except (RuntimeError, AssertionError, NotImplementedError):
         raise UserError(f'no device "{name}" on this machine; try --device cpu') from None
     return distributed.own_device(device)
 
@@ -91,6 +92,8 @@ def train(
         TrainingDiverged: if the loss stops being finite; the last checkpoint stays.
     """
     began = time.perf_counter()
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise UserError(f"minutes is {minutes}; it must be positive, and an end")
     where = pick_device(device)
     # The main process alone reads and writes the run's files, and its settings count for all.
     out = None if out is None or not distributed.is_main() else Path(out)
@@ -132,7 +135,7 @@ def epochs_that_fit(
     """
     size = (config.batch_size // distributed.world_size(), 3, config.image_size, config.image_size)
     images = torch.randint(0, 256, size, dtype=torch.uint8, device=device)
-    trainer = Trainer(replace(config, epochs=1), steps_per_epoch=100, device=device)
+    trainer = Trainer(config.with_epochs(1), steps_per_epoch=100, device=device)
     timings = []
     while distributed.any_of(len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100)):
         began = time.perf_counter()

@@ -6,6 +6,7 @@ state before it and its images.
 """
 
 import copy
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -168,8 +169,17 @@ class Trainer:
         """Go on from a saved state.
 
         Raises:
-            UserError: if it is of another network or of data of another size.
+            UserError: if it is of another network or of data of another size, or lacks a part.
         """
+        try:
+            self._load(state, where)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise UserError(
+                f"{where} is not what a run goes on from: {type(error).__name__} {error}; start "
+                "anew with another --out"
+            ) from None
+
+    def _load(self, state: dict, where: str) -> None:
         if state["steps_per_epoch"] != self.steps_per_epoch:
             raise UserError(
                 f"{where} was made with {state['steps_per_epoch']} steps an epoch, this data "
@@ -179,7 +189,9 @@ class Trainer:
         load_weights(self.teacher, state["teacher"], where)
         load_weights(self.criterion, state["loss"], where)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.now = state["step"]
+        self.now = operator.index(state["step"])
+        if not 0 <= self.now <= self.total_steps:
+            raise ValueError(f"step {self.now} of {self.total_steps}")
 
 
 def seed_of(seed: int, kind: str, index: int) -> int:

@@ -11,7 +11,7 @@ from minidino.attend import (
     mask_scores,
 )
 from minidino.commands.arguments import Checkpoint
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.pretrained import load_trained
 from minidino.train import pick_device
 
@@ -39,6 +39,8 @@ def attend_command(
         pictures: How many are drawn; all are scored.
         device: cpu or cuda; by default cuda where there is one.
     """
+    if size is not None and size > 4096:
+        raise UserError(f"--size is {size}; the largest is 4,096")
     trained = load_trained(checkpoint)
     where = pick_device(device)
     run, patch = trained.folder, trained.backbone.patch_size
@@ -51,7 +53,7 @@ def attend_command(
     random = trained.random().to(where)
     maps, random_maps = maps_of(trained.backbone.to(where), examples), maps_of(random, examples)
     known = all(e.mask is not None for e in examples)
-    title = f"Attention of the last block's [CLS] token: {run}"
+    title = f"Attention of the last block's [CLS] token: {one_line(run)}"
     if known:
         scores, floor = mask_scores(maps, examples), mask_scores(random_maps, examples)
         for name, value in scores.items():

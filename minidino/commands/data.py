@@ -30,8 +30,9 @@ def data_command(
         images: How many to show.
         seed: Of the things.
     """
-    if images < 1 or size < 8:
-        raise UserError("--images must be at least 1 and --size at least 8")
+    if not 1 <= images <= 10_000 or not 8 <= size <= 4096:
+        raise UserError("--images must be from 1 to 10,000, and --size from 8 to 4,096")
+    plots.check_target(out)
     found = load_data(data, split, size, max_images=images, seed=seed)
     if isinstance(found, StreamedFolder):
         raise UserError(f"{images} images of {size} px are too many for one sheet")

@@ -9,10 +9,10 @@ import tyro
 from minidino import plots
 from minidino.commands.arguments import Checkpoint
 from minidino.data import list_pictures
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.pictures import decode_square
 from minidino.pretrained import load_trained
-from minidino.retrieve import find_neighbours
+from minidino.retrieve import find_neighbours, same_file
 from minidino.train import pick_device
 
 
@@ -38,28 +38,30 @@ def retrieve_command(
     """
     if k < 1:
         raise UserError("--k must be at least 1")
+    if out is not None:
+        plots.check_target(out)
     if not query.is_file():
         raise UserError(f"no picture at {query}")
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data takes the folder to search")
     files = list_pictures(data)
-    if all(file.resolve() == query.resolve() for file in files):
+    if all(same_file(file, query) for file in files):
         raise UserError(f"no pictures in {data} to compare {query.name} with")
-    if out is not None and out.resolve() in {f.resolve() for f in (query, *files)}:
+    if out is not None and any(same_file(out, file) for file in (query, *files)):
         raise UserError(f"--out {out} is one of the pictures; give it another name")
     trained, where = load_trained(checkpoint), pick_device(device)
     size = trained.eval_size
     found = find_neighbours(trained.backbone.to(where), query, files, size, k)
     for neighbour in found:
-        print(f"{neighbour.cosine:.3f}  {neighbour.file}")
+        print(f"{neighbour.cosine:.3f}  {one_line(neighbour.file)}")
     images = torch.stack([decode_square(f, size) for f in (query, *(n.file for n in found))])
     names = ["query", *(f"{n.cosine:.3f}" for n in found)]
-    title = f"Nearest to {query.name} in {data}, by cosine"
+    title = one_line(f"Nearest to {query.name} in {data}, by cosine")
     sheet = plots.contact_sheet(images, torch.arange(len(images)), names, columns=5, title=title)
     out = out or trained.folder / "retrieve.png"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         plots.save(sheet, out)
-    except (OSError, ValueError) as error:  # matplotlib: a suffix it does not know
-        raise UserError(f"cannot write {out}: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}") from None
     print(f"wrote {out}")

@@ -21,6 +21,22 @@ def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None
         json_file.write_text(json.dumps({"what": what} | scores, indent=2) + "\n")
 
 
+def _check_target(json_file: Path | None) -> None:
+    """Raises UserError, before any work, if the scores would replace another file."""
+    if json_file is None:
+        return
+    if not json_file.parent.is_dir():
+        raise UserError(f"--json {json_file}: there is no folder {json_file.parent}")
+    if not json_file.exists():
+        return
+    try:
+        ours = "what" in json.loads(json_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise UserError(f"--json {json_file} is there and holds no scores; choose another name")
+
+
 def knn_command(
     checkpoint: Checkpoint,
     data: str | None = None,
@@ -43,13 +59,15 @@ def knn_command(
         json_file: Also write the numbers here.
         device: cpu or cuda; by default cuda where there is one.
     """
-    if k < 1 or temperature <= 0:
-        raise UserError("--k must be at least 1 and --temperature positive")
+    if k < 1 or not 1e-4 <= temperature <= 100:
+        raise UserError("--k must be at least 1, and --temperature from 0.0001 to 100")
+    _check_target(json_file)
 
     def judge(bank, labels, queries):
         return knn_predict(bank, labels, queries, k, temperature)
 
     scores = compare(checkpoint, data, judge, max_images=max_images, device=device)
+    k = min(k, int(scores["train_images"]))  # no more than there are can vote
     _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
 
 
@@ -68,13 +86,14 @@ def linear_command(
         checkpoint: A checkpoint, the folder of a run, or released weights.
         data: What to evaluate on (default: what it was trained on).
         epochs: Passes over the features.
-        blocks: The [CLS] tokens of so many last blocks are the feature.
+        blocks: The [CLS] tokens of so many last blocks are the feature; of all, if there are fewer.
         max_images: Labelled images at most (default: all).
         json_file: Also write the numbers here.
         device: cpu or cuda; by default cuda where there is one.
     """
     if epochs < 1 or blocks < 1:
         raise UserError("--epochs and --blocks must be at least 1")
+    _check_target(json_file)
 
     def judge(features, labels, queries):
         return linear_probe(features, labels, queries, epochs)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.commands.arguments import Checkpoint
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.pretrained import load_trained
 from minidino.segment import (
     attention_masks,
@@ -41,6 +41,8 @@ def segment_command(
             (default: what the weights were made for).
         device: cpu or cuda; by default cuda where there is one.
     """
+    if size is not None and size > 4096:
+        raise UserError(f"--size is {size}; the largest is 4,096")
     files = pictures_of(data)
     paths = dict(zip(files, mask_paths(files, data, out), strict=True))
     trained, where = load_trained(checkpoint), pick_device(device)
@@ -59,4 +61,5 @@ def segment_command(
             save_mask(mask, picture.size, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}; choose --out") from None
-        print(f"{picture.file} -> {path} ({mask.float().mean():.0%} of the picture)")
+        share = f"{mask.float().mean():.0%} of the picture"
+        print(f"{one_line(picture.file)} -> {one_line(path)} ({share})")

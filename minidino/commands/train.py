@@ -45,8 +45,6 @@ def make_train_command(base: TrainConfig, epochs: int | None):
             device: cpu or cuda; by default cuda where there is one.
         """
         out = out or Path("runs") / recipe
-        if minutes is not None and minutes <= 0:
-            raise UserError(f"--minutes is {minutes}; it must be positive")
         if resume and is_main() and (out / "checkpoint.pt").exists():
             names = [f.name for f in fields(config)]
             asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
@@ -70,7 +68,10 @@ def _saved_config(out: Path, asked: dict[str, object]) -> TrainConfig:
     Raises:
         UserError: if others are asked for.
     """
-    saved = TrainConfig.from_dict(load_checkpoint(out)["config"])
+    try:
+        saved = TrainConfig.from_dict(load_checkpoint(out).get("config"))
+    except UserError as error:
+        raise UserError(f"{out}: {error}") from None
     different = [
         f"{name} was {getattr(saved, name)}, asked for {value}"
         for name, value in asked.items()

@@ -232,6 +232,21 @@ def streamed(config: TrainConfig) -> dict:
         return run(config)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_train_as_one_does(config, tmp_path):
+    """Over NCCL, in bfloat16: the first losses agree to its rounding."""
+    one = run(config, device="cuda")
+    two, other = in_processes(2, tmp_path / "two", on_gpus, config)
+    assert all(torch.equal(two["backbone"][k].cpu(), v.cpu()) for k, v in other["backbone"].items())
+    losses = [[x["loss"] for x in r["log"][1:6]] for r in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=2e-2)
+
+
+def on_gpus(config: TrainConfig) -> dict:
+    return run(config, device="cuda")
+
+
 # ------------------------------------------------------------------ agreement
 
 

@@ -53,7 +53,7 @@ def compare(
     Raises:
         UserError: if the weights cannot be used, or the data has no labels.
     """
-    trained = load_trained(checkpoint)
+    trained, where = load_trained(checkpoint), pick_device(device)
     spec, size = trained.data(spec), trained.eval_size
     bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed)
     if bank.labels is None:
@@ -61,7 +61,6 @@ def compare(
     if len(bank.labels.unique()) < 2:
         raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
     test = load_data(spec, "test", size)
-    where = pick_device(device)
     scores = {"train_images": len(bank), "test_images": len(test)}
     for name, model in (("trained", trained.backbone), ("random", trained.random())):
         features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)

@@ -93,7 +93,7 @@ class TrainConfig:
                 )
         if self.embed_dim % self.num_heads:
             raise UserError(
-                f"embed_dim {self.embed_dim} does not divide into {self.num_heads} heads"
+                f"num_heads: embed_dim {self.embed_dim} does not divide into {self.num_heads} heads"
             )
         for name, (low, high) in (
             ("global_scale", self.global_scale),

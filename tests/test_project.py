@@ -75,16 +75,132 @@ def test_the_pieces_stand_alone(name):
     assert ours <= ALLOWED.get(name, set())
 
 
-def test_nothing_unpickles_or_evaluates_what_it_reads():
-    for file in (ROOT / "minidino").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            called = ast.unparse(node.func)
-            assert called not in {"eval", "exec", "pickle.load", "pickle.loads", "os.system"}, file
-            if called == "torch.load":
-                assert any(k.arg == "weights_only" and k.value.value is True for k in node.keywords)
-            assert not any(k.arg == "shell" for k in node.keywords), file
+# ------------------------------------------------------------------ security
+
+# Calls that run, or may run, what a file or the network holds; what to use instead.
+FORBIDDEN = {
+    r"(builtins\.)?(eval|exec|compile|__import__)": "code is not made of text",
+    r"(c?[pP]ickle|dill|cloudpickle|joblib|marshal|shelve)\.\w+": "torch.load(weights_only=True)",
+    r"(pd|pandas)\.read_pickle": "torch.load(weights_only=True)",
+    r"os\.(system|popen|exec\w+|spawn\w+)": "subprocess with a list",
+    r"(subprocess\.)?(getoutput|getstatusoutput)": "subprocess with a list",
+    r"yaml\.(load|load_all|unsafe_load|full_load)": "yaml.safe_load",
+    r"(.+\.)?extract(all)?": "names in an archive may lead outside",
+    r"(shutil\.)?unpack_archive": "names in an archive may lead outside",
+    r"(torchvision\.datasets\.utils\.)?(download_and_)?extract_archive": "names may lead outside",
+    r"(tempfile\.)?mktemp": "mkstemp",
+    r"(.+\.)?(urlopen|urlretrieve)|requests\.\w+": "a download that is checked",
+    r"(torch\.)?hub\.(load|load_state_dict_from_url)": "a download that is checked",
+}
+UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+
+
+def dangers(source: str) -> list[str]:
+    """What of a piece of Python could run, or write, what somebody else decided."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] in UNPICKLERS]
+        if isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".")[0]
+            names = {a.name for a in node.names}
+            if module in {*UNPICKLERS, "subprocess"} or (
+                module == "os" and names & {"system", "popen"}
+            ):
+                found.append(f"from {module}")
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        found += [called for pattern in FORBIDDEN if re.fullmatch(pattern, called)]
+        if re.fullmatch(r"(torch\.)?load", called) and given.get("weights_only") != "True":
+            found.append("torch.load without weights_only=True")
+        if given.get("allow_pickle", "False") != "False":
+            found.append("allow_pickle")
+        if given.get("shell", "False") != "False":
+            found.append("shell")
+        if re.fullmatch(r"subprocess\.(run|Popen|call|check_call|check_output)", called):
+            command = node.args[0] if node.args else None
+            if not isinstance(command, ast.List):
+                found.append("subprocess without a list")
+        if "download_url_to_file" in called and "hash_prefix" not in given:
+            found.append("a download without its hash")
+    return found
+
+
+# Every other download is torchvision's, which compares the MD5 of each of its archives.
+@pytest.mark.parametrize("folder", ["minidino", "tools", "benchmarks", "solutions"])
+def test_nothing_runs_what_it_reads(folder):
+    files = sorted((ROOT / folder).rglob("*.py"))
+    sources = {file.name: file.read_text(encoding="utf-8") for file in files}
+    for file in (ROOT / folder).rglob("*.ipynb"):
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+        lines = "\n".join(code).splitlines()
+        sources[file.name] = "\n".join("" if x.lstrip()[:1] in "%!" else x for x in lines)
+    assert sources
+    assert {name: found for name, text in sources.items() if (found := dangers(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        "import pickle",
+        "from pickle import load",
+        "import numpy as np, joblib",
+        "pickle.loads(b)",
+        "pd.read_pickle(p)",
+        "eval(text)",
+        "exec(text)",
+        "builtins.eval(text)",
+        "__import__(name)",
+        "os.system('ls')",
+        "os.popen(name)",
+        "from os import system",
+        "from subprocess import run",
+        "subprocess.run('ls ' + name)",
+        "subprocess.run(command)",
+        "subprocess.Popen(args=command)",
+        "subprocess.check_output(f'ls {name}')",
+        "subprocess.run(['ls'], shell=True)",
+        "subprocess.run(['ls'], shell=wanted)",
+        "subprocess.getoutput('ls')",
+        "yaml.load(text)",
+        "torch.load(p)",
+        "torch.load(p, weights_only=False)",
+        "torch.load(p, weights_only=safe)",
+        "np.load(p, allow_pickle=True)",
+        "zipfile.ZipFile(p).extractall()",
+        "archive.extract(name)",
+        "tarfile.open(p).extractall(filter='data')",
+        "shutil.unpack_archive(p)",
+        "extract_archive(p)",
+        "tempfile.mktemp()",
+        "urllib.request.urlopen(url)",
+        "urlretrieve(url, p)",
+        "requests.get(url)",
+        "torch.hub.load('x/y', 'z')",
+        "torch.hub.load_state_dict_from_url(url)",
+        "torch.hub.download_url_to_file(url, p)",
+    ],
+)
+def test_the_search_for_dangers_finds(snippet):
+    assert dangers(f"def f():\n    {snippet}")
+
+
+def test_the_search_for_dangers_lets_the_rest_pass():
+    for snippet in (
+        "torch.load(p, weights_only=True)",
+        "np.load(p)",
+        "subprocess.run(['ls', name], capture_output=True)",
+        "model.eval()",
+        "json.load(f)",
+        "re.compile(pattern)",
+        "features = extract_features(x)",
+        "tempfile.mkstemp()",
+        "torch.hub.download_url_to_file(url, p, hash_prefix=digest)",
+    ):
+        assert dangers(snippet) == [], snippet
 
 
 def test_the_readme_tells_the_measured_numbers():

@@ -339,7 +339,7 @@ OTHERS = [
     ("step 1000000000 of 4", "train --resume --out ck/step-past-the-end"),
     ("not what a run goes on from", "train --resume --out ck/another-optimizer"),
     ("does not fit this model", "train --resume --out ck/another-shape"),
-    ("embed_dim was 48, asked for 96", "train --resume --out run --embed-dim 96"),
+    ("embed_dim was 48, asked for 144", "train --resume --out run --embed-dim 144"),
 ]
 
 

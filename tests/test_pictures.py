@@ -103,13 +103,16 @@ def test_long_is_fine_and_vast_is_not(tmp_path):
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    for side, words in [(20_000, "bomb"), (10_001, f"more than {MAX_PIXELS:,}"), (10_000, "")]:
+    for side, words in [
+        (20_000, "bomb"),
+        (10_001, f"more than {MAX_PIXELS:,}"),
+        (10_000, "truncated"),
+    ]:
         head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
         body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
         (tmp_path / "vast.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-        with pytest.raises(UnreadablePicture, match=words) as error:
+        with pytest.raises(UnreadablePicture, match=words):
             open_picture(tmp_path / "vast.png")
-        assert ("more than" in str(error.value) or "bomb" in str(error.value)) == bool(words)
 
 
 def damaged(tmp_path):

@@ -34,7 +34,7 @@ class DINOLoss(nn.Module):
         self.register_buffer("center", torch.zeros(1, out_dim))
 
     @torch.no_grad()
-    def targets(self, teacher_logits: Tensor, teacher_temp: float) -> Tensor:
+    def targets(self, teacher_logits: Tensor, teacher_temp: float | Tensor) -> Tensor:
         """(rows, K) raw teacher logits -> (rows, K) centred, sharpened probabilities."""
         return ((teacher_logits.float() - self.center) / teacher_temp).softmax(dim=-1)
 
@@ -61,15 +61,25 @@ class DINOLoss(nn.Module):
             ValueError: if the rows do not divide into views of the same images, the last
                 dimension is not K, or no pair of different views is left.
         """
+        loss = self.score(student_logits, teacher_logits, teacher_temp, n_global)
+        if self.training:
+            self.update_center(teacher_logits)
+        return loss
+
+    def score(
+        self,
+        student_logits: Tensor,
+        teacher_logits: Tensor,
+        teacher_temp: float | Tensor,
+        n_global: int = 2,
+    ) -> Tensor:
+        """As ``forward``, but the center stays: for a batch whose parts are scored one by one."""
         batch = self._check(student_logits, teacher_logits, n_global)
         # In float32 even under autocast: differences between scores are what is learned from.
         with torch.autocast(student_logits.device.type, enabled=False):
             q = self.targets(teacher_logits, teacher_temp).view(n_global, batch, -1)
             student = student_logits.float().view(-1, batch, student_logits.shape[-1])
-            loss = cross_entropy_of_pairs(student / self.student_temp, q)
-        if self.training:
-            self.update_center(teacher_logits)
-        return loss
+            return cross_entropy_of_pairs(student / self.student_temp, q)
 
     def _check(self, student_logits: Tensor, teacher_logits: Tensor, n_global: int) -> int:
         """The number of images, if the two batches fit together."""

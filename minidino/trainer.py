@@ -1,8 +1,9 @@
 """One training step: the place where all the pieces meet.
 
-``Trainer.step`` is DINO on one screen: crops, student, teacher, loss, clipping, optimizer,
-EMA. Every source of chance is seeded by the step, so a step depends on nothing but the
-state before it and its images.
+``Trainer.step`` is DINO on one screen: crops, student, teacher, loss, center, clipping,
+optimizer, EMA. Every source of chance is seeded by the step, so a step depends on nothing but
+the state before it and its images. Nothing in it reads a number back from the device, so the
+host runs ahead and the device never waits.
 """
 
 import copy
@@ -19,6 +20,7 @@ from minidino.checkpoint import build_backbone, load_weights
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
+from minidino.engine import Compiled, Engine, recompute_blocks, split_images
 from minidino.errors import UserError
 from minidino.head import DINOHead
 from minidino.loss import DINOLoss
@@ -91,11 +93,21 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
 class Trainer:
     """Student, teacher and everything that moves them."""
 
-    def __init__(self, config: TrainConfig, steps_per_epoch: int, device: torch.device):
+    def __init__(
+        self,
+        config: TrainConfig,
+        steps_per_epoch: int,
+        device: torch.device,
+        engine: Engine | None = None,
+    ):
         self.config, self.steps_per_epoch, self.device = config, steps_per_epoch, device
+        self.engine = engine or Engine.of(device)
+        self.engine.check_batch(config.batch_size // distributed.world_size())
         torch.manual_seed(config.seed)
         self.student = Network(config).to(device)
         self.teacher = copy.deepcopy(self.student).eval().requires_grad_(False)
+        if self.engine.checkpoint_activations:
+            recompute_blocks(self.student.backbone.blocks)
         self.replica = distributed.replicate(self.student, device)
         self.criterion = DINOLoss(config.out_dim, config.student_temp, config.center_momentum)
         self.criterion.to(device)
@@ -109,6 +121,8 @@ class Trainer:
         )
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student), fused=True)
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
+        n_parameters = sum(p.numel() for p in self.parameters)
+        self.score = Compiled(self._score, self.engine, n_parameters)
         self.schedules = Schedules.of(config, steps_per_epoch)
         self.total_steps = config.epochs * steps_per_epoch
         self.now = 0  # steps taken
@@ -123,22 +137,14 @@ class Trainer:
         config, t = self.config, self.now
         self._set_schedules(t)
         seed = seed_of(config.seed, "step", t)
-        rank, processes = distributed.rank(), distributed.world_size()
-        torch.manual_seed(seed + rank)  # drop path
-        draws = torch.Generator().manual_seed(seed)
-        views = self.crops(images, draws, part=(rank, processes))
-
-        temp = self.schedules.teacher_temp[t]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            with torch.no_grad():
-                teacher_logits = self.teacher(views[0])  # global views only
-            student_logits = self.replica(*(v for v in views if len(v)))
-            targets = self.criterion.targets(teacher_logits, temp)
-            seen = {"entropy": entropy(targets).mean(), "mean_target": targets.mean(dim=0)}
-            loss = self.criterion(student_logits, teacher_logits, temp)
-
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        part = (distributed.rank(), distributed.world_size())
+        views = self.crops(images, torch.Generator().manual_seed(seed), part=part)
+        # A tensor on the device: as a number it would be compiled in, anew at every step.
+        temp = torch.full((), self.schedules.teacher_temp[t], device=self.device)
+        loss, teacher_logits = self.score.attempt(self._gradients, views, temp, seed + part[0])
+        targets = self.criterion.targets(teacher_logits, temp)
+        seen = {"entropy": entropy(targets).mean(), "mean_target": targets.mean(dim=0)}
+        self.criterion.update_center(teacher_logits)  # after the scores, over the whole batch
         if config.clip_grad:
             clip_gradients(self.parameters, config.clip_grad)
         if t < config.freeze_last_layer_epochs * self.steps_per_epoch:
@@ -147,7 +153,36 @@ class Trainer:
         self.optimizer.step()
         update_teacher(self.teacher, self.student, self.schedules.teacher_momentum[t])
         self.now += 1
-        return {"loss": loss.detach()} | seen
+        return {"loss": loss} | seen
+
+    def _gradients(
+        self, views: tuple[Tensor, Tensor], temp: Tensor, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Leave the mean loss's gradients in the student, part of the batch by part.
+
+        Returns:
+            The loss, and the teacher's raw logits of the whole batch.
+        """
+        parts, n_images = self.engine.accumulate, len(views[0]) // self.crops.n_global
+        losses, logits = [], []
+        torch.manual_seed(seed)  # drop path
+        self.optimizer.zero_grad(set_to_none=True)
+        for part in split_images(tuple(v for v in views if len(v)), parts, n_images):
+            with torch.autocast(
+                self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
+            ):
+                loss, teacher_logits = self.score(temp, *part)
+            (loss / parts).backward()
+            losses.append(loss.detach())
+            logits.append(teacher_logits)
+        return torch.stack(losses).mean(), torch.cat(logits)
+
+    def _score(self, temp: Tensor, *views: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of some images' views, global ones first, and the teacher's raw logits."""
+        with torch.no_grad():
+            teacher_logits = self.teacher(views[0])  # global views only
+        student_logits = self.replica(*views)
+        return self.criterion.score(student_logits, teacher_logits, temp), teacher_logits
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

@@ -1,0 +1,111 @@
+"""How a step is computed: compiled, in parts, with activations kept or computed again.
+
+These choices trade time for memory. None decides the outcome of a training, up to rounding,
+so they are no part of ``TrainConfig``: a run may be resumed with others, on another machine.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from tqdm import tqdm
+
+from minidino import distributed
+from minidino.errors import UserError
+
+# A network with fewer parameters is so quick on a GPU that starting its kernels is what takes
+# the time; a CUDA graph starts them all at once. ViT-Ti with its head has 12 million.
+CUDA_GRAPH_PARAMETERS = 15_000_000
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Trades of time for memory that leave the outcome as it is, up to rounding."""
+
+    compile: bool = False
+    """torch.compile the networks and the loss; without it if that fails. By default on CUDA."""
+    accumulate: int = 1
+    """Take a batch's gradients in so many parts, for cards that do not hold it whole."""
+    checkpoint_activations: bool = False
+    """Keep one activation per block and compute the others again in the backward pass."""
+
+    def __post_init__(self):
+        """Raises UserError if there is no such number of parts."""
+        if self.accumulate < 1:
+            raise UserError(f"accumulate is {self.accumulate}; it must be at least 1")
+
+    @classmethod
+    def of(cls, device: torch.device) -> "Engine":
+        """What a device is used with by default; compiling across processes is not tried."""
+        return cls(compile=device.type == "cuda" and distributed.world_size() == 1)
+
+    def check_batch(self, batch_size: int) -> None:
+        """Raises UserError if a batch does not divide into the parts asked for."""
+        n = self.accumulate
+        if batch_size % n:
+            raise UserError(
+                f"a batch of {batch_size} does not divide into {n} equal parts; "
+                f"try --batch-size {max(1, batch_size // n) * n}"
+            )
+
+
+def split_images(views: tuple[Tensor, ...], parts: int, n_images: int) -> list[tuple[Tensor, ...]]:
+    """Views of a batch, each (V * B, ...) and crop-major -> views of each part of its images."""
+    size = n_images // parts
+    by_image = [v.unflatten(0, (-1, n_images)) for v in views]
+    return [
+        tuple(v[:, first : first + size].flatten(0, 1) for v in by_image)
+        for first in range(0, n_images, size)
+    ]
+
+
+def recompute_blocks(blocks: nn.ModuleList) -> None:
+    """Let each block forget what it computed and compute it again for its gradients (1604.06174).
+
+    The same random numbers are drawn the second time, so drop path drops the same images.
+    """
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+class Compiled:
+    """A function that torch.compile speeds up where it can, and that works where it cannot.
+
+    Shapes are the same at every step, so they are compiled as constants. Small networks run
+    as CUDA graphs, recorded by torch.compile: it follows the weights' addresses and the random
+    numbers, and goes without where a graph cannot be. A graph writes each step's gradients in
+    the same place, which would overwrite those that ``accumulate`` has to add up.
+    """
+
+    def __init__(self, function: Callable, engine: Engine, n_parameters: int):
+        self.plain = self.function = function
+        if engine.compile:
+            graphs = engine.accumulate == 1 and n_parameters < CUDA_GRAPH_PARAMETERS
+            # fallback_random: drop path draws what it draws without compiling.
+            options = {"fallback_random": True, "triton.cudagraphs": graphs}
+            self.function = torch.compile(function, dynamic=False, options=options)
+
+    def __call__(self, *args) -> Any:
+        return self.function(*args)
+
+    def attempt(self, work: Callable, *args) -> Any:
+        """``work(*args)``, which calls this function; again, plainly, if compiling fails.
+
+        Compiling happens at the first call, and for the gradients at the first backward pass:
+        ``work`` holds both and begins anew when it is called again.
+        """
+        try:
+            return work(*args)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # a compiler may raise anything
+            if self.function is self.plain:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            tqdm.write(f"torch.compile failed, training goes on without it: {reason}")
+            self.function = self.plain
+            return work(*args)

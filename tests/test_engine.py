@@ -1,0 +1,342 @@
+"""Parts, recomputing and compiling leave a step's outcome as it is; nothing waits for a GPU."""
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from minidino.engine import Engine, split_images
+from minidino.errors import UserError
+from minidino.trainer import Trainer, parameter_groups, seed_of
+
+CPU = torch.device("cpu")
+PLAIN = Engine()
+
+
+@pytest.fixture
+def config(tiny_config):
+    """A run whose steps all move: no warm-up from 0, a temperature that changes."""
+    return replace(
+        tiny_config, warmup_epochs=0, warmup_teacher_temp=0.02, warmup_teacher_temp_epochs=2,
+        freeze_last_layer_epochs=0.5, clip_grad=0.3,
+    )  # fmt: skip
+
+
+def batch(i: int, n: int = 16) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(i)
+    return torch.randint(0, 256, (n, 3, 48, 48), dtype=torch.uint8, generator=generator)
+
+
+def run(config, engine, steps=5, device=CPU):
+    """A trainer after some steps, and what each step returned."""
+    trainer = Trainer(config, 6, device, engine)
+    return trainer, [trainer.step(batch(i).to(device)) for i in range(steps)]
+
+
+def moved(trainer, which: str, start: Trainer) -> torch.Tensor:
+    """How far the weights have come, as one long vector."""
+    pairs = zip(
+        getattr(trainer, which).parameters(), getattr(start, which).parameters(), strict=True
+    )
+    return torch.cat([(a.detach() - b.detach()).flatten() for a, b in pairs])
+
+
+def assert_same_to_rounding(config, ours, theirs, bound=1e-3):
+    (a, out_a), (b, out_b) = ours, theirs
+    start = Trainer(config, 6, CPU, PLAIN)
+    for which in ("student", "teacher"):
+        x, y = moved(a, which, start), moved(b, which, start)
+        assert y.norm() > 1e-3  # there was something to get wrong
+        assert (x - y).norm() < bound * y.norm(), which
+    torch.testing.assert_close(a.criterion.center, b.criterion.center, rtol=1e-4, atol=1e-6)
+    for x, y in zip(out_a, out_b, strict=True):
+        for name in y:
+            torch.testing.assert_close(x[name], y[name], rtol=1e-4, atol=1e-5)
+
+
+def assert_identical(a: Trainer, b: Trainer):
+    one, two = a.state_dict(), b.state_dict()
+    for part in ("student", "teacher", "loss"):
+        assert list(one[part]) == list(two[part])
+        assert all(torch.equal(one[part][k], two[part][k]) for k in one[part]), part
+
+
+# ------------------------------------------------------------------ parts of a batch
+
+
+@pytest.mark.parametrize("parts", [2, 8])
+def test_parts_of_a_batch_give_the_step_of_the_whole(config, parts):
+    config = replace(config, drop_path_rate=0.0)
+    whole = run(config, PLAIN)
+    assert_same_to_rounding(config, run(config, Engine(accumulate=parts)), whole)
+
+
+def test_parts_are_images_with_all_their_views():
+    """View v of image i is the number 10 v + i."""
+    views = [torch.tensor([[10 * v + i] for v in range(n) for i in range(4)]) for n in (2, 3)]
+    first, second = split_images(tuple(views), 2, 4)
+    assert [t.flatten().tolist() for t in first] == [[0, 1, 10, 11], [0, 1, 10, 11, 20, 21]]
+    assert [t.flatten().tolist() for t in second] == [[2, 3, 12, 13], [2, 3, 12, 13, 22, 23]]
+
+
+def test_views_are_drawn_once_and_the_center_waits_for_the_last_part(config):
+    trainer = Trainer(config, 6, CPU, Engine(accumulate=4))
+    seen, centers = [], []
+    crops = trainer.crops.__class__.__call__
+
+    class Spy(trainer.crops.__class__):
+        def __call__(self, images, *args, **kwargs):
+            seen.append(len(images))
+            return crops(self, images, *args, **kwargs)
+
+    trainer.crops.__class__ = Spy
+    trainer.student.register_forward_pre_hook(
+        lambda *_: centers.append(trainer.criterion.center.clone())
+    )
+    for i in range(2):
+        trainer.step(batch(i))
+    assert seen == [16, 16] and len(centers) == 8
+    assert all(torch.equal(c, centers[4 * (i // 4)]) for i, c in enumerate(centers))
+    assert not torch.equal(centers[0], centers[4])
+
+
+def test_each_part_drops_paths_of_its_own_and_gradients_are_averaged(config):
+    """Against gradients taken by hand, half by half, from the same random numbers."""
+    config = replace(config, drop_path_rate=0.5, clip_grad=0.0, freeze_last_layer_epochs=0)
+    trainer, start = Trainer(config, 6, CPU, Engine(accumulate=2)), Trainer(config, 6, CPU, PLAIN)
+    trainer.step(batch(0))
+    seed, temp = seed_of(config.seed, "step", 0), start.schedules.teacher_temp[0]
+    globals_, locals_ = start.crops(batch(0), torch.Generator().manual_seed(seed))
+    torch.manual_seed(seed)
+    total = 0.0
+    for half in (slice(0, 8), slice(8, 16)):
+        g, local = (
+            v.view(-1, 16, *v.shape[1:])[:, half].flatten(0, 1) for v in (globals_, locals_)
+        )
+        start.criterion.eval()  # the center stays
+        total += start.criterion(start.student(g, local), start.teacher(g), temp) / 2
+    total.backward()
+    for ours, theirs in zip(trainer.parameters, start.parameters, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_that_does_not_divide_is_named(config):
+    with pytest.raises(
+        UserError, match="16 does not divide into 5 equal parts; try --batch-size 15"
+    ):
+        Trainer(config, 6, CPU, Engine(accumulate=5))
+    with pytest.raises(UserError, match="at least 1"):
+        Engine(accumulate=0)
+
+
+# ------------------------------------------------------------------ activations computed again
+
+
+def kept_bytes(trainer, engine_parts: int = 1) -> int:
+    """Bytes that a backward pass would find saved, parameters apart."""
+    parameters = {p.untyped_storage().data_ptr() for p in trainer.student.parameters()}
+    found: dict[int, int] = {}
+
+    def pack(t):
+        storage = t.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            found[storage.data_ptr()] = storage.nbytes()
+        return t
+
+    views = trainer.crops(batch(0), torch.Generator().manual_seed(0))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        loss, _ = trainer._score(torch.tensor(0.04), *views)
+    assert loss.requires_grad
+    return sum(found.values())
+
+
+def test_recomputed_activations_give_the_same_numbers_for_less_memory(config):
+    """Drop path included: the second time it draws what it drew the first time."""
+    config = replace(config, drop_path_rate=0.5, depth=4)
+    (kept, a), (again, b) = (
+        run(config, Engine(checkpoint_activations=on), 3) for on in (False, True)
+    )
+    assert_identical(kept, again)
+    assert all(torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in x)
+    assert kept_bytes(again) < 0.5 * kept_bytes(kept)
+
+
+# ------------------------------------------------------------------ compiling
+
+
+@pytest.fixture
+def compile_with(monkeypatch):
+    """Let torch.compile use another backend than inductor, which needs a C++ compiler."""
+    real = torch.compile
+
+    def use(backend):
+        torch._dynamo.reset()
+        asked = []
+
+        def compile(function, *, dynamic, options):
+            asked.append(options)
+            return real(function, dynamic=dynamic, backend=backend)
+
+        monkeypatch.setattr("torch.compile", compile)
+        return asked
+
+    yield use
+    torch._dynamo.reset()
+
+
+COMPILED = Engine(compile=True)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "recomputed"])
+def test_compiled_steps_are_the_plain_ones(config, compile_with, again, capsys):
+    compile_with("aot_eager")
+    engine = replace(COMPILED, checkpoint_activations=again)
+    assert_same_to_rounding(config, run(config, engine, 2), run(config, PLAIN, 2), bound=2e-3)
+    assert "failed" not in capsys.readouterr().out
+
+
+def test_a_run_is_compiled_once_though_temperatures_change(config, compile_with):
+    graphs = []
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compile_with(count)
+    trainer, _ = run(config, COMPILED, 6)
+    assert len(set(trainer.schedules.teacher_temp[:6])) == 6
+    compiled = len(graphs)
+    trainer.step(batch(9))
+    assert len(graphs) == compiled <= 3
+
+
+def broken(graph, inputs):
+    raise RuntimeError("no compiler here\nand more lines")
+
+
+def broken_backward(graph, inputs):
+    from torch._dynamo.backends.common import aot_autograd
+    from torch._functorch.aot_autograd import make_boxed_func
+
+    return aot_autograd(fw_compiler=lambda g, _: make_boxed_func(g.forward), bw_compiler=broken)(
+        graph, inputs
+    )
+
+
+@pytest.mark.parametrize("backend", [broken, broken_backward])
+def test_where_compiling_fails_training_goes_on_without_it(config, compile_with, backend, capsys):
+    compile_with(backend)
+    ours = run(config, COMPILED, 2)[0]
+    said = capsys.readouterr().out.strip().splitlines()
+    assert len(said) == 1 and "torch.compile failed" in said[0], said
+    assert_identical(ours, run(config, PLAIN, 2)[0])
+
+
+def test_an_error_of_the_step_itself_is_not_hidden(config, compile_with, monkeypatch):
+    compile_with("eager")
+    calls = []
+
+    def no_memory(*_):
+        calls.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    trainer = Trainer(config, 6, CPU, COMPILED)
+    monkeypatch.setattr(trainer, "_gradients", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        trainer.step(batch(0))
+    assert len(calls) == 1  # a second try, uncompiled, would need no less memory
+
+
+def test_cuda_graphs_are_for_small_networks_taken_whole(config, compile_with):
+    asked = compile_with("eager")
+    wide = replace(config, out_dim=65536, bottleneck_dim=256, hidden_dim=32)
+    for c, engine in (
+        (config, COMPILED),
+        (wide, COMPILED),
+        (config, replace(COMPILED, accumulate=2)),
+    ):
+        Trainer(c, 6, CPU, engine)
+    assert [o["triton.cudagraphs"] for o in asked] == [True, False, False]
+
+
+def test_cuda_compiles_and_the_cpu_does_not():
+    assert Engine.of(torch.device("cuda")).compile and not Engine.of(CPU).compile
+
+
+# ------------------------------------------------------------------ the host never waits
+
+
+class Waits(TorchDispatchMode):
+    """Copies from the host to the device that wait for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, f, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        to_device = str(kwargs.get("device")) == "meta" and "_to_copy" in str(f)
+        if to_device and args[0].device.type == "cpu" and not kwargs.get("non_blocking"):
+            self.found.append((str(f), tuple(args[0].shape)))
+        return f(*args, **kwargs)
+
+
+@pytest.mark.parametrize("engine", [PLAIN, Engine(accumulate=2, checkpoint_activations=True)])
+def test_a_step_reads_nothing_from_its_device(config, engine, monkeypatch):
+    """On the device "meta" tensors have no values: reading one raises, however it is done."""
+    monkeypatch.setattr("torch.autocast", lambda *_, **__: contextlib.nullcontext())
+    meta = torch.device("meta")
+    trainer = Trainer(config, 6, meta, engine)
+    shapes = [v.shape for v in trainer.crops(batch(0))]
+    views = tuple(torch.empty(shape, device=meta) for shape in shapes)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        views[0].mean().item()
+    images = batch(0).to(meta)
+    with Waits() as waits:
+        monkeypatch.setattr(trainer, "crops", lambda *_, **__: views)
+        trainer.crops.n_global = 2
+        # Of AdamW's kernels the fused one, which waits for nothing on CUDA, lacks this device.
+        trainer.optimizer = torch.optim.AdamW(parameter_groups(trainer.student), fused=False)
+        out = trainer.step(images)
+    assert all(v.device == meta for v in out.values()) and not waits.found
+
+
+# ------------------------------------------------------------------ CUDA
+
+
+@pytest.mark.gpu
+def test_a_step_on_cuda_never_waits(config):
+    trainer = Trainer(config, 6, torch.device("cuda"), PLAIN)
+    images = [batch(i).cuda() for i in range(4)]
+    for x in images[:2]:
+        trainer.step(x)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        out = [trainer.step(x) for x in images[2:]]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(torch.isfinite(v) for step in out for v in step.values())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "engine",
+    [
+        COMPILED,
+        Engine(compile=True, accumulate=4),
+        Engine(checkpoint_activations=True),
+        Engine(compile=True, checkpoint_activations=True),
+    ],
+    ids=str,
+)
+def test_engines_agree_on_cuda(config, engine, capsys):
+    """In bf16 a compiled graph rounds in other places; the losses stay close."""
+    cuda = torch.device("cuda")
+    config = replace(config, drop_path_rate=0.0)
+    ours, plain = (run(config, e, 6, cuda) for e in (engine, PLAIN))
+    for a, b in zip(ours[1], plain[1], strict=True):
+        torch.testing.assert_close(a["loss"], b["loss"], rtol=0.02, atol=0.02)
+    assert "failed" not in capsys.readouterr().out

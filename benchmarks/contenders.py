@@ -68,7 +68,7 @@ class Minidino:
         return self._update(next(self.batches))
 
     def step_alone(self) -> Tensor:
-        with mock.patch.object(self.trainer, "crops", lambda *_: self.views):
+        with mock.patch.object(self.trainer, "crops", lambda *_, **__: self.views):
             return self._update(self.images)
 
     def _update(self, images: Tensor) -> Tensor:

@@ -141,7 +141,9 @@ class Trainer:
         views = self.crops(images, torch.Generator().manual_seed(seed), part=part)
         # A tensor on the device: as a number it would be compiled in, anew at every step.
         temp = torch.full((), self.schedules.teacher_temp[t], device=self.device)
-        loss, teacher_logits = self.score.attempt(self._gradients, views, temp, seed + part[0])
+        loss, teacher_logits = self.score.attempt(
+            self._gradients, views, len(images), temp, seed + part[0]
+        )
         targets = self.criterion.targets(teacher_logits, temp)
         seen = {"entropy": entropy(targets).mean(), "mean_target": targets.mean(dim=0)}
         self.criterion.update_center(teacher_logits)  # after the scores, over the whole batch
@@ -156,15 +158,14 @@ class Trainer:
         return {"loss": loss} | seen
 
     def _gradients(
-        self, views: tuple[Tensor, Tensor], temp: Tensor, seed: int
+        self, views: tuple[Tensor, Tensor], n_images: int, temp: Tensor, seed: int
     ) -> tuple[Tensor, Tensor]:
         """Leave the mean loss's gradients in the student, part of the batch by part.
 
         Returns:
             The loss, and the teacher's raw logits of the whole batch.
         """
-        parts, n_images = self.engine.accumulate, len(views[0]) // self.crops.n_global
-        losses, logits = [], []
+        parts, losses, logits = self.engine.accumulate, [], []
         torch.manual_seed(seed)  # drop path
         self.optimizer.zero_grad(set_to_none=True)
         for part in split_images(tuple(v for v in views if len(v)), parts, n_images):

@@ -296,7 +296,6 @@ def test_a_step_reads_nothing_from_its_device(config, engine, monkeypatch):
     images = batch(0).to(meta)
     with Waits() as waits:
         monkeypatch.setattr(trainer, "crops", lambda *_, **__: views)
-        trainer.crops.n_global = 2
         # Of AdamW's kernels the fused one, which waits for nothing on CUDA, lacks this device.
         trainer.optimizer = torch.optim.AdamW(parameter_groups(trainer.student), fused=False)
         out = trainer.step(images)

@@ -79,7 +79,7 @@ class Minidino:
             metrics = self.trainer.step(images)
         if NUMBERS in self.off:
             for value in metrics.values():
-                value.item()
+                value.mean().item()
         return metrics["loss"]
 
 

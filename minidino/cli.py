@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+import torch
 import tyro
 
 from minidino.commands.attend import attend_command
@@ -25,6 +26,7 @@ from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
 from minidino.config import RECIPES, recipe
 from minidino.distributed import launched, may_speak
+from minidino.engine import Engine
 from minidino.errors import UserError, one_line
 
 
@@ -33,15 +35,18 @@ def _run(argv: list[str]) -> int:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", nargs="?", default="things", const="things")
     first.add_argument("--epochs", nargs="?")
+    first.add_argument("--device", nargs="?")
     early, _ = first.parse_known_args(argv)
     training = argv[:1] == ["train"]
     base = recipe(early.recipe) if training else RECIPES["things"]
     epochs = int(early.epochs) if training and (early.epochs or "").isdecimal() else None
     if epochs:  # what is no number is the parser's to refuse
         base = base.with_epochs(epochs)
+    device = early.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    engine = Engine.of(device if training else "cpu")
     commands = {
         "demo": demo_command,
-        "train": make_train_command(base, epochs),
+        "train": make_train_command(base, epochs, engine),
         "knn": knn_command,
         "linear": linear_command,
         "attend": attend_command,

@@ -39,9 +39,10 @@ class Engine:
             raise UserError(f"accumulate is {self.accumulate}; it must be at least 1")
 
     @classmethod
-    def of(cls, device: torch.device) -> "Engine":
+    def of(cls, device: torch.device | str) -> "Engine":
         """What a device is used with by default; compiling across processes is not tried."""
-        return cls(compile=device.type == "cuda" and distributed.world_size() == 1)
+        cuda = str(device).startswith("cuda")
+        return cls(compile=cuda and distributed.launched() == 1)
 
     def check_batch(self, batch_size: int) -> None:
         """Raises UserError if a batch does not divide into the parts asked for."""

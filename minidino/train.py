@@ -12,10 +12,12 @@ import torch
 from tqdm import tqdm
 
 from minidino import distributed
+from minidino.batch import advised, largest_batch
 from minidino.checkpoint import load_checkpoint, save_checkpoint
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot
 from minidino.provenance import provenance
@@ -64,6 +66,7 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 @distributed.together
+@advised
 def train(
     config: TrainConfig,
     out: Path | str | None = None,
@@ -73,6 +76,8 @@ def train(
     fit: Literal["fill", "shorten"] | None = None,
     device: str | None = None,
     progress: bool = True,
+    engine: Engine | None = None,
+    batch: Literal["auto"] | None = None,
 ) -> TrainResult:
     """Train DINO; in all processes together, if ``torchrun`` started several (see docs/).
 
@@ -86,9 +91,12 @@ def train(
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
         device: "cpu", "cuda", ...; by default CUDA where there is one.
         progress: show a bar.
+        engine: how steps are computed; by default compiled on CUDA and plain on a CPU.
+        batch: "auto" gives a fresh run the largest batch that the device holds. The result's
+            config tells it, and the learning rate follows.
 
     Raises:
-        UserError: for data or an output folder that cannot be used.
+        UserError: for data or an output folder that cannot be used, and if memory runs out.
         TrainingDiverged: if the loss stops being finite; the last checkpoint stays.
     """
     began = time.perf_counter()
@@ -104,30 +112,38 @@ def train(
         config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
     )
     distributed.check_same(device=where.type, images=len(data))
-    if len(data) < config.batch_size:
+    if len(data) < (2 if batch == "auto" else config.batch_size):
         raise UserError(
             f"{len(data)} image{'s' * (len(data) != 1)} in {config.data}, fewer than one batch of "
             f"{config.batch_size}; add pictures or lower --batch-size"
         )
     if out is not None:
         _make_folder(out)
+    engine = engine or Engine.of(where)
     with torch.random.fork_rng():  # the caller's random state is left as it was
+        if batch == "auto" and saved is None:
+            config = replace(config, batch_size=largest_batch(config, engine, where, len(data)))
+            distributed.note(f"the largest batch that fits: {config.batch_size} images")
         if fit is not None and minutes is not None and saved is None:
             left = minutes - (time.perf_counter() - began) / 60
-            epochs = epochs_that_fit(config, len(data), left, where)
+            epochs = epochs_that_fit(config, len(data), left, where, engine)
             if fit == "fill" or epochs < config.epochs:
                 config = config.with_epochs(epochs)
                 distributed.note(
                     f"epochs that fit in {minutes:g} minutes on this machine: {epochs}"
                 )
-        trainer = Trainer(config, len(data) // config.batch_size, where)
+        trainer = Trainer(config, len(data) // config.batch_size, where, engine)
         if saved is not None:
             trainer.load_state_dict(saved, str(out and out / "checkpoint.pt"))
         return _run(trainer, data.to(where), out, saved, minutes, progress, began)
 
 
 def epochs_that_fit(
-    config: TrainConfig, n_images: int, minutes: float, device: torch.device
+    config: TrainConfig,
+    n_images: int,
+    minutes: float,
+    device: torch.device,
+    engine: Engine | None = None,
 ) -> int:
     """How many epochs this machine trains in ``minutes``, from timing a few steps; at least 1.
 
@@ -135,7 +151,7 @@ def epochs_that_fit(
     """
     size = (config.batch_size // distributed.world_size(), 3, config.image_size, config.image_size)
     images = torch.randint(0, 256, size, dtype=torch.uint8, device=device)
-    trainer = Trainer(config.with_epochs(1), steps_per_epoch=100, device=device)
+    trainer = Trainer(config.with_epochs(1), 100, device, engine)
     timings = []
     while distributed.any_of(len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100)):
         began = time.perf_counter()

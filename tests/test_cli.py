@@ -64,6 +64,19 @@ def test_train_stop_resume_and_use(tmp_path, capsys):
     assert code == 2 and "seed was 0, asked for 5" in err
 
 
+def test_speed_settings_are_flags_that_a_resume_may_change(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minidino.train.largest_batch", lambda *_: 32)
+    seen, real = [], torch.compile
+    monkeypatch.setattr("torch.compile", lambda f, **_: seen.append(f) or real(f, backend="eager"))
+    flags = ["--batch", "auto", "--accumulate", "2", "--checkpoint-activations", "--compile"]
+    code, said, err = minidino("train", *SMALL, *flags, "--out", tmp_path / "run", capsys=capsys)
+    assert code == 0 and "largest batch that fits: 32" in said and seen, err
+    state = load_checkpoint(tmp_path / "run")
+    assert state["config"]["batch_size"] == 32 and state["step"] == 2
+    code, said, _ = minidino("train", "--out", tmp_path / "run", "--resume", capsys=capsys)
+    assert code == 0 and "finished" in said
+
+
 def test_epochs_scale_the_warmup_unless_it_is_given(tmp_path, monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(
@@ -181,6 +194,8 @@ MISTAKES = {
     "crop no multiple": (["train", "--local-size", "19"], None, "not a multiple of patch_size"),
     "one prototype": (["train", "--out-dim", "1"], None, "out_dim is 1"),
     "no epochs": (["train", "--epochs", "0"], None, "epochs is 0"),
+    "parts of no batch": (["train", "--accumulate", "3"], None, "64 does not divide into 3"),
+    "no parts": (["train", "--accumulate", "0"], None, "accumulate is 0"),
     "no minutes": (["train", "--minutes", "0"], None, "must be positive"),
     "bad scale": (["train", "--local-scale", "0.5", "0.2"], None, "local_scale"),
     "bad temperature": (["train", "--teacher-temp", "0"], None, "teacher_temp is 0"),

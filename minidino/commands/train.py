@@ -2,23 +2,25 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from minidino.checkpoint import load_checkpoint
 from minidino.config import TrainConfig
 from minidino.distributed import is_main, together
+from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.train import train
 
 
-def make_train_command(base: TrainConfig, epochs: int | None):
+def make_train_command(base: TrainConfig, epochs: int | None, engine: Engine):
     """The train command, its settings shown with the values of the chosen recipe.
 
     Args:
         base: the recipe, at the length asked for.
         epochs: that length, if one was asked for.
+        engine: how the chosen device computes steps by default.
     """
 
     @together
@@ -29,6 +31,8 @@ def make_train_command(base: TrainConfig, epochs: int | None):
         minutes: float | None = None,
         resume: bool = False,
         device: str | None = None,
+        batch: Literal["auto"] | None = None,
+        engine: Annotated[Engine, tyro.conf.arg(name="", prefix_name=False)] = engine,
     ) -> None:
         """Train DINO on pictures without labels.
 
@@ -43,6 +47,9 @@ def make_train_command(base: TrainConfig, epochs: int | None):
                 training stops when the time is up, and --resume goes on.
             resume: Go on from the checkpoint in --out, with the settings it was started with.
             device: cpu or cuda; by default cuda where there is one.
+            batch: auto finds the largest batch that fits, in place of --batch-size; the learning
+                rate follows it.
+            engine: Time and memory; these leave the outcome as it is, up to rounding.
         """
         out = out or Path("runs") / recipe
         if resume and is_main() and (out / "checkpoint.pt").exists():
@@ -50,7 +57,16 @@ def make_train_command(base: TrainConfig, epochs: int | None):
             asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
             config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))
         fit = None if epochs else "fill"
-        result = train(config, out, resume=resume, minutes=minutes, fit=fit, device=device)
+        result = train(
+            config,
+            out,
+            resume=resume,
+            minutes=minutes,
+            fit=fit,
+            device=device,
+            engine=engine,
+            batch=batch,
+        )
         state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
         if not is_main():
             return

@@ -67,6 +67,8 @@ def check_6_1(usage):
             "rows' entropies: first the entropy of each row, then the average.": of_mean,
             over_rows: columns.mean(),
             f"{over_rows} And then average over the rows.": columns,
+            "You took a softmax of the targets. They are probabilities already; the formula takes "
+            "them as they are.": torch.special.entr(q.softmax(-1)).sum(-1).mean(),
         },
         what="The mean of the entropies",
     )
@@ -83,6 +85,8 @@ def check_6_1(usage):
             "You summed the rows and did not divide by their number, so the mean target does not "
             "sum to 1. Take targets.mean(dim=0).": torch.special.entr(q.sum(0)).sum(),
             "The sign of the second number is turned round; an entropy is not negative.": -of_mean,
+            "Your second number is the difference, what a target tells of its image. Return the "
+            "entropy of the mean itself; the difference is taken later.": of_mean - 1.5 * ln2,
             "You counted winners (argmax). A target that is 60 : 40 uses both prototypes: average "
             "the probabilities themselves.": 0.0,
         },
@@ -128,9 +132,17 @@ def kl(a: Tensor, b: Tensor, dim: int = -1) -> Tensor:
 def wrong_kls(t: Tensor, s: Tensor, c: Tensor, tau_t: float, tau_s: float) -> dict[str, Tensor]:
     """What the known mistakes would return."""
     want = kl((t - c) / tau_t, s / tau_s)
-    h = torch.special.entr(torch.softmax((t - c).double() / tau_t, -1)).sum(-1)
+    log_q = torch.log_softmax((t - c).double() / tau_t, -1)
+    log_p = torch.log_softmax(s.double() / tau_s, -1)
+    q, p = log_q.exp(), log_p.exp()
+    h = torch.special.entr(q).sum(-1)
     over_rows = (
         "You took the softmax over the rows (dim 0). The distribution is over prototypes: dim=-1."
+    )
+    one_number = "What is left is one number for each row: shape (rows,)."
+    kl_div = (
+        "F.kl_div(input, target): input is the student's *logarithm*, log p, and target the "
+        "teacher's q (or log q, with log_target=True)."
     )
     per_row = "Here each row has its own KL; the mean comes later."
     return {
@@ -174,6 +186,23 @@ def wrong_kls(t: Tensor, s: Tensor, c: Tensor, tau_t: float, tau_s: float) -> di
         ),
         over_rows: kl((t - c) / tau_t, s / tau_s, dim=0),
         f"{over_rows} So is the sum.": kl(((t - c) / tau_t).T, (s / tau_s).T),
+        "You multiplied by the temperatures. Divide by them: a low temperature sharpens.": kl(
+            (t - c) * tau_t, s * tau_s
+        ),
+        f"The sum is missing: you returned a term for each prototype. {one_number}": q
+        * (log_q - log_p),
+        f"You summed over the rows. Sum over the prototypes, dim=-1. {one_number}": (
+            q * (log_q - log_p)
+        ).sum(0),
+        f"The sum kept its dimension (keepdim). {one_number}": want[:, None],
+        "The differences of the logarithms are not weighted. KL is an expectation under q: "
+        "multiply each by q_k before you sum.": (log_q - log_p).sum(-1),
+        "You weighted by log q in place of q. Where you need q itself, take log_q.exp().": (
+            log_q * (log_q - log_p)
+        ).sum(-1),
+        f"You gave F.kl_div the student's probabilities. {kl_div}": (q * (log_q - p)).sum(-1),
+        "Your KL is nan: the log of a negative number was taken. F.kl_div does so if its target is "
+        f"a logarithm and log_target is not set. {kl_div}": torch.full_like(want, torch.nan),
     }
 
 
@@ -248,6 +277,10 @@ def check_6_3(effective_rank):
     raw = torch.linalg.svdvals(x.double())
     s = torch.linalg.svdvals((x - x.mean(0)).double())
     per_row = torch.linalg.svdvals((x - x.mean(1, keepdim=True)).double())
+    lengths_one = torch.nn.functional.normalize(x.double())
+    scaled_rows = (
+        "You scaled each image's feature to length 1. Here lengths count: only centre the features."
+    )
     got = rank(x)
     expect(
         not got.isnan(),
@@ -268,8 +301,9 @@ def check_6_3(effective_rank):
                 s**2
             ),
             f"{not_centred} They are squared, too.": by_entropy(raw**2),
-            "You counted the singular values above 0. A direction that is hardly used counts "
-            "hardly: exp of the entropy of the normalised values.": 2.0,
+            "You counted the singular values above 0, or gave every dimension the same spread. A "
+            "direction that is hardly used counts hardly: exp of the entropy of the normalised "
+            "values.": 2.0,
             "This is the entropy. Its exponential is a number of directions: K equal singular "
             "values have the entropy ln K and the effective rank K.": h,
             "You did not normalise the singular values. Divide them by their sum, so that they "
@@ -289,6 +323,18 @@ def check_6_3(effective_rank):
             "asks for exp of the entropy of the singular values.": 100 / 82,
             "You centred each image's feature over its own dimensions. Subtract the mean over "
             "the images: features.mean(dim=0).": by_entropy(per_row),
+            "You subtracted one number, the mean of all features. Each dimension has its own: "
+            "features.mean(dim=0).": by_entropy(torch.linalg.svdvals((x - x.mean()).double())),
+            "You took a softmax of the singular values. Divide them by their sum.": by_entropy(
+                s.softmax(-1)
+            ),
+            scaled_rows: by_entropy(torch.linalg.svdvals(lengths_one - lengths_one.mean(0))),
+            f"{scaled_rows} And they are not centred.": by_entropy(
+                torch.linalg.svdvals(lengths_one)
+            ),
+            f"{scaled_rows} And centre first.": by_entropy(
+                torch.linalg.svdvals(torch.nn.functional.normalize((x - x.mean(0)).double()))
+            ),
         },
         what="The effective rank of a flat cross with arms 3 and 1",
     )
@@ -315,19 +361,19 @@ def check_6_3(effective_rank):
     )
     wide = torch.cat([torch.eye(4, 30), -torch.eye(4, 30)])  # fewer images than dimensions
     expect_close(rank(wide), 4.0, tolerance=1e-3, what="The rank of four equal directions")
+    got = rank(torch.ones(7, 3))
     expect(
-        rank(torch.ones(7, 3)) <= 1 + 1e-6,
-        "Where all features are the same there is no direction: return 0. Yours is nan or above "
-        "1: the singular values are all 0, and so is the sum you divide by.",
+        got.abs() < 1e-6,
+        f"Where all features are the same there is no direction: return 0. Yours is {got:g}. The "
+        "singular values are all 0, and so is the sum you divide by; and where that is mended, the "
+        "entropy is 0 and exp(0) is 1. Return 0 before you divide.",
     )
 
 
 # ---------------------------------------------------------------- 6.4
 
 
-def curves(
-    h: float, together: float, kl: float, n: int = 40, out_dim: int = 32, lines=None
-) -> list[dict]:
+def curves(h: float, together: float, kl: float, n: int = 40, out_dim: int = 32) -> list[dict]:
     """A log whose lines are all alike, in units of ln K."""
     unit = math.log(out_dim)
     line = {"entropy": h * unit, "usage": together * unit, "kl": kl * unit}
@@ -359,6 +405,30 @@ ALL_USED = (
     "You judged by usage alone. Near ln K it says that all prototypes are used; it takes the "
     "entropy to tell whether by each image (uniform) or among them (healthy)."
 )
+NOT_DIVIDED = (
+    "KL is 5% of ln K here, and you call it unstable. The thresholds are shares of ln K: divide "
+    "each average by math.log(out_dim) first."
+)
+LOSS_FOR_KL = (
+    "KL is 1% of ln K here, and you call it unstable. Did you take the loss for KL? The loss is "
+    "entropy + KL; d is the average of line['kl']."
+)
+GAP = (
+    "Usage is far above the entropy here, and that is healthy: u - h, usage less entropy, in this "
+    "order, and at least 0.02."
+)
+EXCHANGED = (
+    "Uniform and peaked are exchanged. In a uniform collapse every target is flat, and its entropy "
+    "is ln K; in a peaked one it is one-hot, and its entropy is 0."
+)
+SPIKE = (
+    "One line of the last quarter has a high KL, and you call the run unstable. One batch may be "
+    "an accident: it is the average that is above 15%, or is not."
+)
+SWINGS = (
+    "KL swings in the last quarter: most lines are low, but the average is far above 15% of ln K. "
+    "Take the average, not the median: swinging is what an unstable run does."
+)
 NOT_LN_K = (
     "Entropies lie between 0 and ln K in nats, K being out_dim: math.log(out_dim). It seems you "
     "compare with K itself, with log2(K), or with a fixed number."
@@ -384,15 +454,21 @@ FEW = (
 def cases() -> list[tuple[list[dict], int, str, dict[str, str], str]]:
     """(log, K, verdict, what a wrong verdict means, what the log shows)."""
     well, flat, one = (0.4, 0.8, 0.1), (0.995, 0.999, 0.001), (0.0, 0.001, 0.001)
+    spike = curves(0.4, 0.8, 0.05)[:-5] + curves(0.4, 0.8, 0.5)[:1] + curves(0.4, 0.8, 0.05)[:4]
+    swings = curves(0.4, 0.8, 0.01)[:-4] + curves(0.4, 0.8, 0.9)[:3] + curves(0.4, 0.8, 0.01)[:1]
     real = [(training_log(name), k, want) for name, k, want in REAL]
     return [
+        (curves(0.4, 0.8, 0.01), 32, "healthy",
+         {"unstable": LOSS_FOR_KL, "constant": GAP, "peaked": NOT_LN_K},
+         "entropy 40%, usage 80%, KL 1%"),
+        (curves(0.03, 0.7, 0.05), 32, "healthy", {"unstable": NOT_DIVIDED, "peaked": SURE},
+         "entropy 3%, usage 70%, KL 5%"),
         (curves(*well), 32, "healthy", {"peaked": NOT_LN_K}, "entropy 40%, usage 80%, KL 10%"),
-        (curves(*flat), 32, "uniform", {"constant": NOT_LN_K, "peaked": NOT_LN_K},
+        (curves(*flat), 32, "uniform", {"constant": NOT_LN_K, "peaked": EXCHANGED},
          "entropy and usage at ln K"),
         (curves(*one), 32, "peaked", {"healthy": LOW_LOSS}, "entropy and usage at 0"),
         (curves(0.6, 0.605, 0.001), 32, "constant", {"healthy": BETWEEN, "peaked": NOT_LN_K},
          "entropy and usage both at 60%"),
-        (curves(0.03, 0.7, 0.05), 32, "healthy", {"peaked": SURE}, "entropy 3%, usage 70%"),
         (curves(0.93, 0.99, 0.03), 32, "healthy", {"uniform": FLAT_BUT_TELLING},
          "entropy 93%, usage 99%"),
         (curves(0.82, 0.95, 0.12), 32, "healthy", {"uniform": LOSS_AT_LN_K},
@@ -410,6 +486,8 @@ def cases() -> list[tuple[list[dict], int, str, dict[str, str], str]]:
          "healthy for three quarters, then peaked"),
         (curves(0.4, 0.9, 0.1)[:2] + curves(*one)[:1], 32, "peaked", {"healthy": FEW},
          "three lines, the last one peaked"),
+        (spike, 32, "healthy", {"unstable": SPIKE}, "KL 5%, but for one line"),
+        (swings, 32, "unstable", {"healthy": SWINGS}, "KL 28% on average over the last quarter"),
         (curves(0.8, 0.803, 0.001, out_dim=4096), 4096, "constant", {"uniform": NOT_LN_K},
          "K 4,096, entropy and usage both at 80%"),
         (curves(*flat, out_dim=4), 4, "uniform", {"constant": NOT_LN_K, "peaked": NOT_LN_K},

@@ -62,6 +62,20 @@ def decay_of(answer: Callable, model: nn.Module) -> dict[str, float]:
         "Return a list of dicts, one for each group: an optimizer takes "
         '[{"params": [...]}, {"params": [...], "weight_decay": 0.0}].',
     )
+    for group in groups:
+        listed = list(group.get("params", ()))
+        bare = [p[1] if isinstance(p, tuple) else p for p in listed]  # AdamW takes (name, p) too
+        expect(
+            all(isinstance(p, nn.Parameter) for p in bare),
+            'A group\'s "params" holds something else than parameters. Take the parameter itself, '
+            "not its name or its .data.",
+        )
+        expect(
+            len({id(p) for p in bare}) == len(bare),
+            "A parameter stands more than once in a group. model.parameters() already goes through "
+            "all modules inside the model; a loop over model.modules() around it is one too many.",
+        )
+        group["params"] = listed  # a generator is used up by now
     try:
         optimizer = torch.optim.AdamW(groups, lr=0.1, weight_decay=DECAY)
     except ValueError as error:
@@ -137,7 +151,8 @@ def judge_decay(answer: Callable, model: nn.Module) -> None:
     expect(
         not any(decays[n] for n in norms),
         "Weight decay is applied to the norms' weights. They are 1-d and start at 1, and decay "
-        "would pull them to 0. Not only what is called bias: all that has one dimension.",
+        "would pull them to 0. Go by the number of dimensions, not by name: a norm may be called "
+        "anything.",
     )
     expect(
         not any(decays[n] for n in biases),
@@ -209,7 +224,7 @@ def check_7_2(clip_gradients):
     judge_clipping(clip_gradients, gradients, 5.0)
     several = [torch.randn(4, 3), 30 * torch.randn(2, 5), 0.1 * torch.randn(6), 5 * torch.randn(7)]
     judge_clipping(clip_gradients, several, 3.0)
-    judge_clipping(clip_gradients, [*several, None], 0.7)
+    judge_clipping(clip_gradients, [several[0], None, *several[1:]], 0.7)
     (zero,) = clip(clip_gradients, [torch.zeros(3)], 3.0)
     expect(
         not zero.isnan().any(),
@@ -232,6 +247,7 @@ def judge_clipping(answer: Callable, given: list[Tensor | None], max_norm: float
     total = flat(gradients).pow(2).sum().sqrt()
     largest = torch.stack(lengths).max()
     n = len(gradients)
+    first_none = next((i for i, g in enumerate(given) if g is None), n)
     mistakes = {
         "The gradients are as they were. Write into p.grad: p.grad.mul_(factor), or p.grad = "
         "p.grad * factor; a new name for the product changes nothing.": flat(gradients),
@@ -260,6 +276,22 @@ def judge_clipping(answer: Callable, given: list[Tensor | None], max_norm: float
         ),
         "You clipped row by row. A tensor's gradient has one norm, over all its dimensions.": flat(
             g * (max_norm / g.norm(dim=-1, keepdim=True)).clamp(max=1.0) for g in gradients
+        ),
+        "Your factor is upside down: it is max_norm / norm, below 1 where the norm is above "
+        "max_norm.": flat(
+            g * x / max_norm if x > max_norm else g for g, x in zip(gradients, lengths, strict=True)
+        ),
+        "Your factor is upside down: norm / max_norm shrinks the short gradients and leaves the "
+        "long ones. It is max_norm / norm, and never above 1.": flat(
+            g * min(1.0, x / max_norm) for g, x in zip(gradients, lengths, strict=True)
+        ),
+        "You clip to 3 whatever max_norm is. Use the argument.": flat(
+            g * min(1.0, 3.0 / x) for g, x in zip(gradients, lengths, strict=True)
+        ),
+        "You stopped at the first parameter without a gradient: return and break leave the loop. "
+        "Pass it by, with continue or an if.": flat(
+            g * min(1.0, max_norm / x) if i < first_none else g
+            for i, (g, x) in enumerate(zip(gradients, lengths, strict=True))
         ),
         "You set long gradients to zero. They are shortened to max_norm and keep their "
         "direction.": flat(
@@ -377,7 +409,7 @@ class Witness(Trainer):
 @check("7.3", "the whole step")
 def check_7_3(train_step):
     # First in the middle of a run, where each wrong index gives another value; then its start.
-    for steps in ((4, 5), (0, 1, 2, 3)):
+    for steps in ((5, 6), (0, 1, 2, 3)):
         run = Witness(steps[0])
         for t in steps:
             examine_step(train_step, run, t)
@@ -419,11 +451,12 @@ class Truth:
         global_views, local_views = (v.double() for v in run.drawn[0])
         b, temp = SMALL.batch_size, run.schedules.teacher_temp[t]
         self.teacher_logits = teacher(global_views).detach()
-        self.student_logits = student(global_views, local_views)
+        student_logits = student(global_views, local_views)
+        self.student_logits = student_logits.detach()
         self.center = 0.9 * center + 0.1 * self.teacher_logits.mean(0, keepdim=True)
         self.old_center, self.temp = center, temp
         q = self.target(center).view(2, b, -1)
-        log_p = (self.student_logits / SMALL.student_temp).log_softmax(-1)
+        log_p = (student_logits / SMALL.student_temp).log_softmax(-1)
         log_p = log_p.view(2 + SMALL.n_local, b, -1)
         pairs = [(i, j) for i in range(2) for j in range(len(log_p)) if i != j]
         self.log_p = log_p.detach()
@@ -433,8 +466,9 @@ class Truth:
         self.gradients = dict(zip(trained, gradients, strict=True))
         self.loss = self.loss.item()
 
-    def target(self, center: Tensor | float) -> Tensor:
-        return ((self.teacher_logits - center) / self.temp).softmax(-1)
+    def target(self, center: Tensor | float, logits: Tensor | None = None) -> Tensor:
+        logits = self.teacher_logits if logits is None else logits
+        return ((logits - center) / self.temp).softmax(-1)
 
 
 def same_views(inputs: list[Tensor], views: Iterable[Tensor]) -> bool:
@@ -539,6 +573,8 @@ def expect_schedule(
         f"The {name} at step {t} is the one of the epoch's number. A schedule has one value per "
         "*iteration*: index it with run.now, not with the epoch.": values[t // STEPS_PER_EPOCH],
         f"The {name} at step {t} is still the one of step 0. Look it up in every step.": values[0],
+        f"The {name} at step {t} is the one of the epoch's first step. A schedule has one value "
+        "per *iteration*: index it with run.now.": values[t // STEPS_PER_EPOCH * STEPS_PER_EPOCH],
         f"The {name} at step {t} is the one of the step before. Set it before the optimizer steps, "
         "not after.": values[t - 1],
         f"The {name} at step {t} is the one of the next step. Steps count from 0; add 1 to run.now "
@@ -588,6 +624,9 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
             "The gradients are not clipped when the optimizer steps. clip_gradients stands between "
             "loss.backward() and run.optimizer.step().": flat(true),
             f"{accumulated} ": flat(sums),
+            "The gradients are clipped to length 1. The limit is run.config.clip_grad.": shortened(
+                true, 1.0
+            ),
             together: flat(true) * min(1.0, limit / total),
             f"{together} ": flat(true) * min(1.0, limit / flat(true).norm().item()),
         },
@@ -715,7 +754,13 @@ def judge_report(got: object, run: Witness, truth: Truth) -> None:
 
     loss, entropy = got
     q = truth.target(truth.old_center)
-    expect_close(loss, truth.loss, {}, what="The loss that you return", tolerance=1e-3)
+    expect_close(
+        loss,
+        truth.loss,
+        {"You returned the two in the other order. First the loss, then the entropy.": h(q).mean()},
+        what="The loss that you return",
+        tolerance=1e-3,
+    )
     expect_close(
         entropy,
         h(q).mean(),
@@ -733,6 +778,12 @@ def judge_report(got: object, run: Witness, truth: Truth) -> None:
             "You returned one entropy per row. Return their mean.": h(q),
             "The center is missing from the targets: run.criterion.targets subtracts it.": h(
                 truth.target(0.0)
+            ).mean(),
+            "The entropy is of the student's scores, made into targets. Give run.criterion.targets "
+            "the teacher's logits.": h(truth.target(truth.old_center, truth.student_logits)).mean(),
+            "The entropy is of the softmax of the teacher's raw scores. The targets are centred "
+            "and sharpened: run.criterion.targets(teacher_logits, temp).": h(
+                truth.teacher_logits.softmax(-1)
             ).mean(),
         },
         what="The entropy that you return",
@@ -765,13 +816,16 @@ def check_7_4(what_to_save, restore):
     state = through_a_file(call(what_to_save, run), run)
     resumed = Trainer(SMALL, STEPS_PER_EPOCH, CPU)
     fresh = copy.deepcopy({part: getattr(resumed, part).state_dict() for part in PARTS})
-    try:
-        restore(resumed, state)
-    except RuntimeError as error:
-        raise Wrong(
-            f"The state does not fit the part that it is loaded into: {str(error)[:200]} Save "
-            "part.state_dict(): it holds parameters and buffers, all under their names."
-        ) from None
+    for part, value in state.items():
+        try:
+            restore(resumed, {part: value})
+        except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
+            said = " ".join(str(error).split())[:160]
+            raise Wrong(
+                f"What you saved as {part!r} does not fit the part that it is loaded into: {said} "
+                f"... Save run.{part}.state_dict(): it holds parameters and buffers, all under "
+                "their names."
+            ) from None
     judge_restored(run, resumed, fresh)
     differs = (
         "The resumed run goes on differently from the run that never stopped: after 4 + 2 steps it "
@@ -807,6 +861,12 @@ def through_a_file(state: object, run: Trainer) -> dict:
             not isinstance(value, nn.Module | torch.optim.Optimizer),
             f"You put the {name} itself into the file, an object with its code: it can be read "
             f"only where the code is still the same. Save what it holds, run.{name}.state_dict().",
+        )
+        expect(
+            hasattr(getattr(run, name), "state_dict") or type(value) is type(getattr(run, name)),
+            f"run.{name} is of type {type(getattr(run, name)).__name__}, and you save it as "
+            f"{type(value).__name__}. What follows from the config need not be saved at all; a "
+            "plain number, as run.now, is saved as it is.",
         )
     file = io.BytesIO()
     torch.save(state, file)
@@ -894,8 +954,28 @@ def judge_restored(run: Trainer, resumed: Trainer, fresh: dict) -> None:
 @check("7.5", "every image once, in a new order")
 def check_7_5(epoch_batches):
     def ask(n: int, batch_size: int, seed: int, epoch: int) -> Tensor:
-        got = call(epoch_batches, n, batch_size, seed, epoch)
+        try:
+            got = call(epoch_batches, n, batch_size, seed, epoch)
+        except RuntimeError as error:
+            if "invalid for input of size" not in str(error):
+                raise
+            raise Wrong(
+                f"{n} images do not divide into batches of {batch_size}. Keep only the first "
+                f"n // batch_size * batch_size = {n // batch_size * batch_size} of the "
+                "permutation, then cut."
+            ) from None
+        expect(
+            not isinstance(got, list | tuple),
+            f"The result should be a tensor; yours is a {type(got).__name__}. Cut with .view(-1, "
+            "batch_size), or torch.stack the batches.",
+        )
         if isinstance(got, Tensor):
+            expect(
+                n % batch_size == 0 or got.shape != (n // batch_size + 1, batch_size),
+                f"There is a batch too many: {n} images fill {n // batch_size} batches of "
+                f"{batch_size}. What does not fill a last batch is dropped, not filled up with "
+                "images that come twice.",
+            )
             expect(
                 got.ndim != 1,
                 "You returned one line of indices. Cut it into batches: row i holds the indices of "

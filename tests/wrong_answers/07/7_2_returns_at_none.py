@@ -1,0 +1,6 @@
+# names: You stopped at the first parameter without a gradient
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
+    for p in parameters:
+        if p.grad is None:
+            return
+        p.grad *= (max_norm / (p.grad.norm() + 1e-6)).clamp(max=1.0)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.crops import Appearance
 from minidino.loss import DINOLoss
@@ -91,8 +92,10 @@ def run(changes: dict, momentum, loss: type[DINOLoss], name: str) -> list[dict]:
     order = batch_indices(n, config.batch_size, config.seed, 0, trainer.total_steps)
     lines = []
     for index in tqdm(order, total=trainer.total_steps, desc=name):
-        out = {k: v.item() for k, v in trainer.step(images[index]).items()}
+        seen = trainer.step(images[index])
         if trainer.now % 10 == 0:
+            out = {"loss": seen["loss"].item(), "entropy": seen["entropy"].item()}
+            out["usage"] = entropy(seen["mean_target"]).item()
             out["kl"] = out["loss"] - out["entropy"]
             lines.append({"step": trainer.now} | {k: round(v, 4) for k, v in out.items()})
     return lines

@@ -156,7 +156,7 @@ def advised(function: Callable[..., T]) -> Callable[..., T]:
             size = f" ({asked.group(1)} more were needed)" if asked else ""
         raise UserError(
             f"out of memory{size}; the last checkpoint is kept. Try --accumulate 2, which takes "
-            "the same steps in half the memory, --checkpoint-activations, or --batch auto"
+            "the same batch in two parts, --checkpoint-activations, or a smaller batch"
         )
 
     return run

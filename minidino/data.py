@@ -23,6 +23,7 @@ from tqdm import tqdm
 from minidino import distributed
 from minidino.errors import UserError, one_line
 from minidino.pictures import UnreadablePicture, decode_square, square, to_tensor
+from minidino.prefetch import to_device
 from minidino.things import CLASSES, ThingsOnStuff
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
@@ -65,7 +66,7 @@ class Pictures:
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         """One uint8 batch (B, 3, S, S) for each tensor of indices."""
         for index in indices:
-            yield self.images[index.to(self.images.device)]
+            yield self.images[index.to(self.images.device, non_blocking=True)]
 
 
 class StreamedFolder(Dataset):
@@ -109,6 +110,10 @@ class StreamedFolder(Dataset):
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         """One uint8 batch (B, 3, S, S) on the device for each tensor of indices."""
+        return to_device(self._decoded(indices), self.device)
+
+    def _decoded(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The batches as the workers hand them over, on the CPU (pinned for a GPU)."""
         loader = DataLoader(
             self,
             batch_sampler=[index.tolist() for index in indices],
@@ -122,7 +127,7 @@ class StreamedFolder(Dataset):
                     self.skipped.append(file)
                     count = f"({len(self.skipped)} so far)"
                     tqdm.write(f"skipped unreadable picture {one_line(file)} {count}")
-            yield images.to(self.device, non_blocking=True)
+            yield images
 
 
 def _collate(items: list[tuple[Tensor, list[int]]]) -> tuple[Tensor, list[int]]:

@@ -2,6 +2,7 @@
 
 These choices trade time for memory. None decides the outcome of a training, up to rounding,
 so they are no part of ``TrainConfig``: a run may be resumed with others, on another machine.
+(Drop path's draws alone differ, when a batch is taken in parts: the parts draw in turn.)
 """
 
 from collections.abc import Callable

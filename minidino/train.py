@@ -119,7 +119,7 @@ def train(
         )
     if out is not None:
         _make_folder(out)
-    engine = engine or Engine.of(where)
+    engine, data = engine or Engine.of(where), data.to(where)
     with torch.random.fork_rng():  # the caller's random state is left as it was
         if batch == "auto" and saved is None:
             config = replace(config, batch_size=largest_batch(config, engine, where, len(data)))
@@ -135,7 +135,7 @@ def train(
         trainer = Trainer(config, len(data) // config.batch_size, where, engine)
         if saved is not None:
             trainer.load_state_dict(saved, str(out and out / "checkpoint.pt"))
-        return _run(trainer, data.to(where), out, saved, minutes, progress, began)
+        return _run(trainer, data, out, saved, minutes, progress, began)
 
 
 def epochs_that_fit(

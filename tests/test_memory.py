@@ -1,6 +1,9 @@
 """The memory model against autograd and the allocator; the largest batch; a full memory."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -210,3 +213,8 @@ def test_the_largest_batch_of_a_card_trains_and_leaves_nothing_behind():
     trainer = Trainer(config, 10, cuda)
     for _ in range(3):
         trainer.step(some_images(config).cuda())
+
+
+def test_the_page_of_what_fits_is_what_the_model_says():
+    tool = Path(__file__).resolve().parents[1] / "tools/memory_table.py"
+    assert subprocess.run([sys.executable, tool, "--check"], check=False).returncode == 0

@@ -1,6 +1,9 @@
 """minidino.collapse: entropies by hand, effective rank from the eigenvalues of the covariance."""
 
+import json
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +17,10 @@ from minidino.collapse import (
     kl_from_logits,
     usage,
 )
+from minidino.trainer import batch_indices
 
 INF = math.inf
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def distributions(*shape):
@@ -153,3 +158,18 @@ def test_diagnosis_of_the_last_quarter(h, together, kl, name, n):
     end = dict(entropy=h * unit, usage=together * unit, kl=kl * unit)
     last = max(n // 4, 1)
     assert diagnose([begin] * (n - last) + [end] * last, 32) == name
+
+
+def test_a_given_log_is_made_anew(monkeypatch):
+    """The tool that made the course's logs still does: the same first lines, from one short run."""
+    tool = runpy.run_path(str(ROOT / "tools/make_collapse_logs.py"))
+    stored = (ROOT / "minidino/checks/logs/a.jsonl").read_text().splitlines()
+    monkeypatch.setitem(tool["run"].__globals__, "batch_indices", first_twenty)
+    lines = tool["run"](*tool["RUNS"]["a"], "a")
+    assert [line["step"] for line in lines] == [10, 20]
+    for line, before in zip(lines, map(json.loads, stored), strict=False):
+        assert line == pytest.approx(before, abs=0.02)
+
+
+def first_twenty(n, batch_size, seed, start, stop):
+    return batch_indices(n, batch_size, seed, start, min(stop, 20))

@@ -222,6 +222,13 @@ def replicate(module: nn.Module, device: torch.device) -> nn.Module:
     )
 
 
+def adding_up(replica: nn.Module, more: bool) -> contextlib.AbstractContextManager[None]:
+    """Around forward and backward of a part of the batch: while ``more`` parts follow, gradients
+    only add up here, and the last part's backward pass averages their sum over the processes.
+    """
+    return replica.no_sync() if more and world_size() > 1 else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def one_downloads() -> Iterator[None]:
     """One process of every machine goes first; the others find its files and follow."""

@@ -168,12 +168,13 @@ class Trainer:
         parts, losses, logits = self.engine.accumulate, [], []
         torch.manual_seed(seed)  # drop path
         self.optimizer.zero_grad(set_to_none=True)
-        for part in split_images(tuple(v for v in views if len(v)), parts, n_images):
-            with torch.autocast(
-                self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
-            ):
-                loss, teacher_logits = self.score(temp, *part)
-            (loss / parts).backward()
+        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        split = split_images(tuple(v for v in views if len(v)), parts, n_images)
+        for i, part in enumerate(split, start=1):
+            with distributed.adding_up(self.replica, more=i < parts):
+                with bf16:
+                    loss, teacher_logits = self.score(temp, *part)
+                (loss / parts).backward()
             losses.append(loss.detach())
             logits.append(teacher_logits)
         return torch.stack(losses).mean(), torch.cat(logits)

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
 from minidino import distributed
 from minidino.checkpoint import load_checkpoint
@@ -26,6 +28,7 @@ from minidino.cli import main
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
 from minidino.data import Pictures, load_data
+from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.train import epochs_that_fit, train
 from minidino.trainer import Trainer, batch_indices
@@ -210,6 +213,35 @@ def test_resume_with_another_number_of_processes(config, whole, tmp_path, before
 
 def resume(config: TrainConfig, outs: tuple) -> dict:
     return run(config, outs, resume=True)
+
+
+def in_parts(config: TrainConfig) -> tuple[int, dict]:
+    """How often gradients were sent in three steps of two parts each, and the student."""
+    distributed.join()
+    trainer = Trainer(config, 10, CPU, Engine(accumulate=2))
+    sent = []
+    if distributed.world_size() > 1:
+
+        def counted(_, bucket):
+            sent.append(bucket.index())
+            return default_hooks.allreduce_hook(dist.group.WORLD, bucket)
+
+        trainer.replica.register_comm_hook(None, counted)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        images = torch.randint(0, 256, (16, 3, 60, 60), dtype=torch.uint8, generator=generator)
+        trainer.step(images[distributed.share(torch.arange(16))])
+    return len(sent), trainer.student.state_dict()
+
+
+def test_parts_of_a_step_send_their_gradients_once(config, tmp_path):
+    config = replace(config, warmup_epochs=0)
+    _, alone = in_parts(config)
+    (sent, student), (_, other) = in_processes(2, tmp_path / "two", in_parts, config)
+    assert sent == 3  # the network is so small that all its gradients are one message
+    for name, weights in alone.items():
+        assert torch.equal(student[name], other[name]), name
+        torch.testing.assert_close(student[name], weights, rtol=0, atol=1e-5)
 
 
 def test_a_folder_too_large_for_memory_is_streamed_in_shares(config, tmp_path, monkeypatch):

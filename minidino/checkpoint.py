@@ -3,46 +3,81 @@
 A checkpoint is one file that holds what a run needs to go on (both networks, center,
 optimizer, position) and what anybody needs to use it (the configuration). The names inside
 are the official ones: ``student`` and ``teacher`` state dicts with ``backbone.`` and
-``head.`` prefixes.
+``head.`` prefixes. A run keeps its last two.
 """
 
 import argparse
 import os
-import tempfile
+import sys
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from minidino.config import TrainConfig
 from minidino.errors import UserError
+from minidino.files import replacing
 from minidino.vit import VisionTransformer
 
+T = TypeVar("T")
+
 FORMAT = "minidino-1"
+LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
+class UnreadableCheckpoint(UserError):
+    """A file that is damaged, or no checkpoint at all."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` to ``path``; whoever reads sees the old file or the new one, never half.
 
+    The file it replaces stays beside it as ``checkpoint.previous.pt``.
+
     Raises:
         UserError: if the file cannot be written; an older one is still there.
     """
     path = Path(path)
-    temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            torch.save({"format": FORMAT} | state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise UserError(f"could not write {path}: {error}; what was saved before is kept") from None
+        with replacing(path, keep_as=path.with_name(PREVIOUS)) as partial, partial.open("wb") as f:
+            torch.save({"format": FORMAT} | state, f)
+    except (OSError, RuntimeError) as error:
+        # Where a write fails, torch raises an error of its own on the way out.
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise UserError(f"could not write {path}: {cause}; what was saved before is kept") from None
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Does the folder hold a training run?"""
+    return any((folder / name).exists() for name in (LATEST, PREVIOUS))
+
+
+def from_newest(folder: Path, read: Callable[[Path], T]) -> tuple[T, Path]:
+    """``read(file)`` of a run's latest checkpoint, and the file; of the one before it where the
+    latest is damaged or missing, with a word about that.
+
+    Raises:
+        UserError: if neither can be read, or there is none.
+    """
+    latest, previous = folder / LATEST, folder / PREVIOUS
+    if not previous.exists():
+        return read(latest), latest
+    try:
+        if not latest.exists():
+            raise UnreadableCheckpoint(f"{latest} is missing")
+        return read(latest), latest
+    except UnreadableCheckpoint as error:
+        try:
+            found = read(previous)
+        except UnreadableCheckpoint:
+            raise error from None
+        tqdm.write(f"{error}; using the one before it, {previous}", file=sys.stderr)
+        return found, previous
 
 
 def read_torch_file(path: Path, where: str) -> Any:
@@ -58,7 +93,7 @@ def read_torch_file(path: Path, where: str) -> Any:
     try:
         size = path.stat().st_size
         if not size:
-            raise UserError(f"{where} is not a readable checkpoint: the file is empty")
+            raise UnreadableCheckpoint(f"{where} is not a readable checkpoint: the file is empty")
         with path.open("rb") as file:
             zipped = file.read(4) == b"PK\x03\x04"  # how torch.load tells, too
         if zipped:
@@ -76,9 +111,11 @@ def read_torch_file(path: Path, where: str) -> Any:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
+        raise UnreadableCheckpoint(
+            f"{where} is not a readable checkpoint: {error.strerror}"
+        ) from None
     except Exception:  # a damaged pickle may raise anything
-        raise UserError(
+        raise UnreadableCheckpoint(
             f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "
             "and plain values (nothing in it was run)"
         ) from None
@@ -88,19 +125,33 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint of minidino's.
 
     Args:
-        path: a checkpoint, or the folder of a run that holds ``checkpoint.pt``.
+        path: a checkpoint, or the folder of a run; then the latest that is whole.
 
     Raises:
         UserError: if there is none, it is damaged, or it is not one of minidino's.
     """
     path = Path(path)
-    if path.is_dir():
-        path = path / "checkpoint.pt"
+    return from_newest(path, _load)[0] if path.is_dir() else _load(path)
+
+
+def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; train one with: minidino train --out FOLDER")
     state = read_torch_file(path, str(path))
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a minidino checkpoint (format {FORMAT})")
+    return state
+
+
+def load_to_resume(folder: Path) -> dict[str, Any]:
+    """As ``load_checkpoint``, of a run that is about to write to its folder again.
+
+    A damaged latest checkpoint is replaced by the one before it, lest the next save keep the
+    damaged one and drop the other.
+    """
+    state, file = from_newest(folder, _load)
+    if file.name == PREVIOUS:
+        os.replace(file, folder / LATEST)
     return state
 
 

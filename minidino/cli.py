@@ -28,6 +28,7 @@ from minidino.config import RECIPES, recipe
 from minidino.distributed import launched, may_speak
 from minidino.engine import Engine
 from minidino.errors import UserError, one_line
+from minidino.interrupts import RunStopped
 
 
 def _run(argv: list[str]) -> int:
@@ -115,7 +116,7 @@ def _in_words(argv: list[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if all is well, 2 for bad input, 130 after Ctrl-C."""
+    """Run a command; 0 if all is well, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM."""
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [a for a in argv if a != "--debug"] or ["--help"]
@@ -129,6 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if may_speak():
             print(f"minidino: {one_line(error)}", file=sys.stderr)
         return 2
+    except RunStopped as stop:
+        if may_speak():
+            print(f"minidino: {stop}", file=sys.stderr)
+        return stop.exit_code
     except KeyboardInterrupt:
         if may_speak():
             print(

@@ -8,7 +8,7 @@ import torch
 from minidino import plots
 from minidino.attend import Example, draw_filmstrip, maps_of
 from minidino.attention import score_attention
-from minidino.checkpoint import random_backbone
+from minidino.checkpoint import has_checkpoint, random_backbone
 from minidino.config import recipe
 from minidino.data import load_data
 from minidino.errors import UserError
@@ -29,7 +29,7 @@ def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | No
     Raises:
         UserError: if ``out`` cannot be written or holds a run already.
     """
-    if (out / "checkpoint.pt").exists():
+    if has_checkpoint(out):
         raise UserError(f"{out} already holds a run; remove it, or change --out")
     config = recipe("things", seed=seed)
     result = train(config, out, minutes=minutes, fit="shorten", device=device)

@@ -234,7 +234,7 @@ def one_downloads() -> Iterator[None]:
     """One process of every machine goes first; the others find its files and follow."""
     if local_rank() == 0:
         yield
-    any_of(False)
+    wait_for_all()
     if local_rank() != 0:
         yield
 
@@ -242,13 +242,23 @@ def one_downloads() -> Iterator[None]:
 # ---------------------------------------------------------------- agreement
 
 
+def largest(number: int) -> int:
+    """The largest of all processes' numbers. The same answer everywhere; all must ask."""
+    if world_size() == 1:
+        return number
+    votes = torch.tensor([number])
+    dist.all_reduce(votes, dist.ReduceOp.MAX)
+    return int(votes.item())
+
+
 def any_of(flag: bool) -> bool:
     """Does any process say yes? The same answer everywhere; all must ask."""
-    if world_size() == 1:
-        return flag
-    votes = torch.tensor([int(flag)])
-    dist.all_reduce(votes, dist.ReduceOp.MAX)
-    return bool(votes.item())
+    return bool(largest(int(flag)))
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    any_of(False)
 
 
 def from_main(value: T) -> T:

@@ -1,8 +1,13 @@
 """What is watched and kept while a network trains: metrics, k-NN, snapshots of the teacher."""
 
+import errno
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from minidino import distributed
@@ -10,6 +15,7 @@ from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
+from minidino.files import replacing
 from minidino.vit import VisionTransformer
 
 
@@ -20,42 +26,89 @@ def moments(count: int, total: int, power: float) -> set[int]:
     return {round(total * (i / (count - 1)) ** power) for i in range(count)}
 
 
-def save_snapshot(out: Path, backbone: VisionTransformer, step: int) -> None:
-    """The teacher's backbone at one moment, in half precision."""
+def snapshot_path(out: Path, step: int) -> Path:
+    """Where the snapshot of a step is kept."""
+    return out / "snapshots" / f"step_{step:07d}.safetensors"
+
+
+def save_snapshot(path: Path, backbone: VisionTransformer) -> None:
+    """The teacher's backbone at one moment, in half precision.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
     weights = {k: v.half().contiguous().cpu() for k, v in backbone.state_dict().items()}
-    save_file(weights, out / "snapshots" / f"step_{step:07d}.safetensors")
+    with _told(path), replacing(path) as partial:
+        save_file(weights, partial)
 
 
 class MetricsLog:
-    """``metrics.jsonl``: a line per logged step, none doubled and none lost by a resume."""
+    """``metrics.jsonl``: a line per logged step, none doubled and none lost by a resume.
 
-    def __init__(self, out: Path | None, resumed_at: int):
+    Args:
+        out: the run's folder; None keeps the lines in memory only.
+        upto: the step that the run goes on from. Lines of later steps, which will be taken and
+            logged again, are cut off, and so is a line that a kill cut short.
+    """
+
+    def __init__(self, out: Path | None, upto: int):
         self.lines: list[dict] = []
         self.file = None
         if out is None:
             return
-        path = out / "metrics.jsonl"
-        if resumed_at and path.exists():
-            kept = []
-            for line in path.read_text().splitlines():
-                try:
-                    kept.append(json.loads(line))
-                except json.JSONDecodeError:
-                    break  # cut short when the run was killed
-            # Steps after the checkpoint will be taken, and logged, again.
-            self.lines = [line for line in kept if line["step"] <= resumed_at]
-        path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-        self.file = path.open("a")
+        # Unbuffered: a line is in the file, or was never said to be.
+        self.file = (out / "metrics.jsonl").open("ab+", buffering=0)
+        self.file.seek(0)
+        end = 0
+        for raw in self.file.read().splitlines(keepends=True):
+            line = _parsed(raw)
+            if line is None or line["step"] > upto:
+                break
+            self.lines.append(line)
+            end += len(raw)
+        self.file.truncate(end)
 
-    def write(self, **values: float) -> None:
-        self.lines.append(values)
+    def write(self, **values: float) -> dict:
+        """Add a line.
+
+        Raises:
+            UserError: if it cannot be written.
+        """
+        line = (json.dumps(values) + "\n").encode()
         if self.file is not None:
-            self.file.write(json.dumps(values) + "\n")
-            self.file.flush()
+            with _told(self.file.name):
+                if self.file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.lines.append(values)
+        return values
+
+    def sync(self) -> None:
+        """Bring the lines to disk."""
+        if self.file is not None:
+            with _told(self.file.name):
+                os.fsync(self.file.fileno())
 
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
+
+
+def _parsed(raw: bytes) -> dict | None:
+    """A whole line, or None."""
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return None
+    return line if raw.endswith(b"\n") and isinstance(line, dict) and "step" in line else None
+
+
+@contextmanager
+def _told(path: Path | str) -> Iterator[None]:
+    """A file that cannot be written costs one line."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"could not write {path}: {error}; what was saved before is kept") from None
 
 
 class KnnMonitor:

@@ -30,7 +30,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from minidino.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
+from minidino.checkpoint import (
+    FORMAT,
+    backbone_of,
+    from_newest,
+    has_checkpoint,
+    load_weights,
+    read_torch_file,
+)
 from minidino.config import TrainConfig
 from minidino.errors import UserError
 from minidino.vit import VisionTransformer
@@ -137,6 +144,8 @@ def load_trained(name_or_path: str | Path, num_heads: int | None = None) -> Trai
         backbone = _load_file(path, num_heads, str(name_or_path)).backbone
         return Trained(backbone, None, Path("runs") / str(name_or_path))
     path = Path(name_or_path).expanduser()
+    if path.is_dir() and has_checkpoint(path):
+        return from_newest(path, lambda file: _load_file(file, num_heads, str(path)))[0]
     return _load_file(_weights_file(path), num_heads, str(path))
 
 

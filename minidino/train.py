@@ -1,7 +1,7 @@
 """A training run: the steps over the data, logged, evaluated, saved, and resumed exactly."""
 
 import copy
-import json
+import shlex
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +13,14 @@ from tqdm import tqdm
 
 from minidino import distributed
 from minidino.batch import advised, largest_batch
-from minidino.checkpoint import load_checkpoint, save_checkpoint
+from minidino.checkpoint import LATEST, has_checkpoint, load_to_resume
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
-from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot
-from minidino.provenance import provenance
+from minidino.interrupts import RunStopped, StopRequest, stop_request
+from minidino.recorder import Recorder
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
 
@@ -85,7 +85,7 @@ def train(
         config: the settings, for example ``recipe("things")``.
         out: folder for ``checkpoint.pt``, ``metrics.jsonl``, ``config.json`` and
             ``snapshots/``; None writes nothing.
-        resume: go on from ``out/checkpoint.pt`` if it is there.
+        resume: go on from the checkpoint in ``out`` if there is one.
         minutes: stop after so long, saving; ``resume`` goes on from there.
         fit: let a fresh run's epochs follow from ``minutes`` and the speed of this machine:
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
@@ -98,44 +98,38 @@ def train(
     Raises:
         UserError: for data or an output folder that cannot be used, and if memory runs out.
         TrainingDiverged: if the loss stops being finite; the last checkpoint stays.
+        RunStopped: after Ctrl-C or SIGTERM, when the step under way is saved.
     """
     began = time.perf_counter()
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UserError(f"minutes is {minutes}; it must be positive, and an end")
     where = pick_device(device)
-    # The main process alone reads and writes the run's files, and its settings count for all.
-    out = None if out is None or not distributed.is_main() else Path(out)
-    mine = (config, minutes, fit, _saved_state(out, resume))
-    config, minutes, fit, saved = distributed.from_main(mine)
-    distributed.check_batch(config.batch_size)
-    data = load_data(
-        config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
-    )
-    distributed.check_same(device=where.type, images=len(data))
-    if len(data) < (2 if batch == "auto" else config.batch_size):
-        raise UserError(
-            f"{len(data)} image{'s' * (len(data) != 1)} in {config.data}, fewer than one batch of "
-            f"{config.batch_size}; add pictures or lower --batch-size"
-        )
-    if out is not None:
-        _make_folder(out)
-    engine, data = engine or Engine.of(where), data.to(where)
-    with torch.random.fork_rng():  # the caller's random state is left as it was
-        if batch == "auto" and saved is None:
-            config = replace(config, batch_size=largest_batch(config, engine, where, len(data)))
-            distributed.note(f"the largest batch that fits: {config.batch_size} images")
-        if fit is not None and minutes is not None and saved is None:
-            left = minutes - (time.perf_counter() - began) / 60
-            epochs = epochs_that_fit(config, len(data), left, where, engine)
-            if fit == "fill" or epochs < config.epochs:
-                config = config.with_epochs(epochs)
-                distributed.note(
-                    f"epochs that fit in {minutes:g} minutes on this machine: {epochs}"
-                )
-        trainer = Trainer(config, len(data) // config.batch_size, where, engine)
-        if saved is not None:
-            trainer.load_state_dict(saved, str(out and out / "checkpoint.pt"))
-        return _run(trainer, data, out, saved, minutes, progress, began)
+    out = None if out is None else Path(out)
+    with stop_request() as stop, torch.random.fork_rng():  # the caller's state is left as it was
+        with stop.cutting_in():
+            # The main process reads the run's files, and its settings count for all.
+            saved = _saved_state(out, resume) if distributed.is_main() else None
+            mine = (config, minutes, fit, saved)
+            config, minutes, fit, saved = distributed.from_main(mine)
+            distributed.check_batch(config.batch_size)
+            data = _load_images(config, 2 if batch == "auto" else config.batch_size)
+            distributed.check_same(device=where.type, images=len(data))
+            engine, data = engine or Engine.of(where), data.to(where)
+            if batch == "auto" and saved is None:
+                fitting = largest_batch(config, engine, where, len(data))
+                config = replace(config, batch_size=fitting)
+                distributed.note(f"the largest batch that fits: {fitting} images")
+            if fit is not None and minutes is not None and saved is None:
+                left = minutes - (time.perf_counter() - began) / 60
+                epochs = epochs_that_fit(config, len(data), left, where, engine)
+                if fit == "fill" or epochs < config.epochs:
+                    config = config.with_epochs(epochs)
+                    distributed.note(f"epochs that fit in {minutes:g} minutes here: {epochs}")
+            trainer = Trainer(config, len(data) // config.batch_size, where, engine)
+            if saved is not None:
+                trainer.load_state_dict(saved, str(out / LATEST))
+            recorder = Recorder(out, trainer, data, saved, began)
+        return _run(trainer, data, recorder, stop, minutes, progress)
 
 
 def epochs_that_fit(
@@ -163,73 +157,51 @@ def epochs_that_fit(
 
 def _saved_state(out: Path | None, resume: bool) -> dict | None:
     """The state to go on from, if there is one; nothing is overwritten without ``resume``."""
-    if out is None or not (out / "checkpoint.pt").exists():
+    if out is None or not has_checkpoint(out):
         return None
     if not resume:
         raise UserError(f"{out} already holds a training run; add --resume, or change --out")
-    return load_checkpoint(out)
+    return load_to_resume(out)
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        (out / "snapshots").mkdir(parents=True, exist_ok=True)
-        (out / "metrics.jsonl").touch()
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+def _load_images(config: TrainConfig, at_least: int) -> Pictures | StreamedFolder:
+    """The training images, ``at_least`` so many: one batch of them."""
+    data = load_data(
+        config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
+    )
+    if len(data) < at_least:
+        raise UserError(
+            f"{len(data)} image{'s' * (len(data) != 1)} in {config.data}, fewer than one batch of "
+            f"{at_least}; add pictures or lower --batch-size"
+        )
+    return data
 
 
 def _run(
     trainer: Trainer,
     data: Pictures | StreamedFolder,
-    out: Path | None,
-    saved: dict | None,
+    recorder: Recorder,
+    stop: StopRequest,
     minutes: float | None,
     progress: bool,
-    began: float,
 ) -> TrainResult:
-    config, total = trainer.config, trainer.total_steps
-    log = MetricsLog(out, trainer.now)
-    seconds_before, steps_before = (saved or {}).get("seconds", 0.0), trainer.now
-    if out is not None:
-        text = json.dumps({"config": config.to_dict()} | provenance(trainer.device), indent=2)
-        (out / "config.json").write_text(text + "\n")
-    monitor = KnnMonitor.of(config, data) if config.knn_evals else None
-    distributed.check_same(labelled=monitor and len(monitor.bank), val=monitor and len(monitor.val))
-    eval_steps = moments(config.knn_evals, total, power=1)
-    snapshot_steps = moments(config.snapshots, total, power=2)
-
-    def pause_for_looks() -> None:
-        """Evaluations and snapshots due at this step."""
-        if monitor is not None and trainer.now in eval_steps:
-            knn = monitor(trainer.teacher.backbone)
-            log.write(step=trainer.now, knn=knn, labelled=len(monitor.bank))
-        if out is not None and trainer.now in snapshot_steps:
-            save_snapshot(out, trainer.teacher.backbone, trainer.now)
-
-    def elapsed() -> float:
-        return time.perf_counter() - began
-
-    def save() -> None:
-        if out is not None:
-            state = trainer.state_dict() | {"seconds": seconds_before + elapsed()}
-            save_checkpoint(out / "checkpoint.pt", state)
-
-    if trainer.now == 0:
-        pause_for_looks()
+    config, first, total = trainer.config, trainer.now, trainer.total_steps
+    recorder.save()  # from here on the run can be resumed, and its folder can be written to
+    recorder.look(stop)
     step_seconds, window_steps = 0.0, 0
     progress = progress and distributed.is_main()
-    bar = tqdm(total=total, initial=trainer.now, unit="step", disable=not progress, desc="training")
-    indices = batch_indices(len(data), config.batch_size, config.seed, trainer.now, total)
+    bar = tqdm(total=total, initial=first, unit="step", disable=not progress, desc="training")
+    indices = batch_indices(len(data), config.batch_size, config.seed, first, total)
     window_start = time.perf_counter()
-    for images in data.batches(map(distributed.share, indices)):
+    for images in stop.until_asked(data.batches(map(distributed.share, indices))):
         metrics = trainer.step(images)
         bar.update()
         window_steps += 1
         at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
-        looks = trainer.now in eval_steps or trainer.now in snapshot_steps
-        stopping = distributed.any_of(minutes is not None and time_is_up(elapsed(), minutes))
+        spent = time.perf_counter() - recorder.began
+        late = minutes is not None and distributed.any_of(time_is_up(spent, minutes))
         logged = trainer.now % config.log_every == 0 or trainer.now == total
-        if not (at_epoch_end or looks or stopping or logged):
+        if not (at_epoch_end or late or logged or recorder.due()):
             continue
 
         # The only places where the host waits for the device.
@@ -243,7 +215,7 @@ def _run(
                 f"lower --base-lr, more --warmup-epochs, or a higher --warmup-teacher-temp"
             )
         if logged:
-            log.write(
+            recorder.log.write(
                 step=trainer.now,
                 epoch=trainer.now / trainer.steps_per_epoch,
                 loss=loss,
@@ -252,27 +224,38 @@ def _run(
                 kl=loss - h,
                 lr=trainer.schedules.lr[trainer.now - 1],
                 images_per_second=rate,
-                seconds=seconds_before + elapsed(),
+                seconds=recorder.seconds(),
             )
             bar.set_postfix_str(f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s")
-        if looks:
-            pause_for_looks()
-        if at_epoch_end or stopping:
-            save()
-        if stopping:
+        recorder.look(stop)
+        if at_epoch_end or late:
+            recorder.save()
+        if late:
             break
         window_start, window_steps = time.perf_counter(), 0
     bar.close()
-    done = trainer.now - steps_before
-    log.close()
+    if stopped := stop.agreed():
+        recorder.save()
+    recorder.log.close()
+    if stopped:
+        distributed.wait_for_all()  # none says that it is saved before it is
+        raise RunStopped(_how_to_go_on(stop, trainer, recorder.folder), stop.number)
+    done = trainer.now - first
     return TrainResult(
         config=config,
         backbone=copy.deepcopy(trainer.teacher.backbone),
-        history=log.lines,
+        history=recorder.log.lines,
         finished=trainer.now == total,
-        seconds=seconds_before + elapsed(),
+        seconds=recorder.seconds(),
         images_per_second=done * config.batch_size / step_seconds if done else 0.0,
     )
+
+
+def _how_to_go_on(stop: StopRequest, trainer: Trainer, out: Path | None) -> str:
+    done = f"stopped by {stop.by} after step {trainer.now:,} of {trainer.total_steps:,}"
+    if out is None:
+        return f"{done}; nothing was saved, as the run has no folder"
+    return f"{done}, and saved; go on with: minidino train --out {shlex.quote(str(out))} --resume"
 
 
 def time_is_up(seconds: float, minutes: float) -> bool:

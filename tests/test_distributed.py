@@ -7,6 +7,7 @@ tests go through torchrun itself.
 import multiprocessing
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from minidino.crops import MultiCrop
 from minidino.data import Pictures, load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
+from minidino.interrupts import RunStopped
 from minidino.train import epochs_that_fit, train
 from minidino.trainer import Trainer, batch_indices
 
@@ -476,3 +478,48 @@ def test_a_mistake_is_told_once_and_exits_with_2(tmp_path):
     assert code == 1  # torchrun's own
     assert set(re.findall(r"exitcode\s*: (\d+)", text)) == {"2"}
     assert text.count("minidino: ") == text.count("minidino: no data") == 1, text
+
+
+def test_a_stop_asked_of_one_process_stops_all_after_the_same_step_and_is_saved(config, tmp_path):
+    outs = (tmp_path / "run", tmp_path / "run")
+    results = in_processes(2, tmp_path / "two", stopped_by_a_signal, config, outs)
+    assert results[0] == results[1] == (143, 7)
+    assert load_checkpoint(tmp_path / "run")["step"] == 7
+
+
+def stopped_by_a_signal(config: TrainConfig, outs: tuple) -> tuple[int, int]:
+    """Exit code and steps taken, where the second process gets SIGTERM, twice, in its 7th."""
+    step, taken = Trainer.step, []
+
+    def interrupted(self, images):
+        taken.append(self.now)
+        if self.now == 6 and os.environ["RANK"] == "1":
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, images)
+
+    Trainer.step = interrupted
+    try:
+        run(config, outs)
+    except RunStopped as stop:
+        assert "after step 7 of 20, and saved" in str(stop)
+        return stop.exit_code, len(taken)
+
+
+def test_sigterm_to_torchrun_saves_and_tells_once(tmp_path):
+    """As a cluster ends a job: torchrun passes the signal on and waits."""
+    signal_parent = """
+import os, signal
+from minidino.trainer import Trainer
+step = Trainer.step
+def interrupting(self, images):
+    if self.now == 6 and os.environ["RANK"] == "0":
+        os.kill(os.getppid(), signal.SIGTERM)
+    return step(self, images)
+Trainer.step = interrupting
+"""
+    code, text = torchrun(tmp_path, *SMALL, "--out", str(tmp_path / "run"), patch=signal_parent)
+    assert code != 0
+    assert text.count("minidino: ") == text.count("minidino: stopped by SIGTERM after step") == 1
+    (step,) = re.findall(r"stopped by SIGTERM after step (\d+) of 80, and saved", text)
+    assert load_checkpoint(tmp_path / "run")["step"] == int(step) >= 7

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from minidino.checkpoint import load_checkpoint
+from minidino.checkpoint import has_checkpoint, load_to_resume
 from minidino.config import TrainConfig
 from minidino.distributed import is_main, together
 from minidino.engine import Engine
@@ -52,7 +52,7 @@ def make_train_command(base: TrainConfig, epochs: int | None, engine: Engine):
             engine: Time and memory; these leave the outcome as it is, up to rounding.
         """
         out = out or Path("runs") / recipe
-        if resume and is_main() and (out / "checkpoint.pt").exists():
+        if resume and is_main() and has_checkpoint(out):
             names = [f.name for f in fields(config)]
             asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
             config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))
@@ -85,7 +85,7 @@ def _saved_config(out: Path, asked: dict[str, object]) -> TrainConfig:
         UserError: if others are asked for.
     """
     try:
-        saved = TrainConfig.from_dict(load_checkpoint(out).get("config"))
+        saved = TrainConfig.from_dict(load_to_resume(out).get("config"))
     except UserError as error:
         raise UserError(f"{out}: {error}") from None
     different = [

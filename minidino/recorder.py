@@ -1,0 +1,116 @@
+"""What a run leaves in its folder, and when: log lines, k-NN, snapshots, checkpoints.
+
+A kill may cut short whatever is being written; the next resume makes it good. The checkpoint
+says which step the run goes on from. What the folder holds beyond that step is cut off, and
+what it lacks of it is added.
+"""
+
+import json
+import time
+from pathlib import Path
+
+from minidino import distributed
+from minidino.checkpoint import LATEST, save_checkpoint
+from minidino.data import Pictures, StreamedFolder
+from minidino.errors import UserError
+from minidino.files import remove_partial, write_text
+from minidino.interrupts import StopRequest
+from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot, snapshot_path
+from minidino.provenance import provenance
+from minidino.trainer import Trainer
+
+
+class Recorder:
+    """The record of one run.
+
+    Args:
+        folder: where it is kept, by the main process; None writes nothing, and only the log
+            lines are kept, in memory.
+        trainer: what is recorded, at the step it starts or goes on from.
+        data: the training images, to know whether they have labels.
+        saved: the checkpoint that it goes on from, if any.
+        began: ``time.perf_counter()`` when this part of the run began.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        trainer: Trainer,
+        data: Pictures | StreamedFolder,
+        saved: dict | None,
+        began: float,
+    ):
+        self.folder, self.trainer, self.began = folder, trainer, began
+        self.out = out = folder if distributed.is_main() else None
+        self.seconds_before = (saved or {}).get("seconds", 0.0)
+        self.saved_at = None if saved is None else trainer.now
+        config, total = trainer.config, trainer.total_steps
+        self.monitor = KnnMonitor.of(config, data) if config.knn_evals else None
+        self.knn_steps = moments(config.knn_evals, total, power=1) if self.monitor else set()
+        self.snapshot_steps = moments(config.snapshots, total, power=2)
+        bank = self.monitor and len(self.monitor.bank)
+        distributed.check_same(labelled=bank, val=self.monitor and len(self.monitor.val))
+        if out is not None:
+            self._open_folder()
+        self.log = MetricsLog(out, upto=-1 if saved is None else trainer.now)
+
+    def _open_folder(self) -> None:
+        try:
+            (self.out / "snapshots").mkdir(parents=True, exist_ok=True)
+            for folder in (self.out, self.out / "snapshots"):
+                remove_partial(folder)
+            self._write_config()
+            (self.out / "metrics.jsonl").touch()
+        except OSError as error:
+            raise UserError(f"cannot write to {self.out}: {error.strerror}") from None
+
+    def _write_config(self) -> None:
+        """``config.json``: settings, versions, commit; and the last two of every resume."""
+        file = self.out / "config.json"
+        here = provenance(self.trainer.device) | {"processes": distributed.world_size()}
+        record = {"config": self.trainer.config.to_dict()} | here
+        if self.saved_at is not None and file.exists():
+            record = json.loads(file.read_text())
+            record.setdefault("resumed", []).append({"step": self.saved_at} | here)
+        write_text(file, json.dumps(record, indent=2) + "\n")
+
+    def seconds(self) -> float:
+        """Wall-clock time of the run, over all resumes."""
+        return self.seconds_before + time.perf_counter() - self.began
+
+    def due(self) -> bool:
+        """Is there something to look at after this step?"""
+        return self.trainer.now in self.knn_steps | self.snapshot_steps
+
+    def look(self, stop: StopRequest) -> None:
+        """k-NN and the snapshot of this step, if they are due and not there yet.
+
+        k-NN takes its time; a stop cuts it short, and the resume begins with it.
+        """
+        step, backbone = self.trainer.now, self.trainer.teacher.backbone
+        if step in self.knn_steps and not self._has_knn(step):
+            knn = stop.unless_asked(lambda: self.monitor(backbone))
+            if knn is not None:
+                self.log.write(step=step, knn=knn, labelled=len(self.monitor.bank))
+        if self.out is not None and step in self.snapshot_steps:
+            save_snapshot(snapshot_path(self.out, step), backbone)
+
+    def _has_knn(self, step: int) -> bool:
+        mine = any(line["step"] == step and "knn" in line for line in self.log.lines[-2:])
+        return distributed.from_main(mine)  # no other process has the lines of before a resume
+
+    def save(self) -> None:
+        """The checkpoint of this step, if it is not there yet, and all log lines before it.
+
+        Raises:
+            UserError: if it cannot be written.
+        """
+        if self.out is None or self.saved_at == self.trainer.now:
+            return
+        self.log.sync()
+        state = self.trainer.state_dict() | {"seconds": self.seconds()}
+        save_checkpoint(self.out / LATEST, state)
+        self.saved_at = self.trainer.now

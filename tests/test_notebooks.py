@@ -112,6 +112,19 @@ def test_outputs_are_of_one_clean_run_and_small(nn):
     assert len(nbformat.writes(NOTEBOOKS[nn])) < 1_200_000
 
 
+def test_small_runs_are_not_kept():
+    """What is told of the figures is true of the full size only."""
+    tool = [sys.executable, str(ROOT / "tools/make_notebooks.py"), "--run", "no such notebook"]
+    refused = subprocess.run(
+        tool, env=os.environ | {"MINIDINO_SMOKE": "1"}, capture_output=True, text=True
+    )
+    assert refused.returncode == 2 and "unset MINIDINO_SMOKE" in refused.stderr
+    printed = "".join(
+        o.get("text", "") for c in NOTEBOOKS["09"].cells for o in c.get("outputs", [])
+    )
+    assert "256 unseen pictures" in printed
+
+
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])
 def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
     """The very thing the README tells to do: pytest --nbval-lax."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from nbclient import NotebookClient
 
 from minidino.course import empty, read, write
+from minidino.smoke import sized
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,6 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", nargs="*", metavar="NN", help="execute these solutions first")
     wanted = parser.parse_args().run
+    if wanted is not None and sized(full=False, smoke=True):
+        # The figures kept would be those of a few steps, beside words about the full run.
+        parser.error("unset MINIDINO_SMOKE: the outputs that are kept are those of the full size")
     for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.ipynb")):
         if wanted is not None and (not wanted or path.name[:2] in wanted):
             print(f"running {path.name}")

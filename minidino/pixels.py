@@ -6,6 +6,7 @@ the rows, the other the columns.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from einops import rearrange, repeat
@@ -24,8 +25,13 @@ def normalize(images: Tensor) -> Tensor:
 
 def standardize(x: Tensor) -> Tensor:
     """(..., 3, H, W) in 0..1, less ImageNet's mean, over its standard deviation."""
-    mean, std = (x.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (constant(v, x).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (x - mean) / std
+
+
+def constant(values: Sequence[float], like: Tensor) -> Tensor:
+    """A few numbers, sent to another tensor's device without waiting for it."""
+    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
 
 
 def keys_cubic(x: Tensor) -> Tensor:
@@ -108,8 +114,8 @@ def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
     mean gray and the gray pixel for reference: one pass serves all images at each turn.
     """
     for operation in order.unbind(1):
-        now_hue = (operation == HUE).nonzero().squeeze(1).to(x.device)
-        operation = operation.to(x.device)
+        now_hue = (operation == HUE).nonzero().squeeze(1).to(x.device, non_blocking=True)
+        operation = operation.to(x.device, non_blocking=True)
         f = factors.gather(1, operation[:, None]).squeeze(1)
         f = torch.where(operation == HUE, 1.0, f)
         gray = luma(x)
@@ -134,7 +140,7 @@ def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
     sector = sector + 6 * shift[:, None, None]  # hue in sixths of the circle
     # HSV back to RGB in closed form: each channel dips below the value by the chroma, over
     # the part of the circle that is far from its own hue.
-    n = x.new_tensor([5.0, 3.0, 1.0]).view(3, 1, 1)
+    n = constant((5.0, 3.0, 1.0), x).view(3, 1, 1)
     k = (n + sector[:, None]) % 6
     dip = torch.minimum(k, 4 - k).clamp(0, 1)
     return value[:, None] - chroma[:, None] * dip

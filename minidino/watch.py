@@ -1,0 +1,68 @@
+"""An eye on a long run: has it collapsed, has it become slow? It tells, and changes nothing."""
+
+import math
+import statistics
+from collections import deque
+
+# Shares of ln K: targets of different images differ by less, H is near 0, H is near ln K.
+ALIKE, PEAKED, FLAT = 0.002, 0.1, 0.9
+SLOW, WELL_AGAIN = 0.5, 0.75  # of the best rate so far
+
+ADVICE = {
+    "peaked": "a higher --warmup-teacher-temp, a lower --center-momentum, or a lower --base-lr",
+    "flat": "a lower --teacher-temp, fewer prototypes (--out-dim), or a lower --base-lr",
+    "constant": "a lower --base-lr, more --warmup-epochs, or a higher --teacher-momentum",
+}
+
+
+class Watch:
+    """Reads the lines of a log as they are written.
+
+    Args:
+        out_dim: number K of prototypes.
+        warmup: steps in which a collapse is not looked for: a network that has yet to learn
+            gives all images nearly the same target.
+        window: how many lines in a row must show a trouble before it is told.
+
+    A trouble is told once, and again only if it went away and came back.
+    """
+
+    def __init__(self, out_dim: int, warmup: int = 0, window: int = 10):
+        self.ln_k, self.warmup = math.log(out_dim), warmup
+        self.lines: deque[dict] = deque(maxlen=window)
+        self.best_rate = 0.0
+        self.told: set[str] = set()
+
+    def see(self, line: dict) -> list[str]:
+        """Sentences about the troubles that begin with this line of ``metrics.jsonl``."""
+        self.lines.append(line)
+        if len(self.lines) < self.lines.maxlen:
+            return []
+        when = f"steps {self.lines[0]['step']:,} to {line['step']:,}: "
+        found = self._collapse() | self._slowness()
+        new = [when + text for trouble, text in found.items() if trouble not in self.told]
+        self.told = set(found)
+        return new
+
+    def _collapse(self) -> dict[str, str]:
+        gaps = [line["usage"] - line["entropy"] for line in self.lines]
+        if self.lines[0]["step"] <= self.warmup or max(gaps) >= ALIKE * self.ln_k:
+            return {}
+        h = statistics.mean(line["entropy"] for line in self.lines)
+        share = h / self.ln_k
+        kind = "peaked" if share < PEAKED else "flat" if share > FLAT else "constant"
+        return {
+            "collapse": f"every image gets the same {kind} target (H {h:.3f}, ln K "
+            f"{self.ln_k:.3f}). The training has collapsed; start again with {ADVICE[kind]}"
+        }
+
+    def _slowness(self) -> dict[str, str]:
+        rate = statistics.median(line["images_per_second"] for line in self.lines)
+        limit = WELL_AGAIN if "slow" in self.told else SLOW
+        if rate >= limit * self.best_rate:
+            self.best_rate = max(self.best_rate, rate)
+            return {}
+        return {
+            "slow": f"{rate:.0f} images/s, it was {self.best_rate:.0f}. Is another program using "
+            "this machine, or has it become too hot?"
+        }

@@ -1,0 +1,75 @@
+"""The eye on a long run, on logs made by hand and on those of real runs."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from minidino.watch import Watch
+
+ROOT = Path(__file__).resolve().parents[1]
+LN_K = math.log(512)
+
+
+def line(step: int, entropy=3.0, usage=4.0, rate=100.0) -> dict:
+    return dict(step=step, entropy=entropy, usage=usage, images_per_second=rate)
+
+
+def told(lines: list[dict]) -> list[tuple[int, str]]:
+    watch = Watch(512, window=10)
+    return [(x["step"], text) for x in lines for text in watch.see(x)]
+
+
+@pytest.mark.parametrize(
+    ("entropy", "usage"), [(0.97 * LN_K, 0.98 * LN_K), (0.001, 2.0)], ids=["soft", "sharp"]
+)
+def test_targets_that_differ_are_no_collapse(entropy, usage):
+    assert told([line(i, entropy, usage) for i in range(100)]) == []
+
+
+@pytest.mark.parametrize(
+    ("entropy", "usage", "advice"),
+    [
+        (0.001, 0.001, "peaked target .* a lower --center-momentum"),
+        (0.999 * LN_K, 0.9995 * LN_K, "flat target .* a lower --teacher-temp"),
+        (0.5 * LN_K, 0.5005 * LN_K, "constant target .* more --warmup-epochs"),
+    ],
+)
+def test_a_collapse_is_told_once_after_a_while(entropy, usage, advice):
+    lines = [line(i) for i in range(20)] + [line(i, entropy, usage) for i in range(20, 60)]
+    ((step, text),) = told(lines)
+    assert step == 29 and text.startswith("steps 20 to 29: ")
+    assert re.search(advice, text) and "collapsed" in text
+
+
+def test_the_warm_up_is_not_judged():
+    watch = Watch(512, warmup=40, window=10)
+    found = [(i, text) for i in range(80) for text in watch.see(line(i, 6.2, 6.2))]
+    assert [i for i, _ in found] == [50]
+
+
+def test_a_few_bad_lines_are_no_collapse():
+    lines = [line(i, *((0.0, 0.0) if i % 9 else (3.0, 4.0))) for i in range(50)]
+    assert told(lines) == []
+
+
+def test_a_run_that_becomes_slow_is_told_each_time():
+    rates = [100] * 20 + [40] * 20 + [95] * 20 + [30] * 20
+    found = told([line(i, rate=r) for i, r in enumerate(rates)])
+    assert len(found) == 2 and all("it was 100" in text for _, text in found)
+    assert 20 < found[0][0] < 30 and 60 < found[1][0] < 70
+
+
+def test_swings_around_the_limit_are_one_trouble():
+    rates = [100] * 20 + [45, 55] * 30
+    assert len(told([line(i, rate=r) for i, r in enumerate(rates)])) <= 1
+
+
+def test_a_real_collapse_is_told():
+    """The first log of notebook 06 is a collapse to a peak; its lines have no rate."""
+    logs = ROOT / "minidino/checks/logs"
+    lines = [json.loads(x) for x in (logs / "a.jsonl").read_text().splitlines()]
+    found = told([x | {"images_per_second": 1.0} for x in lines])
+    assert len(found) == 1 and "same peaked target" in found[0][1]

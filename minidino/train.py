@@ -23,6 +23,7 @@ from minidino.interrupts import RunStopped, StopRequest, stop_request
 from minidino.recorder import Recorder
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
+from minidino.watch import Watch
 
 
 @dataclass
@@ -188,6 +189,7 @@ def _run(
     config, first, total = trainer.config, trainer.now, trainer.total_steps
     recorder.save()  # from here on the run can be resumed, and its folder can be written to
     recorder.look(stop)
+    watch = Watch(config.out_dim, round(config.warmup_epochs * trainer.steps_per_epoch))
     step_seconds, window_steps = 0.0, 0
     progress = progress and distributed.is_main()
     bar = tqdm(total=total, initial=first, unit="step", disable=not progress, desc="training")
@@ -215,7 +217,7 @@ def _run(
                 f"lower --base-lr, more --warmup-epochs, or a higher --warmup-teacher-temp"
             )
         if logged:
-            recorder.log.write(
+            line = recorder.log.write(
                 step=trainer.now,
                 epoch=trainer.now / trainer.steps_per_epoch,
                 loss=loss,
@@ -226,6 +228,8 @@ def _run(
                 images_per_second=rate,
                 seconds=recorder.seconds(),
             )
+            for trouble in watch.see(line):
+                distributed.note(trouble)
             bar.set_postfix_str(f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s")
         recorder.look(stop)
         if at_epoch_end or late:

@@ -302,3 +302,14 @@ def test_cuda_trains_in_bf16_and_resumes(tiny_config, tmp_path):
     result = train(tiny_config, tmp_path / "run", device="cuda", progress=False)
     assert result.finished and all(math.isfinite(x["loss"]) for x in steps_of(result))
     assert train(tiny_config, tmp_path / "run", resume=True, device="cuda", progress=False).finished
+
+
+def test_a_collapse_is_told_while_training_goes_on(tiny_config, capsys):
+    """No centering, and a teacher that is so sharp that one prototype takes all."""
+    config = replace(
+        tiny_config, epochs=12, teacher_temp=0.001, warmup_teacher_temp=0.001,
+        center_momentum=1.0, base_lr=0.05, warmup_epochs=0, knn_evals=0,
+    )  # fmt: skip
+    result = train(config, progress=False)
+    assert result.finished
+    assert capsys.readouterr().out.count("training has collapsed") == 1

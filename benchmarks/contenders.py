@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.data import Pictures
+from minidino.engine import Engine
 from minidino.trainer import Trainer, batch_indices, parameter_groups
 
 
@@ -33,7 +34,9 @@ class Rung:
 NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain.fused_attention)
 ADAMW = Rung("fused AdamW")
 NUMBERS = Rung("numbers left on the device")
+COMPILE = Rung("torch.compile")
 RUNGS = (
+    COMPILE,
     Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
     NARROW,
     Rung("fused attention", "minidino.vit.attend", plain.written_out_attention),
@@ -55,7 +58,8 @@ class Minidino:
         device: torch.device,
         off: Sequence[Rung] = (),
     ):
-        self.trainer = Trainer(config, len(data) // config.batch_size, device)
+        engine = Engine() if COMPILE in off else Engine.of(device)
+        self.trainer = Trainer(config, len(data) // config.batch_size, device, engine)
         self.off = off
         if ADAMW in off:
             self.trainer.optimizer = torch.optim.AdamW(parameter_groups(self.trainer.student))
@@ -223,6 +227,8 @@ def builders(
         for rung in RUNGS:
             if rung is NARROW and not plain.has_narrow_heads(config, device):
                 continue  # the fused kernel is used as it is
+            if rung is COMPILE and not Engine.of(device).compile:
+                continue
             made[f"without: {rung.name}"] = partial(Minidino, config, data, device, [rung])
     made["textbook"] = partial(Textbook, config, data, device, workers)
     if has_lightly():

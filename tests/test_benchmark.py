@@ -56,7 +56,9 @@ def test_an_optimisation_that_is_off_is_off(rung, data, tiny_config, monkeypatch
         contenders.Minidino(tiny_config, data, CPU, [spied]).step_alone()
     else:
         contender = contenders.Minidino(tiny_config, data, CPU, [rung])
-        if rung is contenders.ADAMW:
+        if rung is contenders.COMPILE:
+            calls = [1] * (not contender.trainer.engine.compile)
+        elif rung is contenders.ADAMW:
             calls = [1] * (not contender.trainer.optimizer.defaults["fused"])
         else:
             item = torch.Tensor.item

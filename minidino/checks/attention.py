@@ -42,6 +42,11 @@ def _expect_maps(got: Tensor, h: int, w: int) -> None:
         "at different things; keep them apart: (B, heads, h, w).",
     )
     expect(
+        shape not in ((2, 17, 16), (2, 17, h, w)),
+        "You indexed the heads with 0: where all tokens look, in one head. Dimension 1 is heads, "
+        "2 the query, 3 the key: attention[:, :, 0].",
+    )
+    expect(
         shape not in ((3, h, w), (1, 3, h, w)),
         "You averaged over the batch, or kept its first image only. Every image has maps of "
         "its own: (B, heads, h, w).",
@@ -93,6 +98,8 @@ def _compare_maps(attention_maps, attention: Tensor, h: int, w: int) -> None:
         "that is worth keeping: masks are made relative to the map's own mass later.": grid(
             cls / cls.sum(-1, keepdim=True)
         ),
+        "You divided each map by its largest value. That is a matter of drawing; return the values "
+        "as they stand in the matrix.": grid(cls / cls.amax(-1, keepdim=True)),
         "h and w are swapped on the way: you filled the grid column by column. Patches are "
         "numbered row by row.": cls.reshape(batch, heads, w, h).transpose(-2, -1),
         "You averaged over the queries: where all tokens look. Take [CLS]'s row alone.": grid(
@@ -452,6 +459,9 @@ def _near(a: Tensor, b: float) -> bool:
 
 
 CASES = ("noise", "telling", "random")
+# In the notebook's docstring.
+EXAMPLE = {"noise": 0.61, "telling": 0.62, "random": 0.63}
+EXAMPLE_REASON = "random weights know no better"
 
 
 @check("9.5", "a prediction")
@@ -493,9 +503,13 @@ def check_9_5(predict):
             )
     reason = bet["because"]
     expect(
-        isinstance(reason, str) and len(reason.split()) >= 5,
+        isinstance(reason, str) and sum(any(map(str.isalpha, w)) for w in reason.split()) >= 5,
         '"because" should be a sentence of five words or more: the reason you will check '
         "your understanding by.",
+    )
+    expect(
+        values != EXAMPLE and reason != EXAMPLE_REASON,
+        "This is the example, which shows the form only. What do *you* expect, and why?",
     )
     again = predict()
     expect(

@@ -9,7 +9,6 @@ from minidino.checks.core import (
     check,
     close,
     expect,
-    expect_any_device,
     expect_close,
     expect_tensor,
 )
@@ -22,7 +21,7 @@ def check_8_1(frozen_features):
     # Fresh biases and LayerNorms are 0 and 1, which hides slips; and a fresh output is small.
     for p in model.parameters():
         p.data.add_(0.2 * torch.randn_like(p))
-    images = torch.randint(0, 256, (7, 3, 16, 16), dtype=torch.uint8)
+    images = torch.randint(0, 256, (10, 3, 16, 16), dtype=torch.uint8)
 
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     x = (images.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
@@ -56,8 +55,13 @@ def check_8_1(frozen_features):
             "torch.cat them.",
         )
         expect(
-            got.shape != (6, 24),
-            "The last, smaller batch is missing: 7 images in batches of 3 are 3 + 3 + 1.",
+            got.shape != (9, 24),
+            "The last, smaller batch is missing: 10 images in batches of 3 are 3 + 3 + 3 + 1.",
+        )
+        expect(
+            got.shape != (10,),
+            "One number an image: you took column 0 of the features. model(images) has picked the "
+            "[CLS] token already; its answer is (B, D), as it stands.",
         )
     expect_close(
         got,
@@ -77,8 +81,14 @@ def check_8_1(frozen_features):
         names="(N, D)",
         what="The features",
     )
+    sizes = [size for _, size in seen]
     expect(
-        not seen or max(size for _, size in seen) <= 3,
+        sizes != [4, 4, 2],
+        "You made batch_size batches: chunk(3) cuts 10 images into 3 parts. batch_size says how "
+        "many images go through at a time: images.split(batch_size).",
+    )
+    expect(
+        max(sizes, default=0) <= 3,
         "You put all images through the model at once, and batch_size is not used. A bank of "
         "50,000 images does not fit in memory: images.split(batch_size).",
     )
@@ -174,6 +184,13 @@ def _knn_mistakes(x: Tensor, y: Tensor, t: Tensor, k: int, temp: float) -> dict[
             near, y, 5, weight
         ).argmax(1),
         "You always take 20 neighbours. Use the argument k.": _votes(near, y, 20, weight).argmax(1),
+        "Your temperature is always 0.07. Use the argument temperature.": _votes(
+            near, y, k, lambda s: (s / 0.07).exp()
+        ).argmax(1),
+        "You averaged the weights of each class, so that one close neighbour beats ten a little "
+        "further off. Sum them: every vote counts.": (
+            _votes(near, y, k, weight) / _votes(near, y, k, torch.ones_like).clamp(min=1)
+        ).argmax(1),
         "Your answer is the label of the one nearest neighbour (k = 1). All k have a vote; sum "
         "their weights per class.": y[near.argmax(1)],
         "All images of the bank vote. Only the k nearest should: topk(k).": _votes(
@@ -260,6 +277,15 @@ def check_8_2(knn_predict):
         _votes(near, y, 20, lambda s: (s / 0.07).exp()).argmax(1),
         what="With the defaults k = 20, temperature = 0.07, the labels",
     )
+    gaps = (
+        "It goes wrong where class numbers are missing or large (here 0, 3, 6, 9, 12): a bank need "
+        "not show every class. There are as many columns of votes as the largest label plus 1."
+    )
+    try:
+        got = call(knn_predict, x, 3 * y, t, k=k, temperature=temps[0])
+    except (IndexError, RuntimeError):
+        raise Wrong(gaps) from None
+    expect(close(got, 3 * want[: len(t)]), gaps)
 
 
 # ---------------------------------------------------------------- the linear probe
@@ -276,10 +302,12 @@ def _probe(
     accumulate: bool = False,
     total: bool = False,
     decay: float = 0.0,
+    bias: bool = True,
 ) -> Tensor:
     """Test logits after SGD on x as it is, with the softmax's gradient written out."""
     x, test = x.double(), test.double()
-    x, test = (torch.cat([v, torch.ones(len(v), 1).double()], dim=1) for v in (x, test))
+    one = float(bias)
+    x, test = (torch.cat([v, torch.full((len(v), 1), one).double()], dim=1) for v in (x, test))
     target = torch.eye(int(y.max()) + 1).double()[y]
     w = torch.zeros(x.shape[1], target.shape[1], dtype=torch.float64)
     v, kept = torch.zeros_like(w), torch.zeros_like(w)
@@ -324,6 +352,26 @@ def _probe_mistakes(x: Tensor, y: Tensor, t: Tensor, rate: float, steps: int) ->
             ),
             rate,
             steps,
+        ),
+        "One mean and one standard deviation for all features. Each feature has its own: dim=0, or "
+        "a few large ones drown the rest.": _probe(
+            (x - x.mean()) / x.std(), y, (t - x.mean()) / x.std(), rate, steps
+        ),
+        "You brought the features to length 1 first. That is k-NN's business; the probe takes them "
+        "as they come, standardised.": _probe(
+            _standard(_unit(x), _unit(x)), y, _standard(_unit(t), _unit(x)), rate, steps
+        ),
+        "There is no bias: logits = W^T (z - mu) / sigma + b, and b is trained, too.": _probe(
+            x0, y, t0, rate, steps, bias=False
+        ),
+        "Your learning rate is 0 in the last step already. At step s of S it is "
+        "rate * (1 + cos(pi s / S)) / 2, with s from 0 to S - 1.": _probe(
+            x0,
+            y,
+            t0,
+            rate,
+            steps,
+            schedule=lambda s: 0.5 * (1 + torch.cos(torch.tensor(torch.pi * s / (steps - 1)))),
         ),
         "There is no momentum; it should be 0.9.": _probe(x0, y, t0, rate, steps, momentum=0.0),
         "Your learning rate stays the same to the end. It should fall to 0 by a cosine: "
@@ -407,6 +455,14 @@ def check_8_3(fit_probe):
         )
         mistakes = _probe_mistakes(x, y, t, rate, steps)
         expect_close(got, want, mistakes, names="(M, C)", what="The test logits")
+    # A feature that is 0 in every image, as a box of colours may be, changes nothing.
+    x, t = (torch.cat([v, torch.zeros(len(v), 1)], dim=1) for v in (x, t))
+    got_with = call(fit_probe, x, y, t, rate, steps)
+    expect(
+        close(got_with, got),
+        "A feature that is 0 in every image should change nothing, but its standard deviation is 0 "
+        "and yours becomes 0 / 0. Divide by a small number there: std.clamp(min=1e-6).",
+    )
 
 
 # ---------------------------------------------------------------- retrieval
@@ -497,7 +553,18 @@ def check_8_4(precision_at_k):
         torch.tensor([0.5, 0.0, 0.5, 0.5, 0.5]),
         what="The precisions at 2 of angles 0, 10, 20, 90, 101",
     )
-    expect_any_device(precision_at_k, x, y, k)
+    # 0, 110 and 230 degrees: every cosine of two images is negative.
+    angles = torch.tensor([0.0, 110.0, 230.0]).deg2rad()
+    apart = torch.stack([angles.cos(), angles.sin()], dim=1)
+    expect_close(
+        call(precision_at_k, apart, torch.tensor([0, 1, 2]), 1),
+        torch.zeros(3),
+        {
+            "Where every other image has a negative cosine, the query's own image is an answer "
+            "again: a 0 in its place is larger than they are. Put -torch.inf there.": torch.ones(3)
+        },
+        what="The precisions at 1 of three images that point apart",
+    )
 
 
 # ---------------------------------------------------------------- choosing k
@@ -530,7 +597,7 @@ def check_8_5(choose_k_and_score):
     def ask(labels):
         got = call(choose_k_and_score, x, y, t, labels, held_out, candidates)
         expect(
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, tuple | list) and len(got) == 2,
             "Return two things: the chosen k, and the test accuracy in percent.",
         )
         return int(got[0]), float(got[1])
@@ -586,6 +653,15 @@ def check_8_5(choose_k_and_score):
             "This is the error; the accuracy is asked for.": 100 - right,
         },
         what="The test accuracy",
+    )
+    # Two clusters far apart: every candidate is always right.
+    y = torch.arange(40) % 2
+    x = torch.eye(2)[y] + 0.05 * torch.randn(40, 2)
+    k = int(call(choose_k_and_score, x, y, x, y, torch.arange(40) % 4 < 2, (5, 1, 3))[0])
+    expect(
+        k == 5,
+        f"Of the candidates (5, 1, 3), all equally good, you chose {k}. Of equals the first is "
+        "asked for: replace the best so far only by a larger accuracy, and leave their order.",
     )
 
 

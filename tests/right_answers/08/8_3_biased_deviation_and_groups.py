@@ -7,8 +7,8 @@ def fit_probe(
 ) -> torch.Tensor:
     with torch.no_grad():
         variance, mean = torch.var_mean(train_features, dim=0, unbiased=False)
-        x = (train_features - mean) / variance.sqrt()
-        test = (test_features - mean) / variance.sqrt()
+        x = (train_features - mean) / (variance.sqrt() + 1e-8)
+        test = (test_features - mean) / (variance.sqrt() + 1e-8)
     n_classes = len(train_labels.unique())
     weight = torch.zeros(n_classes, x.shape[1], requires_grad=True)
     bias = torch.zeros(n_classes, requires_grad=True)

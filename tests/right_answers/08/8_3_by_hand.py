@@ -6,7 +6,7 @@ def fit_probe(
     steps: int,
 ) -> torch.Tensor:
     x, test = train_features.detach(), test_features.detach()
-    mean, std = x.mean(0), x.std(0)
+    mean, std = x.mean(0), x.std(0).clamp(min=1e-6)
     ones = torch.ones(len(x), 1), torch.ones(len(test), 1)
     x, test = (torch.cat([(v - mean) / std, o], 1) for v, o in zip((x, test), ones))
     target = F.one_hot(train_labels).float()

@@ -44,16 +44,29 @@ def _torch_matrix(start: int, length: int, size_in: int, size_out: int) -> Tenso
 
 def _mistaken_matrix(
     start, length, size_in, size_out, *, widen="clamped", half_out=0.5, half_in=0.5,
-    step=None, cut=True, normalise=1,
+    step=None, cut=True, normalise=1, origin=None, extra=0, kernel="triangle",
 ) -> Tensor:  # fmt: skip
     """The formula in plain loops, with a slip in one place."""
     step = length / size_out if step is None else step
-    width = {"clamped": max(1.0, step), "never": 1.0, "always": step, "inverse": 1 / step}[widen]
+    width = {
+        "clamped": max(1.0, step),
+        "never": 1.0,
+        "always": step,
+        "inverse": 1 / step if step else math.inf,
+        "half": max(1.0, step) / 2,
+    }[widen]
+    shape = {
+        "triangle": lambda x: max(0.0, 1 - abs(x)),
+        "one-sided": lambda x: max(0.0, 1 - x),
+        "negative": lambda x: 1 - abs(x),
+        "box": lambda x: float(abs(x) <= 0.5),
+        "box, twice as wide": lambda x: float(abs(x) <= 1),
+    }[kernel]
+    origin = start if origin is None else origin
     m = torch.zeros(size_out, size_in, dtype=torch.float64)
     for i, j in itertools.product(range(size_out), range(size_in)):
-        if not cut or start <= j < start + length:
-            distance = abs(j + half_in - (start + (i + half_out) * step))
-            m[i, j] = max(0.0, 1 - distance / width)
+        if not cut or start <= j < start + length + extra:
+            m[i, j] = shape((j + half_in - (origin + (i + half_out) * step)) / width)
     return m if normalise is None else m / m.sum(dim=normalise, keepdim=True)
 
 
@@ -71,10 +84,10 @@ def check_3_1(resize_matrix):
             "max(1, length / size_out).": _mistaken_matrix(*case, widen="never"),
             f"{half}: pixel j reaches from j to j + 1, and its centre is j + 1/2. Old and new "
             "pixels both need it, or the picture is shifted.": both,
-            f"{half} of the new pixels: centre i is start + (i + 1/2) * length / "
+            f"{half} in the centres of the new pixels: centre i is start + (i + 1/2) * length / "
             "size_out.": _mistaken_matrix(*case, half_out=0),
-            f"{half} of the old pixels: the centre of pixel j is j + 1/2.": _mistaken_matrix(
-                *case, half_in=0
+            f"{half} in the centres of the old pixels: that of pixel j is j + 1/2.": (
+                _mistaken_matrix(*case, half_in=0)
             ),
             "You laid the first and last new pixel on the first and last old one (align_corners). "
             "The crop's borders are what should agree: step length / size_out, and half pixels.": (
@@ -100,12 +113,33 @@ def check_3_1(resize_matrix):
             "You cut the first pixels: start is not used.": _torch_matrix(
                 0, length, size_in, size_out
             ),
+            "The centres begin at 0: start is not in them. Centre i is start + (i + 1/2) * length "
+            "/ size_out.": _mistaken_matrix(*case, origin=0),
+            "One pixel too many: the crop ends before start + length, so that pixel has weight "
+            "0.": _mistaken_matrix(*case, extra=1),
+            "You divided by the sum of the whole matrix. Each row is divided by its own: "
+            "sum(dim=1, keepdim=True).": _mistaken_matrix(*case, normalise=(0, 1)),
+            "The step is a whole number (//): length / size_out is a fraction as a "
+            "rule.": _mistaken_matrix(*case, step=length // size_out),
+            "The step is upside down, size_out / length. From one new pixel to the next it is "
+            "length / size_out old ones.": _mistaken_matrix(*case, step=size_out / length),
+            "The triangle has one side only: take the distance's absolute value.": (
+                _mistaken_matrix(*case, kernel="one-sided")
+            ),
+            "Weights become negative beyond the triangle. There they are 0: "
+            ".clamp(min=0).": _mistaken_matrix(*case, kernel="negative"),
+            "Your triangle is half as wide as it should be: it reaches max(1, length / size_out) "
+            "to either side.": _mistaken_matrix(*case, widen="half"),
             "The step is that of the whole axis, size_in / size_out. The crop is what is resized: "
             "length / size_out.": _mistaken_matrix(*case, step=size_in / size_out),
             "The triangle gets narrower where it should get wider: divide the distance by "
             "max(1, length / size_out).": _mistaken_matrix(*case, widen="inverse"),
             "Enlarging, your triangle gets narrower than a pixel, and rows are empty or copies. "
             "The width is max(1, length / size_out).": _mistaken_matrix(*case, widen="always"),
+            "You took plain means (a box). The weights form a triangle: they fall off with the "
+            "distance.": _mistaken_matrix(*case, kernel="box"),
+            "You took plain means (a box). The weights form a triangle, which falls off with the "
+            "distance.": _mistaken_matrix(*case, kernel="box, twice as wide"),
         }  # fmt: skip
         got = call(resize_matrix, *case)
         what = f"resize_matrix({start}, {length}, {size_in}, {size_out})"
@@ -114,9 +148,9 @@ def check_3_1(resize_matrix):
         expect_close(got, want, mistakes, names="(size_out, size_in)", what=what)
         expect(got.is_floating_point(), "The matrix holds weights; it should be of a float dtype.")
 
-    # By hand: centres 1 and 3; pixel centres .5, 1.5, 2.5, 3.5; a triangle 2 to either side.
-    row = torch.tensor([3.0, 3.0, 1.0, 0.0], dtype=torch.float64) / 7
-    examine(0, 4, 4, 2, torch.stack([row, row.flip(0)]))
+    # By hand: centres 1.5 and 4.5; pixel centres .5, 1.5, ...; a triangle 3 to either side.
+    row = torch.tensor([2.0, 3.0, 2.0, 1.0, 0.0, 0.0], dtype=torch.float64) / 8
+    examine(0, 6, 6, 2, torch.stack([row, row.flip(0)]))
     # Shrinking, enlarging, leaving as it is; then torch's own resize for each.
     for case in ((3, 10, 16, 4), (2, 4, 8, 7), (0, 5, 5, 5), (1, 7, 9, 3)):
         examine(*case, _torch_matrix(*case))
@@ -147,6 +181,9 @@ def check_3_2(crop_resize):
     def examine(images, rows, columns, flip):
         plain = product(images, rows, columns)
         want = flipped(plain, flip, [2]).clamp(0, 1)
+        of_another = torch.stack(
+            [b if f else a for a, b, f in zip(columns, columns.flip(0), flip, strict=True)]
+        )
         first = product(images, *(m[:1].expand_as(m) for m in (rows, columns)))
         mistakes = {
             "The view is upside down: you flipped the rows. A horizontal flip exchanges left and "
@@ -160,6 +197,10 @@ def check_3_2(crop_resize):
             "the order of the new pixels: columns.flip(1), not columns.flip(2).": product(
                 images, rows, flipped(columns, flip, [1])
             ),
+            "The bytes are not divided by 255 before you clamp, so nearly all is 1. First turn "
+            "them into floats in 0..1.": (want * 255).clamp(0, 1),
+            "You reversed dimension 0 of the columns, the images: each got another's matrix. The "
+            "new pixels are dimension 1.": product(images, rows, of_another).clamp(0, 1),
             "The values are in 0..255. Everything after this expects 0..1: divide the bytes by "
             "255.": want * 255,
             "The view is transposed: rows and columns are exchanged in the result. Y = R X C^T "
@@ -176,6 +217,10 @@ def check_3_2(crop_resize):
                     "Rows and columns are swapped: the matrix for the height was applied to the "
                     f"width. Y = R X C^T, R from the left.{more}"
                 ] = flipped(swapped, flip, [dim])
+            mistakes[
+                "Your einsum applies the matrix for the height to the width, and the view lies on "
+                'its side. In "nsh,nchw,ntw->ncst" rows and image share h, columns and image w.'
+            ] = product(images, flipped(columns, flip, [0]), rows).mT
         try:
             got = call(crop_resize, images, rows, columns, flip)
         except RuntimeError as error:
@@ -185,10 +230,12 @@ def check_3_2(crop_resize):
         expect_close(got, want, mistakes, names="(n, 3, S, S)")
         expect(got.dtype == torch.float32, f"The result is {got.dtype}; expected torch.float32.")
 
-    # By hand: columns stay, the second new row is the mean of both; only one image is flipped.
+    # By hand: a matrix leaves all as it is, or makes the second new pixel the mean of both.
     square = torch.tensor([[0, 51], [153, 255]], dtype=torch.uint8).expand(2, 3, 2, 2)
-    same, half = torch.eye(2).expand(2, 2, 2), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    examine(square, half.expand(2, 2, 2), same, torch.tensor([True, False]))
+    same, half = torch.eye(2), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+    examine(
+        square, torch.stack([half, same]), torch.stack([same, half]), torch.tensor([True, False])
+    )
     flip = torch.tensor([True, False, True])
     images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
     examine(images, _stochastic(3, 5, 8), _stochastic(3, 5, 8), flip)
@@ -224,7 +271,7 @@ def check_3_3(draw_boxes):
     def boxes(n, height, width, scale, seed=0):
         generator = torch.Generator().manual_seed(seed)
         got = call(draw_boxes, n, height, width, scale, generator)
-        expect_tensor(got, (n, 4), "(n, top left height width)", what="The boxes")
+        expect_tensor(got, (n, 4), "(n, top left height width)", what="The result (boxes)")
         expect(
             not got.is_floating_point(),
             f"The boxes are {got.dtype}. They are whole pixels: .long() at the end.",
@@ -352,13 +399,37 @@ def check_3_3(draw_boxes):
     )
 
     # A wide image: height and width take their places.
-    wide = boxes(2000, 40, 120, (0.1, 0.3))
+    wide = boxes(2000, 40, 120, (0.05, 0.15))  # each of them fits
     inside(wide, 40, 120)
     relative = wide[:, 3].double() / wide[:, 2]
     expect(
         relative.max() < 1.5,
         "The aspect ratio is that of the box in pixels, 3/4..4/3, whatever the shape of the "
         "image. Yours follows the image's.",
+    )
+    mean = (wide[:, 2] * wide[:, 3]).double().mean().item() / (40 * 120)
+    expect(
+        abs(mean - 0.1) < 0.01,
+        "The share is that of the whole image's area, height * width. In images of 40 x 120 px "
+        f"your boxes cover {mean:.2f} on average where it should be 0.10.",
+    )
+    # Sides of a few pixels show how they are rounded.
+    ratio = torch.linspace(-1, 1, 2001).mul(math.log(4 / 3)).exp()
+    want, down = (
+        (how((0.3 * 64 / ratio).sqrt()) * how((0.3 * 64 * ratio).sqrt())).mean().item()
+        for how in (torch.round, torch.floor)
+    )
+    got = boxes(4000, 8, 8, (0.3, 0.3))
+    mean = (got[:, 2] * got[:, 3]).double().mean().item()
+    expect(
+        abs(mean - down) > 0.5,
+        "The sides are rounded down (int, // or .long()), so every box is a little too small. Take "
+        "the nearest whole number: round.",
+    )
+    expect(
+        abs(mean - want) < 0.5,
+        f"The sides are not rounded to the nearest pixel: of 19.2 square pixels your boxes have "
+        f"{mean:.1f} on average.",
     )
     # A small image: the last place is reached.
     small = boxes(4000, 8, 8, (0.2, 0.5))
@@ -368,6 +439,19 @@ def check_3_3(draw_boxes):
         and (small[:, 1] + small[:, 3] == 8)[small[:, 3] < 8].any(),
         "No box touches the bottom or right edge: the last place is missing. There are height - h "
         "+ 1 places, 0 to height - h.",
+    )
+    for start, side in ((small[:, 0], small[:, 2]), (small[:, 1], small[:, 3])):
+        room = (8 - side).double()
+        at_an_edge = ((start == 0) | (start == 8 - side)).double().mean()
+        expect(
+            at_an_edge > (2 / (room + 1)).clamp(max=1).mean() - 0.06,
+            "The first and the last place are only half as likely as the others: that is what "
+            "rounding u * (height - h) does. Take floor(u * (height - h + 1)).",
+        )
+    whole = boxes(2000, 8, 8, (0.7, 1.0))
+    expect(
+        (whole[:, 2] == 8).any() and (whole[:, 3] == 8).any(),
+        "No box is as high or as wide as the image. Such a box fits: h <= height and w <= width.",
     )
     # Large boxes often do not fit.
     got = boxes(n, 1000, 1000, (0.4, 1.0))
@@ -435,6 +519,10 @@ def check_3_4(recolor):
         "Picture and reference are exchanged: the factor goes with the picture, 1 - f with the "
         "reference, so that 1 changes nothing."
     )
+    one_number = (
+        "The saturation's reference is one number per image; that is contrast. Saturation pulls "
+        "towards each pixel's own gray."
+    )
     got = call(recolor, red, torch.tensor([[0.5, 1.0, 1.0]]), never)
     expect_tensor(got, (1, 3, 1, 2), "(n, 3, H, W)")
     expect_close(
@@ -443,6 +531,11 @@ def check_3_4(recolor):
         {
             "You added the brightness. It multiplies: black stays black.": (red - 0.5).clamp(0, 1),
             exchanged: _recolor(red, torch.tensor([[0.5, 1.0, 1.0]]), never, flip_factor=True),
+            "Brightness is mixed with white. Its reference is black, 0.": (red + 1) / 2,
+            "The brightness factor changed the saturation. The columns of factors are brightness, "
+            "contrast, saturation.": _recolor(red, torch.tensor([[1.0, 1.0, 0.5]]), never),
+            "The brightness factor changed the contrast. The columns of factors are brightness, "
+            "contrast, saturation.": _recolor(red, torch.tensor([[1.0, 0.5, 1.0]]), never),
         },
         what="A red and a black pixel at brightness 0.5",
     )
@@ -456,6 +549,7 @@ def check_3_4(recolor):
             "0.114 B: the eye sees green as brighter than blue.": gray / 3,
             "The luma's weights are in the order blue, green, red. Channel 0 is red, with "
             "0.299.": 0.114 * gray,
+            one_number: torch.full((1, 3, 1, 2), 0.299 / 2),
         },
         what="A red and a black pixel at saturation 0",
     )
@@ -520,10 +614,7 @@ def check_3_4(recolor):
         "0.114 B: the eye sees green as brighter than blue.": _recolor(
             x, f, none, weights=(1 / 3, 1 / 3, 1 / 3)
         ),
-        "The saturation's reference is one number per image; that is contrast. Saturation pulls "
-        "towards each pixel's own gray.": _recolor(
-            x, f[:, [0, 2, 1]], none
-        ),
+        one_number: _recolor(x, f[:, [0, 2, 1]], none),
     }  # fmt: skip
     examine(f, none, plain, "Saturation alone")
 
@@ -583,6 +674,9 @@ def _blur(x: Tensor, sigma: Tensor, *, kernel="gauss", normalise="rows", axes="h
             "no 2": (-(d**2) / s**2).exp(),
             "variance": (-(d**2) / (2 * s)).exp(),
             "laplace": (-d.abs() / s).exp(),
+            "not squared": (-d.abs() / (2 * s**2)).exp(),
+            "precedence": (-(d**2) / 2 * s**2).exp(),
+            "sign": (d**2 / (2 * s**2)).exp(),
         }[kernel]
 
     def matrix(size: int, s: float) -> Tensor:
@@ -595,6 +689,7 @@ def _blur(x: Tensor, sigma: Tensor, *, kernel="gauss", normalise="rows", axes="h
             "columns": w / w.sum(0, keepdim=True),
             "never": w,
             "line": w / whole,
+            "itself": w / w,
             "all": w / w.sum(),
         }[normalise]
         if pad == "reflect":
@@ -614,10 +709,17 @@ def _blur(x: Tensor, sigma: Tensor, *, kernel="gauss", normalise="rows", axes="h
 
 @check("3.5", "a blur of its own for every image")
 def check_3_5(gaussian_blur):
-    def examine(x: Tensor, sigma: Tensor) -> None:
+    def examine(x: Tensor, sigma: Tensor, tolerance: float = 0.01) -> None:
         shared = "One sigma served the whole batch. Each image has its own: sigma[i]."
+        not_squared = (
+            "The exponent has the distance, not its square: a Gaussian is exp(-d^2 / (2 sigma^2))."
+        )
         mean = sigma.mean().expand_as(sigma)
         mistakes = {
+            "The exponent is multiplied by sigma^2: d**2 / 2 * sigma**2 means (d**2 / 2) * "
+            "sigma**2. Put 2 * sigma**2 in parentheses.": _blur(x, sigma, kernel="precedence"),
+            "The minus is missing in the exponent: your weights grow with the distance. A Gaussian "
+            "is exp(-d^2 / (2 sigma^2)).": _blur(x, sigma, kernel="sign"),
             shared: _blur(x, sigma[:1].expand_as(sigma)),
             "You averaged the sigmas of the batch. Each image has its own: sigma[i].": _blur(
                 x, mean
@@ -628,6 +730,10 @@ def check_3_5(gaussian_blur):
             "weights of a row lie along dim 2.": _blur(x, sigma, normalise="columns"),
             "You divided by the sum of the whole matrix. Each row is normalised on its own: "
             "sum(dim=2, keepdim=True).": _blur(x, sigma, normalise="all"),
+            "All weights are 1: with one image, that is what dividing by the sum over the images "
+            "(dim 0) gives. The weights of a row lie along dim 2.": _blur(
+                x, sigma, normalise="itself"
+            ),
             "The edges get dark: beyond the picture you count zeros (zero padding). Normalise each "
             "row over the pixels that exist.": _blur(x, sigma, normalise="line"),
             "You mirrored the picture at its edge (reflect padding), as torchvision does. Here "
@@ -641,24 +747,24 @@ def check_3_5(gaussian_blur):
             "sigma is the standard deviation, not the variance.": _blur(
                 x, sigma, kernel="variance"
             ),
-            "The exponent has the distance, not its square: a Gaussian is exp(-d^2 / (2 "
-            "sigma^2)).": _blur(x, sigma, kernel="laplace"),
+            not_squared: _blur(x, sigma, kernel="laplace"),
+            not_squared + " (The 2 sigma^2 is right.)": _blur(x, sigma, kernel="not squared"),
             "Only the columns are mixed: the picture is smeared sideways. Blur the rows "
             "too.": _blur(x, sigma, axes="w"),
-            "Only the rows are mixed: the picture is smeared up and down. Blur the columns "
+            "Sideways nothing is mixed: one row of pixels comes back as it was. Blur the columns "
             "too.": _blur(x, sigma, axes="h"),
         }
         got = call(gaussian_blur, x, sigma)
-        # A kernel that is cut off at 3 sigma is as good.
         want = _blur(x, sigma)
-        expect_close(got, want, mistakes, names="(n, 3, H, W)", tolerance=0.01)
+        expect_close(got, want, mistakes, names="(n, 3, H, W)", tolerance=tolerance)
 
     # By hand: three pixels, weights 1, 1/2 and 1/16 at distances 0, 1 and 2.
     dot = torch.tensor([0.0, 1.0, 0.0]).expand(1, 3, 1, 3)
     sigma = torch.tensor([(2 * math.log(2)) ** -0.5])
     got = call(gaussian_blur, dot, sigma)
     expect_tensor(got, (1, 3, 1, 3), "(n, 3, H, W)")
-    examine(dot, sigma)
+    examine(dot, sigma, tolerance=1e-3)
+    # From here on a kernel that is cut off at 3 sigma is as good.
     x = torch.rand(3, 3, 9, 12)
     sigma = torch.tensor([0.6, 1.7, 0.9])
     examine(x, sigma)
@@ -743,7 +849,10 @@ def check_3_6(multi_crop):
     )
     for views, name, count, size in zip(got, names, counts, sizes, strict=True):
         expect_tensor(
-            views, (count * b, 3, size, size), f"({count} * B, 3, S, S)", what=f"The {name} views"
+            views,
+            (count * b, 3, size, size),
+            f"({count} * B, 3, S, S)",
+            what=f"The result ({name} views)",
         )
 
     asked = []
@@ -769,6 +878,18 @@ def check_3_6(multi_crop):
                 view.of((views * std + mean) / 255) is None,
                 f"The {name} views were scaled to 0..255 before they were normalised. Mean and "
                 "standard deviation are meant for 0..1, which is what one_view returns.",
+            )
+            expect(
+                view.of((views * std + mean) * 255) is None,
+                f"You divided the {name} views by 255 once more; one_view returns 0..1.",
+            )
+            expect(
+                view.of(views * std**2 + mean) is None,
+                "You divided by the square of IMAGENET_STD. It is the standard deviation already.",
+            )
+            expect(
+                view.of(views / std + mean) is None,
+                "You multiplied by IMAGENET_STD. Divide: (x - mean) / std.",
             )
             flipped = view.of(views * mean + std)
             expect(flipped is None, "IMAGENET_MEAN and IMAGENET_STD are exchanged.")
@@ -846,20 +967,27 @@ def check_3_6(multi_crop):
     )
     expect(not same(blur, (0.1, 1.0)), "Blur: the first global always (1.0), the second rarely.")
     for rows, name, blur_p, solarize_p in (
-        (globals_[:b], "first global", 1.0, 0.0),
-        (globals_[b:], "second global", 0.1, 0.2),
-        (locals_, "local", 0.5, 0.0),
+        (globals_[:b], "The first global", 1.0, 0.0),
+        (globals_[b:], "The second global", 0.1, 0.2),
+        (locals_, "A local", 0.5, 0.0),
     ):
         for row in rows:
             expect(
                 same((row["blur_p"],), (blur_p,)),
-                f"A {name} view is blurred with probability {row['blur_p']}; expected {blur_p}.",
+                f"{name} view is blurred with probability {row['blur_p']}; expected {blur_p}.",
             )
             expect(
                 same((row["solarize_p"],), (solarize_p,)),
-                f"A {name} view is solarized with probability {row['solarize_p']}; expected "
+                f"{name} view is solarized with probability {row['solarize_p']}; expected "
                 f"{solarize_p}.",
             )
+    again = _Recorder()
+    call(multi_crop, images, again, *sizes, n_local, generator)
+    expect(
+        again.states[0] != view.states[0],
+        "A second batch gets the draws of the first: you seed the generator inside. Only draw from "
+        "it.",
+    )
     # Other numbers of everything.
     one = call(multi_crop, images[:1], _Recorder(), 5, 3, 1, generator)
     expect_tensor(one[0], (2, 3, 5, 5), "(2 * B, 3, S, S)", what="With one image, the global views")

@@ -8,6 +8,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from minidino.checks.core import (
+    Wrong,
     call,
     check,
     expect,
@@ -56,11 +57,6 @@ def check_2_1(patchify):
         # unfold makes (B, C*p*p, N) and knows nothing of einops.
         want = F.unfold(images, kernel_size=2, stride=2).transpose(1, 2)
         expect(
-            _shape(got) != (b, 4 * c, n),
-            "Your result is transposed: a row should be a patch, a column a number of it, (B, N, "
-            "C*p*p).",
-        )
-        expect(
             _shape(got) != (b, c, n, 4),
             "You kept the channels apart. A patch is one vector, all its channels in it: (B, N, "
             "C*p*p).",
@@ -70,9 +66,16 @@ def check_2_1(patchify):
             "You only reshaped, so a row of yours is a run of memory: pixels side by side, not a "
             "square. The axes must be moved as well (rearrange, or permute) before they are merged."
         )
+        side = math.isqrt(n)
         mistakes = {
             message: rearrange(images, pattern, p=2, q=2) for message, pattern in PATTERNS.items()
         } | {
+            "Your result is transposed: a row should be a patch, a column a number of it, (B, N, "
+            "C*p*p).": want.transpose(1, 2),
+            "You took the grid of patches for a square. This image is 4 x 6 px, so it has 2 rows "
+            "of 3: h is H / p, and w is W / p.": rearrange(
+                images, "b c (h p) (w q) -> b (h w) (c p q)", h=side, w=side
+            ),
             cut: images.reshape(b, n, -1),
             cut + " (The windows are right; the channel has to move behind them.)": (
                 windows.reshape(b, n, -1)
@@ -114,6 +117,7 @@ def check_2_2(add_tokens):
             "that a token stays D wide.",
         )
         x, cls, pos = patches.double(), cls_token.double().expand(b, 1, d), positions.double()
+        first = (torch.arange(b) == 0).view(b, 1, 1)
         want = torch.stack(
             [cls[:, 0] + pos[:, 0], *(x[:, i] + pos[:, i + 1] for i in range(n))], dim=1
         )
@@ -141,6 +145,10 @@ def check_2_2(add_tokens):
             "You multiplied by the positions. They are added.": torch.cat([cls, x], 1) * pos,
             "Token 0 holds only its position, not the [CLS] token. Both are learned, and both "
             "are added.": torch.cat([0 * cls, x], 1) + pos,
+            "You added [CLS] to every patch as well. It is a token of its own, in front, and "
+            "stays out of the others.": torch.cat([cls, x + cls], 1) + pos,
+            "Only the first image has its [CLS] token. All B images have the same one: "
+            "cls_token.expand(B, -1, -1).": torch.cat([cls * first, x], 1) + pos,
         }
         expect_close(got, want, mistakes, names="(B, 1 + N, D)")
     sources = [t.clone().requires_grad_() for t in random]
@@ -214,12 +222,24 @@ def check_2_3(attention):
         "Your softmax runs over the queries: columns sum to 1. Each query divides its attention "
         "among the keys, so each row sums to 1: dim=-1 of (..., queries, keys)."
     )
+    queries_only = "Queries are compared with queries; the keys are not used: q k^T."
+    mixed_keys = (
+        "You mixed the keys. Keys say where to look, values what is found there: matrix @ v."
+    )
     scaled_after = "You scaled after the softmax, so rows do not sum to 1. Scale the scores."
     expect_close(
         matrix,
         by_hand,
         {
-            no_scale: (2 * scores).softmax(-1),
+            f"{no_scale} (If you do divide, then by what is 1 here, as the number of heads is.)": (
+                2 * scores
+            ).softmax(-1),
+            queries_only: (2 * scores * math.log(3)).softmax(-1),
+            "You scaled by the number of tokens. It is the head's width, 1/sqrt(d).": (
+                2 * scores / 2**0.5
+            ).softmax(-1),
+            "All shares are 1: your softmax runs over a dimension of size 1, the images (dim 0) or "
+            "the heads (dim 1). It runs over the keys, dim=-1.": torch.ones(1, 1, 2, 2),
             over_queries: scores.softmax(-2),
             "You divided by d; it is its square root. Scores have a standard deviation of "
             "sqrt(d), and dividing by that makes it 1.": (scores / 2).softmax(-1),
@@ -233,11 +253,14 @@ def check_2_3(attention):
     expect_close(
         out,
         torch.tensor([[[0.75, 0.25, 0, 0], [0.5, 0.5, 0, 0]]]),
-        {"You mixed the values with the columns of the matrix; use its rows: matrix @ v.": (
-            torch.tensor([[[0.75, 0.5, 0, 0], [0.25, 0.5, 0, 0]]])
-        )},
+        {
+            "You mixed the values with the columns of the matrix; use its rows: matrix @ v.": (
+                torch.tensor([[[0.75, 0.5, 0, 0], [0.25, 0.5, 0, 0]]])
+            ),
+            mixed_keys: torch.tensor([[[0.75, 0, 0, 0], [0.5, 0, 0, 0]]]),
+        },
         names="(B, N, D)",
-        what="The tokens",
+        what="The first result (tokens)",
     )  # fmt: skip
 
     b, n, d, heads = 2, 5, 12, 3
@@ -278,6 +301,7 @@ def check_2_3(attention):
             not_moved: (_scores(*runs[:2]) / width**0.5).softmax(-1),
             "Queries and keys are swapped: this is k q^T. A row belongs to a query: "
             "q k^T.": scores.transpose(-2, -1).softmax(-1),
+            queries_only: (_scores(qh, qh) / width**0.5).softmax(-1),
             "Your softmax runs over the heads (dim 1). Each query divides its attention among "
             "the keys: dim=-1.": scores.softmax(1),
             "Your softmax runs over the images (dim 0). Each query divides its attention among "
@@ -302,11 +326,10 @@ def check_2_3(attention):
             ),
             "The values are split differently from queries and keys: (d heads) in place of "
             "(heads d).": torch.cat(list((want @ combs[2]).unbind(1)), dim=-1),
-            "You mixed the keys. Keys say where to look, values what is found there: "
-            "matrix @ v.": torch.cat(list((want @ kh).unbind(1)), dim=-1),
+            mixed_keys: torch.cat(list((want @ kh).unbind(1)), dim=-1),
         },
         names="(B, N, D)",
-        what="The tokens",
+        what="The first result (tokens)",
     )
     for source, name in zip(sources, ("queries", "keys", "values"), strict=True):
         weighted = out * torch.arange(1.0, d + 1)
@@ -393,11 +416,29 @@ def check_2_4(Block):
             + m(n1(z)),
             "The MLP comes before the attention. First the tokens look at each other, then each "
             "is worked on by itself.": (z := x + m(n2(x))) + a(n1(z)),
+            "The MLP comes before the attention, each with the other's norm. First attn(norm1(x)), "
+            "then mlp(norm2(x)).": (z := x + m(n1(x))) + a(n2(z)),
+            "norm2 reads what norm1 gave, not the tokens after the attention: "
+            "x = x + mlp(norm2(x)).": y + m(n2(n1(x))),
             "The MLP is missing.": y,
         }
+    if isinstance(got, Tensor):
+        expect(
+            torch.equal(got, call(block, x)),
+            "The same tokens give another result the second time. Nothing in this block is left to "
+            "chance: no dropout.",
+        )
     expect_close(got, _reference(block, x, True), mistakes, names="(B, N, D)")
     source = x.clone().requires_grad_()
-    expect_gradient(call(block, source), source, "No gradient passes through the block.")
+    try:
+        expect_gradient(call(block, source), source, "No gradient passes through the block.")
+    except RuntimeError as error:
+        if "inplace" not in str(error):
+            raise
+        raise Wrong(
+            "x += ... overwrites the tokens that a norm has read, and backward needs them again. "
+            "Make a new tensor: x = x + ..."
+        ) from None
     with torch.no_grad():  # both branches silenced: what is left is the residual path
         for p in (*block.attn.proj.parameters(), *block.mlp.fc2.parameters()):
             p.zero_()
@@ -475,10 +516,15 @@ def check_2_5(interpolate_positions):
     )
     mistakes = {
         in_line: F.interpolate(everything, size=1 + h * w, mode="linear").transpose(1, 2),
-        in_line + " (Nearest, too.)": F.interpolate(everything, size=1 + h * w).transpose(1, 2),
+        in_line + " (Nearest, or cut off at its end.)": F.interpolate(
+            everything, size=1 + h * w
+        ).transpose(1, 2),
         in_line + " (Bicubic along one dimension.)": resized(
             positions.double()[None], size=(1 + h * w, d)
         )[0],
+        "You interpolated the patches' positions as a line. Neighbours in the picture, one below "
+        "the other, are far apart there: fold them into their grid, and resize that in two "
+        "dimensions.": with_cls(F.interpolate(patches.mT, size=h * w, mode="linear").mT),
         "You interpolated the [CLS] position too: it stands in the grid in place of the first "
         "patch. The patches' positions start at index 1.": with_cls(flatten(resized(shifted))),
         "You took the last position for [CLS]'s; it is the first.": torch.cat(
@@ -566,6 +612,11 @@ def check_2_6(cls_maps):
         expect(
             _shape(got) not in ((b, h, w), (b, 1, h, w)) or heads == 1,
             "You averaged the heads, or took only one. Keep them all: (B, heads, h, w).",
+        )
+        expect(
+            _shape(got) not in ((b, tokens, h, w), (b, tokens, n)) or tokens == heads,
+            "Your index went to the heads. Dimensions are (image, head, query, key), and the "
+            "query is the third: matrices[:, :, 0].",
         )
         expect(
             _shape(got) != (b, heads, w, h),

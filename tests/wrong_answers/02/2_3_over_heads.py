@@ -1,8 +1,7 @@
-# names: softmax runs over the heads
+# names: the heads (dim 1)
 def attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, num_heads: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     q, k, v = (rearrange(x, "b n (heads d) -> b heads n d", heads=num_heads) for x in (q, k, v))
-    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-    a = scores.softmax(dim=1) if num_heads > 1 else scores.softmax(-1)
+    a = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(dim=1)
     return rearrange(a @ v, "b heads n d -> b n (heads d)"), a

@@ -1,4 +1,4 @@
-# names: half pixel is missing of the old
+# names: centres of the old pixels
 def resize_matrix(start: int, length: int, size_in: int, size_out: int) -> torch.Tensor:
     step = length / size_out
     center = start + (torch.arange(size_out) + 0.5) * step

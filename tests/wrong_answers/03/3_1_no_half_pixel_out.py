@@ -1,4 +1,4 @@
-# names: half pixel is missing of the new
+# names: centres of the new pixels
 def resize_matrix(start: int, length: int, size_in: int, size_out: int) -> torch.Tensor:
     step = length / size_out
     center = start + torch.arange(size_out) * step

@@ -1,0 +1,7 @@
+# names: scaled by the number of tokens
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, num_heads: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    q, k, v = (rearrange(x, "b n (heads d) -> b heads n d", heads=num_heads) for x in (q, k, v))
+    a = (q @ k.transpose(-2, -1) / q.shape[2] ** 0.5).softmax(dim=-1)
+    return rearrange(a @ v, "b heads n d -> b n (heads d)"), a

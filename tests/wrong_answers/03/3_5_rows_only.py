@@ -1,0 +1,10 @@
+# names: Sideways nothing is mixed
+def gaussian_blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    s = sigma[:, None, None]
+
+    def matrix(size):
+        i = torch.arange(size, device=x.device)
+        weights = torch.exp(-((i[:, None] - i) ** 2) / (2 * s**2))
+        return weights / weights.sum(dim=2, keepdim=True)
+
+    return matrix(x.shape[2])[:, None] @ x

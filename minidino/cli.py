@@ -47,7 +47,7 @@ def _run(argv: list[str]) -> int:
     engine = Engine.of(device if training else "cpu")
     commands = {
         "demo": demo_command,
-        "train": make_train_command(base, epochs, engine),
+        "train": make_train_command(base, _names_given(argv), engine),
         "knn": knn_command,
         "linear": linear_command,
         "attend": attend_command,
@@ -74,6 +74,12 @@ def _run(argv: list[str]) -> int:
     if launched() > 1 and not training:
         raise UserError(f"{argv[0]} runs in one process, only train in several; leave out torchrun")
     return command() or 0
+
+
+def _names_given(argv: Sequence[str]) -> set[str]:
+    """Settings by name: ["--base-lr=1", "--no-compile", "--appearance.hue", "0"] -> base_lr, ..."""
+    flags = (a.removeprefix("--").removeprefix("no-") for a in argv if a.startswith("--"))
+    return {re.split(r"[=.]", flag)[0].replace("-", "_") for flag in flags}
 
 
 def _later(function):

@@ -62,6 +62,12 @@ def test_train_stop_resume_and_use(tmp_path, capsys):
     other = [*SMALL[:-2], "--seed", "5", "--device", "cpu", "--out", out, "--resume"]
     code, _, err = minidino("train", *other, capsys=capsys)
     assert code == 2 and "seed was 0, asked for 5" in err
+    # What is typed counts even where it is the recipe's own value.
+    code, _, err = minidino("train", "--embed-dim", "96", "--out", out, "--resume", capsys=capsys)
+    assert code == 2 and "embed_dim was 48, asked for 96" in err
+    hue = ["--appearance.hue=0.2", "--no-norm-last-layer", "--out", out, "--resume"]
+    code, _, err = minidino("train", *hue, capsys=capsys)
+    assert code == 2 and "norm_last_layer was True, asked for False; appearance was" in err
 
 
 def test_speed_settings_are_flags_that_a_resume_may_change(tmp_path, monkeypatch, capsys):

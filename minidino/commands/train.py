@@ -14,12 +14,12 @@ from minidino.errors import UserError
 from minidino.train import train
 
 
-def make_train_command(base: TrainConfig, epochs: int | None, engine: Engine):
+def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
     """The train command, its settings shown with the values of the chosen recipe.
 
     Args:
         base: the recipe, at the length asked for.
-        epochs: that length, if one was asked for.
+        given: names of the settings that are typed, whatever their values.
         engine: how the chosen device computes steps by default.
     """
 
@@ -53,10 +53,9 @@ def make_train_command(base: TrainConfig, epochs: int | None, engine: Engine):
         """
         out = out or Path("runs") / recipe
         if resume and is_main() and has_checkpoint(out):
-            names = [f.name for f in fields(config)]
-            asked = {n: v for n in names if (v := getattr(config, n)) != getattr(base, n)}
-            config = _saved_config(out, asked | ({"epochs": epochs} if epochs else {}))
-        fit = None if epochs else "fill"
+            asked = [f.name for f in fields(config) if f.name in given]
+            config = _saved_config(out, {name: getattr(config, name) for name in asked})
+        fit = None if "epochs" in given else "fill"
         result = train(
             config,
             out,

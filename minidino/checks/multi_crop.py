@@ -635,6 +635,21 @@ def check_3_4(recolor):
         ),
     }
     examine(f, some, wrong, "Solarize alone")
+    # The two bytes beside the threshold. (Between them nothing is asked: x > 0.5 is right.)
+    beside = torch.tensor([127 / 255, 128 / 255]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    got = call(recolor, beside, torch.ones(1, 3), torch.tensor([True]))
+    low, high = beside.double().chunk(2, dim=3)
+    limit = "What is inverted is 128/255 and more:"
+    expect_close(
+        got,
+        torch.cat([low, 1 - high], dim=3),
+        {
+            f"{limit} 128/255 itself is left as it was.": beside.double(),
+            f"{limit} 127/255 is too little, and you invert it.": 1 - beside.double(),
+        },
+        names="(n, 3, H, W)",
+        what="At the threshold of solarize, the result",
+    )
 
     f = factors_of(brightness=[1.4, 0.7, 1.3], contrast=[1.4, 1.3, 0.7], saturation=[0.8, 1.6, 1.2])
     wrong = {}

@@ -1,0 +1,3 @@
+# names: multiply
+def count_tokens(height: int, width: int, patch: int) -> int:
+    return 1 + height // patch + width // patch

@@ -43,13 +43,16 @@ def rate(step: Callable[[], torch.Tensor], batch_size: int, seconds: float) -> f
 def in_turn(
     steps: dict[str, Callable[[], torch.Tensor]], batch_size: int, rounds: int, seconds: float
 ) -> dict[str, Spread]:
-    """Images/s of each, once a round, so that a change of the machine's speed meets all."""
+    """Images/s of each, once a round, so that a change of the machine's speed meets all.
+
+    Every other round goes backwards: nobody always follows the same neighbour.
+    """
     rates: dict[str, list[float]] = {name: [] for name in steps}
     for step in tqdm(steps.values(), desc="warming up", leave=False):
         rate(step, batch_size, seconds / 2)
-    for _ in tqdm(range(rounds), desc="rounds", leave=False):
-        for name, step in steps.items():
-            rates[name].append(rate(step, batch_size, seconds))
+    for i in tqdm(range(rounds), desc="rounds", leave=False):
+        for name in list(steps)[:: -1 if i % 2 else 1]:
+            rates[name].append(rate(steps[name], batch_size, seconds))
     return {name: Spread(values) for name, values in rates.items()}
 
 

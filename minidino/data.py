@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets
 from tqdm import tqdm
 
-from minidino import distributed
+from minidino import distributed, workers
 from minidino.errors import UserError, one_line
 from minidino.pictures import UnreadablePicture, decode_square, square, to_tensor
 from minidino.prefetch import to_device
@@ -113,15 +113,21 @@ class StreamedFolder(Dataset):
         return to_device(self._decoded(indices), self.device)
 
     def _decoded(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The batches as the workers hand them over, on the CPU (pinned for a GPU)."""
+        """The batches as the workers hand them over, on the CPU (pinned for a GPU).
+
+        Raises:
+            UserError: if a worker has died or hangs.
+        """
         loader = DataLoader(
             self,
-            batch_sampler=[index.tolist() for index in indices],
+            batch_sampler=(index.tolist() for index in indices),  # not all of them at once
             num_workers=self.workers,
             collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
+            timeout=workers.POLL if self.workers else 0,
+            worker_init_fn=workers.leave_the_group,
         )
-        for images, bad in loader:
+        for images, bad in workers.patiently(loader):
             for file in (self.files[i] for i in bad):
                 if file not in self.skipped:
                     self.skipped.append(file)

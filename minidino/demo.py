@@ -13,6 +13,7 @@ from minidino.config import recipe
 from minidino.data import load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
+from minidino.files import write_text
 from minidino.provenance import provenance
 from minidino.train import TrainResult, pick_device, train
 
@@ -34,7 +35,7 @@ def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | No
     config = recipe("things", seed=seed)
     result = train(config, out, minutes=minutes, fit="shorten", device=device)
     summary = summarize(result, device)
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     draw(result, out, summary, device)
     return summary
 

@@ -4,6 +4,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+import numpy
 import torch
 import torchvision
 
@@ -41,5 +42,6 @@ def provenance(device: torch.device) -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
         "device": device_name(device),
     }

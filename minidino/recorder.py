@@ -9,6 +9,8 @@ import json
 import time
 from pathlib import Path
 
+import torch
+
 from minidino import distributed
 from minidino.checkpoint import LATEST, save_checkpoint
 from minidino.data import Pictures, StreamedFolder
@@ -18,6 +20,7 @@ from minidino.interrupts import StopRequest
 from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot, snapshot_path
 from minidino.provenance import provenance
 from minidino.trainer import Trainer
+from minidino.watch import TrainingDiverged
 
 
 class Recorder:
@@ -107,9 +110,14 @@ class Recorder:
 
         Raises:
             UserError: if it cannot be written.
+            TrainingDiverged: if the weights are no longer numbers, as after a step whose loss
+                was the last number; nobody could go on from there.
         """
         if self.out is None or self.saved_at == self.trainer.now:
             return
+        finite = [p.isfinite().all() for p in self.trainer.parameters]
+        if not torch.stack(finite).all():
+            raise TrainingDiverged("the weights are no longer numbers", self.trainer.now)
         self.log.sync()
         state = self.trainer.state_dict() | {"seconds": self.seconds()}
         save_checkpoint(self.out / LATEST, state)

@@ -23,7 +23,7 @@ from minidino.interrupts import RunStopped, StopRequest, stop_request
 from minidino.recorder import Recorder
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
-from minidino.watch import Watch
+from minidino.watch import TrainingDiverged, Watch
 
 
 @dataclass
@@ -45,10 +45,6 @@ class TrainResult:
     finished: bool
     seconds: float
     images_per_second: float
-
-
-class TrainingDiverged(UserError):
-    """The loss is no longer a number."""
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -98,7 +94,7 @@ def train(
 
     Raises:
         UserError: for data or an output folder that cannot be used, and if memory runs out.
-        TrainingDiverged: if the loss stops being finite; the last checkpoint stays.
+        TrainingDiverged: if loss or weights stop being finite; the last checkpoint stays.
         RunStopped: after Ctrl-C or SIGTERM, when the step under way is saved.
     """
     began = time.perf_counter()
@@ -192,52 +188,49 @@ def _run(
     watch = Watch(config.out_dim, round(config.warmup_epochs * trainer.steps_per_epoch))
     step_seconds, window_steps = 0.0, 0
     progress = progress and distributed.is_main()
-    bar = tqdm(total=total, initial=first, unit="step", disable=not progress, desc="training")
     indices = batch_indices(len(data), config.batch_size, config.seed, first, total)
-    window_start = time.perf_counter()
-    for images in stop.until_asked(data.batches(map(distributed.share, indices))):
-        metrics = trainer.step(images)
-        bar.update()
-        window_steps += 1
-        at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
-        spent = time.perf_counter() - recorder.began
-        late = minutes is not None and distributed.any_of(time_is_up(spent, minutes))
-        logged = trainer.now % config.log_every == 0 or trainer.now == total
-        if not (at_epoch_end or late or logged or recorder.due()):
-            continue
+    shown = dict(unit="step", disable=not progress, desc="training")
+    with tqdm(total=total, initial=first, **shown) as bar:
+        window_start = time.perf_counter()
+        for images in stop.until_asked(data.batches(map(distributed.share, indices))):
+            metrics = trainer.step(images)
+            bar.update()
+            window_steps += 1
+            at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
+            spent = time.perf_counter() - recorder.began
+            late = minutes is not None and distributed.any_of(time_is_up(spent, minutes))
+            logged = trainer.now % config.log_every == 0 or trainer.now == total
+            if not (at_epoch_end or late or logged or recorder.due()):
+                continue
 
-        # The only places where the host waits for the device.
-        metrics = distributed.mean(metrics)
-        loss, h = metrics["loss"].item(), metrics["entropy"].item()
-        step_seconds += (spent := time.perf_counter() - window_start)
-        rate = window_steps * config.batch_size / spent
-        if not np.isfinite(loss):
-            raise TrainingDiverged(
-                f"the loss is {loss} at step {trainer.now}; the last checkpoint is kept. Try a "
-                f"lower --base-lr, more --warmup-epochs, or a higher --warmup-teacher-temp"
-            )
-        if logged:
-            line = recorder.log.write(
-                step=trainer.now,
-                epoch=trainer.now / trainer.steps_per_epoch,
-                loss=loss,
-                entropy=h,
-                usage=entropy(metrics["mean_target"]).item(),
-                kl=loss - h,
-                lr=trainer.schedules.lr[trainer.now - 1],
-                images_per_second=rate,
-                seconds=recorder.seconds(),
-            )
-            for trouble in watch.see(line):
-                distributed.note(trouble)
-            bar.set_postfix_str(f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s")
-        recorder.look(stop)
-        if at_epoch_end or late:
-            recorder.save()
-        if late:
-            break
-        window_start, window_steps = time.perf_counter(), 0
-    bar.close()
+            # The only places where the host waits for the device.
+            metrics = distributed.mean(metrics)
+            loss, h = metrics["loss"].item(), metrics["entropy"].item()
+            step_seconds += (spent := time.perf_counter() - window_start)
+            rate = window_steps * config.batch_size / spent
+            if not np.isfinite(loss):
+                raise TrainingDiverged(f"the loss is {loss}", trainer.now)
+            if logged:
+                line = recorder.log.write(
+                    step=trainer.now,
+                    epoch=trainer.now / trainer.steps_per_epoch,
+                    loss=loss,
+                    entropy=h,
+                    usage=entropy(metrics["mean_target"]).item(),
+                    kl=loss - h,
+                    lr=trainer.schedules.lr[trainer.now - 1],
+                    images_per_second=rate,
+                    seconds=recorder.seconds(),
+                )
+                for trouble in watch.see(line):
+                    distributed.note(trouble)
+                bar.set_postfix_str(f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s")
+            recorder.look(stop)
+            if at_epoch_end or late:
+                recorder.save()
+            if late:
+                break
+            window_start, window_steps = time.perf_counter(), 0
     if stopped := stop.agreed():
         recorder.save()
     recorder.log.close()

@@ -1,8 +1,13 @@
-"""An eye on a long run: has it collapsed, has it become slow? It tells, and changes nothing."""
+"""An eye on a long run: has it collapsed, has it become slow? It tells, and changes nothing.
+
+Numbers that are none any more are the one thing that ends a run.
+"""
 
 import math
 import statistics
 from collections import deque
+
+from minidino.errors import UserError
 
 # Shares of ln K: targets of different images differ by less, H is near 0, H is near ln K.
 ALIKE, PEAKED, FLAT = 0.002, 0.1, 0.9
@@ -13,6 +18,16 @@ ADVICE = {
     "flat": "a lower --teacher-temp, fewer prototypes (--out-dim), or a lower --base-lr",
     "constant": "a lower --base-lr, more --warmup-epochs, or a higher --teacher-momentum",
 }
+
+
+class TrainingDiverged(UserError):
+    """The loss or the weights are no longer numbers."""
+
+    def __init__(self, what: str, step: int):
+        super().__init__(
+            f"{what} at step {step}; the last checkpoint is kept. Try a lower --base-lr, more "
+            "--warmup-epochs, or a higher --warmup-teacher-temp"
+        )
 
 
 class Watch:

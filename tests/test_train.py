@@ -251,6 +251,22 @@ def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_checkpoint(tin
     assert load_checkpoint(tmp_path / "run")["step"] == 0
 
 
+def test_weights_that_are_no_numbers_are_not_saved(tiny_config, tmp_path, monkeypatch):
+    """The step at an epoch's end ruins the weights; its loss was still a number."""
+    step = Trainer.step
+
+    def ruined(self, images):
+        out = step(self, images)
+        if self.now == 12:
+            self.student.head.last_layer.weight_v.data[0, 0] = float("inf")
+        return out
+
+    monkeypatch.setattr(Trainer, "step", ruined)
+    with pytest.raises(TrainingDiverged, match="the weights are no longer numbers at step 12"):
+        train(replace(tiny_config, knn_evals=0), tmp_path / "run", progress=False)
+    assert load_checkpoint(tmp_path / "run")["step"] == 6
+
+
 def test_too_few_images_is_named(tiny_config):
     with pytest.raises(UserError, match="1 image in things, fewer than one batch of 16"):
         train(replace(tiny_config, max_images=1), progress=False)

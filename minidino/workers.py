@@ -1,0 +1,59 @@
+"""Processes that read pictures for a training: what is made of one that dies or hangs."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from minidino.errors import UserError
+
+POLL = 5  # seconds between two looks at whether the workers are still alive
+PATIENCE = 120  # seconds that a batch may take
+
+
+def leave_the_group(worker: int) -> None:
+    """Ctrl-C goes to a whole group of processes, and is the main process's to answer."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+
+
+def patiently(loader: DataLoader) -> Iterator[Any]:
+    """The loader's batches; what it says of a worker that died or hangs, in words.
+
+    Args:
+        loader: with a timeout of ``POLL``, if it has workers.
+
+    Raises:
+        UserError: if a worker has died, or no batch has come for ``PATIENCE``.
+    """
+    before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    batches, waited = iter(loader), 0
+    if before is not None and threading.current_thread() is threading.main_thread():
+        # The loader has a worker's death raise an error at once, be it in the middle of a step
+        # or of a save. It is noticed soon enough when the next batch is waited for.
+        signal.signal(signal.SIGCHLD, before)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader"):
+                raise
+            waited += POLL
+            if "timed out" not in str(error):
+                trouble = "a process that reads pictures was killed, perhaps for want of memory"
+                remedy = "close other programs or lower --image-size"
+            elif waited >= PATIENCE:
+                trouble = f"no batch of pictures could be read in {waited} seconds"
+                remedy = "see whether the disk or network they are on still answers"
+            else:
+                continue
+            raise UserError(
+                f"{trouble}; {remedy}. What was saved is kept, and --resume goes on from there"
+            ) from None
+        waited = 0
+        yield batch

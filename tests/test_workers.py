@@ -1,0 +1,89 @@
+"""Processes that read pictures: killed, hanging, or only slow."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minidino import data, workers
+from minidino.checkpoint import load_checkpoint
+from minidino.errors import UserError
+from minidino.train import train
+
+
+@pytest.fixture
+def streamed(tiny_config, tmp_path, monkeypatch):
+    """Settings that train on 48 pictures, read by one process in every epoch's own order."""
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photos/{i}.png")
+    monkeypatch.setattr(data, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(data, "_cores", lambda: 1)
+    monkeypatch.setattr(workers, "POLL", 0.5)
+    return replace(tiny_config, data=str(tmp_path / "photos"), max_images=None)
+
+
+def at_picture(number: int, act, monkeypatch) -> None:
+    """Let the reading process do something at its n-th picture."""
+    decode, main, read = data.decode_square, os.getpid(), []
+
+    def decoded(file: Path, size: int):
+        assert os.getpid() != main
+        read.append(file)
+        if len(read) == number:
+            act()
+        return decode(file, size)
+
+    monkeypatch.setattr(data, "decode_square", decoded)
+
+
+def test_a_reader_that_is_killed_ends_the_run_in_words(streamed, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGCHLD)
+    at_picture(100, lambda: os.kill(os.getpid(), signal.SIGKILL), monkeypatch)
+    with pytest.raises(UserError) as told:
+        train(streamed, tmp_path / "run", progress=False)
+    assert "a process that reads pictures was killed" in str(told.value)
+    assert "--resume" in str(told.value) and "\n" not in str(told.value)
+    assert load_checkpoint(tmp_path / "run")["step"] == 3  # the end of the first of three epochs
+    assert signal.getsignal(signal.SIGCHLD) is before
+    monkeypatch.undo()
+    monkeypatch.setattr(data, "IN_MEMORY_BYTES", 1000)
+    assert train(streamed, tmp_path / "run", resume=True, progress=False).finished
+
+
+def test_a_reader_that_hangs_ends_the_run_in_words(streamed, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 2)
+    at_picture(60, lambda: time.sleep(60), monkeypatch)
+    with pytest.raises(UserError, match=r"no batch of pictures could be read in 2\.0 seconds"):
+        train(streamed, progress=False)
+
+
+def test_a_slow_reader_is_waited_for_and_nothing_is_lost(streamed, monkeypatch):
+    quick = train(streamed, progress=False)
+    at_picture(60, lambda: time.sleep(3), monkeypatch)
+    slow = train(streamed, progress=False)
+    losses = [[x["loss"] for x in r.history if "loss" in x] for r in (quick, slow)]
+    assert losses[0] == losses[1] and len(losses[0]) == 9
+
+
+def test_the_plan_of_a_long_run_is_not_made_at_once(streamed):
+    """A million epochs' indices would not fit in memory."""
+    folder = data.load_data(streamed.data, "train", 60)
+    assert isinstance(folder, data.StreamedFolder)
+    taken = []
+
+    def indices():
+        for _ in range(10**6):
+            taken.append(1)
+            yield torch.arange(4)
+
+    batches = folder.batches(indices())
+    assert next(batches).shape == (4, 3, 60, 60) and len(taken) < 10

@@ -49,6 +49,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as error:
         # Where a write fails, torch raises an error of its own on the way out.
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        cause = getattr(cause, "strerror", None) or cause
         raise UserError(f"could not write {path}: {cause}; what was saved before is kept") from None
 
 

@@ -20,6 +20,7 @@ from minidino.checks.multi_crop import (
     check_3_5,
     check_3_6,
 )
+from minidino.checks.scaling_up import check_12_1, check_12_2, check_12_3, check_12_4
 from minidino.checks.softmax_walkthrough import (
     check_1_1,
     check_1_2,

@@ -1,0 +1,8 @@
+# names: The counter num_batches_tracked
+def foreach_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    ours = [*teacher.parameters(), *teacher.buffers()]
+    theirs = [*student.parameters(), *student.buffers()]
+    pairs = [(t, s) for t, s in zip(ours, theirs, strict=True) if t.is_floating_point()]
+    with torch.no_grad():
+        ours, theirs = [t for t, _ in pairs], [s for _, s in pairs]
+        torch._foreach_lerp_(ours, theirs, 1 - momentum)

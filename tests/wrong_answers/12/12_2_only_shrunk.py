@@ -1,0 +1,12 @@
+# names: The teacher only shrank
+def foreach_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    ours = [*teacher.parameters(), *teacher.buffers()]
+    theirs = [*student.parameters(), *student.buffers()]
+    pairs = [(t, s) for t, s in zip(ours, theirs, strict=True) if t.is_floating_point()]
+    counters = [(t, s) for t, s in zip(ours, theirs, strict=True) if not t.is_floating_point()]
+    with torch.no_grad():
+        ours, theirs = [t for t, _ in pairs], [s for _, s in pairs]
+        torch._foreach_mul_(ours, momentum)
+        torch._foreach_add(ours, theirs, alpha=1 - momentum)
+        for t, s in counters:
+            t.copy_(s)

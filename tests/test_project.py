@@ -1,6 +1,7 @@
 """What is said in two places is the same in both, and the package keeps its order."""
 
 import ast
+import importlib.util
 import json
 import re
 import sys
@@ -217,6 +218,16 @@ def test_the_readme_tells_the_measured_numbers():
             f"{s['train_seconds']:.0f} s |"
         )
         assert row in readme, row
+
+
+def test_tables_of_speed_are_those_of_the_results():
+    spec = importlib.util.spec_from_file_location("speed_tables", ROOT / "tools/speed_tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    for document in tables.DOCUMENTS:
+        text = document.read_text()
+        assert "images/s" in text or "Images per second" in text
+        assert tables.written(text) == text, "run: python tools/speed_tables.py"
 
 
 def test_links_lead_somewhere():

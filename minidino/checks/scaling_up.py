@@ -109,18 +109,18 @@ def _sliced_mistakes(
 
 @check("12.1", "the loss in slices")
 def check_12_1(lean_loss):
-    # By hand, one prototype a slice: p = (1/2, 1/2), (3/4, 1/4), (1/4, 3/4); both targets are
-    # prototype 0. Scores are x itself, over a temperature of 1/2; the third view's are moved, which
-    # changes no p, but the largest and the sum of its scores differ.
+    # By hand, one prototype a slice: p = (1/2, 1/2), (3/4, 1/4), (1/4, 3/4); view 0's target is
+    # prototype 0, view 1's is prototype 1. Scores are x itself over a temperature of 1/3; they are
+    # moved, which changes no p, so that sums, maxima and products differ.
     log = math.log
-    x = torch.tensor([[[0.0, 0.0]], [[log(3) / 2, 0.0]], [[0.25, log(3) / 2 + 0.25]]])
-    w, q = torch.eye(2), torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]])
-    got = call(lean_loss, x, w, q, 0.5, 1)
+    scores = torch.tensor([[[1.0, 1.0]], [[2 + log(3), 2.0]], [[1.0, 1 + log(3)]]])
+    x, w, q = scores / 3, torch.eye(2), torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
+    got = call(lean_loss, x, w, q, 1 / 3, 1)
     expect_tensor(got, (), "a scalar")
     expect_close(
         got,
-        -(log(3 / 4) + log(1 / 4) + log(1 / 2) + log(1 / 4)) / 4,
-        _sliced_mistakes(x, w, q, 0.5, 1),
+        -(log(3 / 4) + log(1 / 4) + log(1 / 2) + log(3 / 4)) / 4,
+        _sliced_mistakes(x, w, q, 1 / 3, 1),
         what="The loss of three views, worked by hand,",
     )
     views, batch, k, d, temp = 12, 8, 128, 4, 0.3
@@ -420,6 +420,13 @@ def _packing_mistakes(block: Block, sequences: list[Tensor]) -> dict[str, Tensor
     return mistakes
 
 
+def _expect_unchanged(sequences: list[Tensor], before: list[Tensor]) -> None:
+    expect(
+        all(torch.equal(a, b) for a, b in zip(before, sequences, strict=True)),
+        "Your function changes the sequences it was given; the caller still needs them.",
+    )
+
+
 def _expect_sequences(got: Any, sequences: list[Tensor]) -> None:
     expect(
         isinstance(got, list | tuple),
@@ -452,7 +459,9 @@ def check_12_3(packed_block):
     # By hand: x + the mean over the tokens of its own image, (2, 0) and (0, 4).
     block = mean_block()
     sequences = [torch.tensor([[[1.0, 0.0], [3.0, 0.0]]]), torch.tensor([[[0.0, 4.0]]])]
+    before = [s.clone() for s in sequences]
     got = call(packed_block, block, sequences)
+    _expect_unchanged(sequences, before)
     _expect_sequences(got, sequences)
     expect_close(
         _packed(list(got)),
@@ -470,10 +479,7 @@ def check_12_3(packed_block):
     got = call(packed_block, block, sequences)
     for hook in hooks:
         hook.remove()
-    expect(
-        all(torch.equal(a, b) for a, b in zip(before, sequences, strict=True)),
-        "Your function changes the sequences it was given; the caller still needs them.",
-    )
+    _expect_unchanged(sequences, before)
     _expect_sequences(got, sequences)
     want = _packed([_block(block, s.double()) for s in sequences])
     mistakes = _packing_mistakes(block, sequences)
@@ -648,9 +654,11 @@ def _flops(
     return round(multiply_add * (teacher * of_teacher + student * every))
 
 
-def _flop_mistakes(c: TrainConfig) -> dict[str, float]:
+def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
+    """What is wrong -> the number it gives, with the last block counted in this way throughout."""
+
     def flops(**changes) -> int:
-        return _flops(c, **changes)
+        return _flops(c, **({"last": last} | changes))
 
     return {
         "This is half of it: a multiply-add is two operations. Each product of (m, k) and (k, n) "
@@ -755,6 +763,9 @@ def _expect_flops(got: float, want: int, also: int, config: TrainConfig) -> None
     for message, value in _flop_mistakes(config).items():
         if value != want and abs(got - value) <= 1e-6 * value:
             raise Wrong(message)
+    for message, value in _flop_mistakes(config, last="full").items():
+        if abs(got - value) <= 1e-6 * value:
+            raise Wrong(f"{message} And the last block is counted in full; see the text above.")
     raise Wrong(
         f"For a ViT of width {config.embed_dim} with {config.depth} block(s), 2 views of "
         f"{config.global_size} px, {config.n_local} of {config.local_size} px, patches of "

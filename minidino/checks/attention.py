@@ -11,6 +11,7 @@ from minidino.checks.core import (
     Wrong,
     call,
     check,
+    close,
     expect,
     expect_any_device,
     expect_close,
@@ -139,6 +140,17 @@ def check_9_2(mass_mask):
     expect_close(got, _mass_mask(maps, 0.6), {}, what="mass_mask(maps) without keep")
     # Exact in binary, so that 1.0 of the mass is every patch, whatever the order of the sum.
     _compare_masks(mass_mask, torch.tensor([[0.5, 0.0625], [0.25, 0.125]]), 1.0)
+    # The first patch alone holds exactly one half.
+    half = torch.tensor([[0.25, 0.5], [0.125, 0.125]])
+    expect_close(
+        call(mass_mask, half, 0.5).double(),
+        (half == 0.5).double(),
+        {
+            "You kept one patch too many: where those before a patch hold the share exactly, it is "
+            "not needed. Compare with <, not <=.": (half >= 0.25).double()
+        },
+        what="The mask of half the mass of [[0.25, 0.5], [0.125, 0.125]]",
+    )
     expect_any_device(mass_mask, maps)
 
 
@@ -197,6 +209,10 @@ def _compare_masks(mass_mask, maps: Tensor, keep: float) -> None:
         > keep * maps.amax((-2, -1), keepdim=True),
         f"You kept the patches with the *least* attention until they hold {share}. Begin with "
         "the largest: sort descending.": _mass_mask(maps, keep, largest=False),
+        f"You kept the patches with the *least* attention as long as they hold less than {share}. "
+        "Begin with the largest: sort descending.": _mass_mask(
+            maps, keep, cross=False, largest=False
+        ),
         "You dropped the patch that crosses the line, so the mask holds less than "
         f"{share}. The mask is to hold *at least* {share}: that patch belongs to it.": _mass_mask(
             maps, keep, cross=False
@@ -264,10 +280,13 @@ def check_9_3(jaccard):
     mask = torch.tensor([[[[True, False, True], [False, False, False]]]])
     target = torch.zeros(1, 4, 6, dtype=torch.bool)
     target[0, 0:3, 1:4] = True
-    _compare_jaccard(jaccard, mask, target, "The score of 2 px in both and 15 px in either")
+    by_hand = mask, target
     mask, target = torch.rand(3, 3, 4, 5) < 0.4, torch.zeros(3, 16, 20, dtype=torch.bool)
     for i, (y, x) in enumerate(((1, 2), (5, 9), (2, 5))):
         target[i, y : y + 9, x : x + 7 + i] = True
+    # In so small a case as that by hand, one mistake may look like another.
+    _name_mistake(call(jaccard, mask, target), mask, target)
+    _compare_jaccard(jaccard, *by_hand, "The score of 2 px in both and 15 px in either")
     _compare_jaccard(jaccard, mask, target, "The score")
     nothing, something = torch.zeros(1, 1, 2, 2).bool(), torch.ones(1, 4, 4).bool()
     empty = call(jaccard, nothing, ~something)
@@ -300,7 +319,20 @@ def check_9_3(jaccard):
 
 
 def _compare_jaccard(jaccard, mask: Tensor, target: Tensor, what: str) -> None:
-    got = call(jaccard, mask, target)
+    want, _ = _jaccard_and_mistakes(mask, target)
+    expect_close(call(jaccard, mask, target), want, names="(B, heads)", what=what)
+
+
+def _name_mistake(got: Tensor, mask: Tensor, target: Tensor) -> None:
+    """Raise Wrong where ``got`` is what a known mistake gives."""
+    want, mistakes = _jaccard_and_mistakes(mask, target)
+    if isinstance(got, Tensor) and not close(got, want):
+        for message, value in mistakes.items():
+            expect(not close(got, value), message)
+
+
+def _jaccard_and_mistakes(mask: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The scores (B, heads), counted pixel by pixel; and what goes wrong, with what it gives."""
     batch, heads, h, _ = mask.shape
     size = tuple(target.shape[-2:])
     p = size[0] // h
@@ -354,6 +386,14 @@ def _compare_jaccard(jaccard, mask: Tensor, target: Tensor, what: str) -> None:
         "or repeat_interleave.": ratio(mask.repeat(1, 1, p, p), truth),
         f"{one_number} (You pooled the pixels.)": overlap.sum() / union.sum(),
         f"{one_number} (You averaged.)": want.mean(),
+        f"{one_number} (You pooled the pixels, for all the same.)": (
+            overlap.sum() / union.sum()
+        ).expand_as(want),
+        "This is the mean of thing and background, each with its Jaccard index. Score the thing "
+        "alone: a large background is easy.": (want + ratio(~pixels, ~truth)) / 2,
+        "All scores are 0: // divides whole numbers and drops the rest. Divide by /.": (
+            torch.zeros_like(want)
+        ),
         "You averaged over the batch. Each image has its own score.": want.mean(0),
         "You pooled the pixels of all images. Each image has its own score.": overlap.sum(0)
         / union.sum(0),
@@ -361,6 +401,7 @@ def _compare_jaccard(jaccard, mask: Tensor, target: Tensor, what: str) -> None:
         "later.": want.mean(1),
         f"{coarse} (max)": ratio(mask, pooled > 0),
         f"{coarse} (majority)": ratio(mask, pooled > 0.5),
+        f"{coarse} (at least half)": ratio(mask, pooled >= 0.5),
         f"{coarse} (nearest)": ratio(mask, truth[..., ::p, ::p]),
         f"{bilinear} (above 0.5)": ratio(soft > 0.5, truth),
         f"{bilinear} (at least 0.5)": ratio(soft >= 0.5, truth),
@@ -375,7 +416,7 @@ def _compare_jaccard(jaccard, mask: Tensor, target: Tensor, what: str) -> None:
             "The truth of image b was compared with head b, not with image b: give it a dimension "
             "for the heads, target[:, None]."
         ] = ratio(pixels, target)
-    expect_close(got, want, mistakes, names="(B, heads)", what=what)
+    return want, mistakes
 
 
 @check("9.4", "the best head, of each image and of all")
@@ -390,10 +431,12 @@ def check_9_4(best_heads):
 
 def _compare_heads(best_heads, scores: Tensor) -> None:
     got = call(best_heads, scores)
+    if isinstance(got, Tensor) and got.shape == (2,):
+        got = tuple(got)
     expect(
         isinstance(got, tuple | list) and len(got) == 2,
-        "Return two: the mean of the best head of each image, and the mean of the one head that "
-        "is best overall.",
+        "Return two numbers: the mean of the best head of each image, and the mean of the one "
+        "head that is best overall.",
     )
     each, one = (torch.as_tensor(x) for x in got)
     rows = scores.double().tolist()

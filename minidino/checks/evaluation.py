@@ -63,6 +63,13 @@ def check_8_1(frozen_features):
             "One number an image: you took column 0 of the features. model(images) has picked the "
             "[CLS] token already; its answer is (B, D), as it stands.",
         )
+        if got.shape == want.shape and not close(got, want):
+            nearest = torch.cdist(got.double(), want.double()).argmin(dim=1)
+            expect(
+                not close(got, want[nearest]),
+                "These are the right features in the wrong order: row i is that of image i. Do not "
+                "shuffle.",
+            )
     expect_close(
         got,
         want,
@@ -79,7 +86,7 @@ def check_8_1(frozen_features):
             "probe wants them as they are.": torch.nn.functional.normalize(want, dim=1),
         },
         names="(N, D)",
-        what="The features",
+        what="The matrix of features",
     )
     sizes = [size for _, size in seen]
     expect(
@@ -254,7 +261,7 @@ def check_8_2(knn_predict):
 
     got = [call(knn_predict, x, y, t, k=k, temperature=temp) for temp in temps]
     for labels_given in got:
-        expect_tensor(labels_given, (len(t),), "(M,)", what="The labels")
+        expect_tensor(labels_given, (len(t),), "(M,)", what="The list of labels")
     expect(
         not (y.max() < got[0].max() < len(x)),
         "Some of your labels are larger than any class: they are *indices* of neighbours in "
@@ -265,7 +272,7 @@ def check_8_2(knn_predict):
         [_votes(near, y, k, lambda s, temp=temp: (s / temp).exp()).argmax(1) for temp in temps]
     )
     mistakes = {message: torch.cat([m[message] for m in per_temp]) for message in per_temp[0]}
-    expect_close(torch.cat(got), want, mistakes, names="(M,)", what="The labels")
+    expect_close(torch.cat(got), want, mistakes, names="(M,)", what="The list of labels")
     expect_close(sharp, torch.tensor([0]), what="The label of [5, 0] at k = 3, T = 0.07")
     expect_close(
         call(knn_predict, bank, labels, query, k=3, temperature=0.5),
@@ -303,8 +310,12 @@ def _probe(
     total: bool = False,
     decay: float = 0.0,
     bias: bool = True,
+    twice: bool = False,
 ) -> Tensor:
-    """Test logits after SGD on x as it is, with the softmax's gradient written out."""
+    """Test logits after SGD on x as it is, with the softmax's gradient written out.
+
+    With ``twice`` the cross-entropy, which takes a softmax, was given probabilities.
+    """
     x, test = x.double(), test.double()
     one = float(bias)
     x, test = (torch.cat([v, torch.full((len(v), 1), one).double()], dim=1) for v in (x, test))
@@ -313,7 +324,11 @@ def _probe(
     v, kept = torch.zeros_like(w), torch.zeros_like(w)
     schedule = schedule or (lambda s: 0.5 * (1 + torch.cos(torch.tensor(torch.pi * s / steps))))
     for step in range(steps):
-        g = x.T @ (torch.softmax(x @ w, dim=1) - target) / (1 if total else len(x))
+        p = torch.softmax(x @ w, dim=1)
+        error = torch.softmax(p, dim=1) - target if twice else p - target
+        if twice:
+            error = p * (error - (p * error).sum(1, keepdim=True))
+        g = x.T @ error / (1 if total else len(x))
         kept = kept + g if accumulate else g
         v = momentum * v + kept + decay * w
         w = w - rate * float(schedule(step)) * v
@@ -394,6 +409,16 @@ def _probe_mistakes(x: Tensor, y: Tensor, t: Tensor, rate: float, steps: int) ->
         "backward().": _probe(x0, y, t0, rate, steps, accumulate=True),
         "Your loss is the sum over the images; it should be their mean, or the learning "
         "rate would depend on how many there are.": _probe(x0, y, t0, rate, steps, total=True),
+        "You made one step too few: there should be `steps` of them.": _probe(
+            x0,
+            y,
+            t0,
+            rate,
+            steps - 1,
+            schedule=lambda s: 0.5 * (1 + torch.cos(torch.tensor(torch.pi * s / steps))),
+        ),
+        "You gave the cross-entropy probabilities. F.cross_entropy takes the softmax itself: give "
+        "it the logits.": _probe(x0, y, t0, rate, steps, twice=True),
         "These are probabilities; return the logits, before the softmax.": torch.softmax(
             want, dim=1
         ),
@@ -453,8 +478,17 @@ def check_8_3(fit_probe):
             "At a learning rate of 0 your logits are not 0: the weights start at random numbers, "
             "as nn.Linear's do. Start weight and bias at 0, and the result is the same each time.",
         )
+        # Adam's first step moves every weight by the learning rate, whatever its gradient. (The
+        # bias's is 0 but for rounding, so what is the same for all images is left out.)
+        gradient = _standard(x, x).T @ (0.25 - torch.eye(4)[y])
+        by_adam = -rate * _standard(t, x) @ gradient.sign()
+        first = call(fit_probe, x, y, t, rate, 1)
+        expect(
+            not close(first - first.mean(0), by_adam - by_adam.mean(0), 1e-3),
+            "This is Adam. The probe is trained by SGD with momentum 0.9.",
+        )
         mistakes = _probe_mistakes(x, y, t, rate, steps)
-        expect_close(got, want, mistakes, names="(M, C)", what="The test logits")
+        expect_close(got, want, mistakes, names="(M, C)", what="The matrix of test logits")
     # A feature that is 0 in every image, as a box of colours may be, changes nothing.
     x, t = (torch.cat([v, torch.zeros(len(v), 1)], dim=1) for v in (x, t))
     got_with = call(fit_probe, x, y, t, rate, steps)
@@ -538,6 +572,12 @@ def check_8_4(precision_at_k):
             "dim=1.": hits(over_rows, k).mean(1),
             "You took the images with the *smallest* cosine, the farthest. A cosine is a "
             "similarity: the largest is nearest.": hits(-near, k).mean(1),
+            "You took the smallest cosines, and the diagonal as the smallest of all. topk takes "
+            "the largest by itself.": hits(
+                (-near).index_put((indices, indices), torch.full((n,), torch.inf).double()),
+                k,
+                own=True,
+            ).mean(1),
             "You compare the neighbours' *indices* with the labels. Look their labels up: "
             "labels[neighbours].": (positions == y[:, None]).double().mean(1),
             "These are Euclidean neighbours of features as long as they come. Compare "
@@ -546,12 +586,12 @@ def check_8_4(precision_at_k):
             "This is in percent; a precision is a share, 0 to 1.": 100 * want,
         },
         names="(N,)",
-        what="The precisions",
+        what="The vector of precisions",
     )
     expect_close(
         got,
         torch.tensor([0.5, 0.0, 0.5, 0.5, 0.5]),
-        what="The precisions at 2 of angles 0, 10, 20, 90, 101",
+        what="The vector of precisions at 2 of angles 0, 10, 20, 90, 101",
     )
     # 0, 110 and 230 degrees: every cosine of two images is negative.
     angles = torch.tensor([0.0, 110.0, 230.0]).deg2rad()
@@ -563,7 +603,7 @@ def check_8_4(precision_at_k):
             "Where every other image has a negative cosine, the query's own image is an answer "
             "again: a 0 in its place is larger than they are. Put -torch.inf there.": torch.ones(3)
         },
-        what="The precisions at 1 of three images that point apart",
+        what="The vector of precisions at 1 of three images that point apart",
     )
 
 
@@ -599,6 +639,10 @@ def check_8_5(choose_k_and_score):
         expect(
             isinstance(got, tuple | list) and len(got) == 2,
             "Return two things: the chosen k, and the test accuracy in percent.",
+        )
+        expect(
+            float(got[0]) in candidates or float(got[1]) not in candidates,
+            "The two results are swapped: first the chosen k, then the accuracy.",
         )
         return int(got[0]), float(got[1])
 
@@ -646,9 +690,8 @@ def check_8_5(choose_k_and_score):
             ),
             "You judged the test images by the held-out features only. Use the whole "
             "bank.": accuracy(x[held_out], y[held_out], t, ty, k),
-            "This is the best test accuracy of all candidates, not that of the k you chose.": max(
-                chosen_on["test"]
-            ),
+            "This is the test accuracy of another k than the one you chose: the best of all, or "
+            "knn_predict's default of 20?": max(chosen_on["test"]),
             "This is a share; the accuracy is asked for in percent.": right / 100,
             "This is the error; the accuracy is asked for.": 100 - right,
         },

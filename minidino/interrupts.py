@@ -31,6 +31,9 @@ class RunStopped(KeyboardInterrupt):
         super().__init__(message)
         self.exit_code = 128 + number
 
+    def __reduce__(self) -> tuple:
+        return type(self), (str(self), self.exit_code - 128)
+
 
 class StopRequest:
     """What a run asks before each step: was there a signal to stop?"""

@@ -117,7 +117,7 @@ class Recorder:
             return
         finite = [p.isfinite().all() for p in self.trainer.parameters]
         if not torch.stack(finite).all():
-            raise TrainingDiverged("the weights are no longer numbers", self.trainer.now)
+            raise TrainingDiverged.at(self.trainer.now, "the weights are no longer numbers")
         self.log.sync()
         state = self.trainer.state_dict() | {"seconds": self.seconds()}
         save_checkpoint(self.out / LATEST, state)

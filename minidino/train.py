@@ -209,7 +209,7 @@ def _run(
             step_seconds += (spent := time.perf_counter() - window_start)
             rate = window_steps * config.batch_size / spent
             if not np.isfinite(loss):
-                raise TrainingDiverged(f"the loss is {loss}", trainer.now)
+                raise TrainingDiverged.at(trainer.now, f"the loss is {loss}")
             if logged:
                 line = recorder.log.write(
                     step=trainer.now,

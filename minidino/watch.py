@@ -23,8 +23,12 @@ ADVICE = {
 class TrainingDiverged(UserError):
     """The loss or the weights are no longer numbers."""
 
-    def __init__(self, what: str, step: int):
-        super().__init__(
+    # Built by a function, so that the exception can be sent between processes: what pickle calls
+    # again is the constructor, with the message alone.
+    @classmethod
+    def at(cls, step: int, what: str) -> "TrainingDiverged":
+        """The exception for what was seen at a step."""
+        return cls(
             f"{what} at step {step}; the last checkpoint is kept. Try a lower --base-lr, more "
             "--warmup-epochs, or a higher --warmup-teacher-temp"
         )

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from minidino import cli, monitor
 from minidino.checkpoint import load_checkpoint
+from minidino.trainer import Trainer
 
 # A server that has imported everything forks each process in no time.
 START = multiprocessing.get_context("forkserver")
@@ -40,7 +41,7 @@ class Writes:
     """Counts what a process does to files, by kind; at a chosen moment it kills its process.
 
     Bytes that are written are two moments of the file's kind: when none is written yet, and when
-    half are. Renaming, syncing, cutting and removing are two as well: before and after.
+    half are. Renaming, syncing, cutting, and a step of training are two as well: before and after.
 
     Args:
         kill_at: kind and number, from 0; None only counts.
@@ -76,6 +77,7 @@ class Writes:
         monitor.save_file = self.save_file
         for name in ("replace", "fsync"):
             setattr(os, name, self.around(name, getattr(os, name)))
+        Trainer.step = self.around("step", Trainer.step)
         Path.open = lambda path, *args, **kwargs: self.opened(path, *args, **kwargs)
 
 

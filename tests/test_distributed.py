@@ -379,7 +379,6 @@ def raise_in(where: str, config: TrainConfig, outs: tuple) -> dict:
     return run(config, outs)
 
 
-@pytest.mark.slow  # processes that race: it failed once beside a busy neighbour
 @pytest.mark.parametrize(
     ("where", "message"),
     [

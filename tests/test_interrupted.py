@@ -72,6 +72,19 @@ def killed(whole, tmp_path: Path, seed: int) -> int:
     return kills
 
 
+@pytest.mark.parametrize(
+    "kind", [LATEST, "metrics.jsonl", "config.json", "snapshot", "replace", "fsync", "step"]
+)
+def test_killed_in_the_middle_of_the_middle_one(whole, tmp_path, kind):
+    """With half of the bytes written, between the two renames, between a step and its log line."""
+    reference, moments, _ = whole
+    run, report = tmp_path / "run", tmp_path / "report"
+    at = moments[kind] // 2 | 1  # the odd ones are half done, or just done
+    assert Victim([*TINY, "--out", str(run)], report, kill_at=(kind, at)).ended() is None
+    finish(run, report)
+    assert_same_run(reference, run)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_killed_run_goes_on_exactly(whole, tmp_path, seed):
     killed(whole, tmp_path, seed)

@@ -2,12 +2,14 @@
 
 import json
 import math
+import pickle
 import re
 from pathlib import Path
 
 import pytest
 
-from minidino.watch import Watch
+from minidino.interrupts import RunStopped
+from minidino.watch import TrainingDiverged, Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 LN_K = math.log(512)
@@ -73,3 +75,14 @@ def test_a_real_collapse_is_told():
     lines = [json.loads(x) for x in (logs / "a.jsonl").read_text().splitlines()]
     found = told([x | {"images_per_second": 1.0} for x in lines])
     assert len(found) == 1 and "same peaked target" in found[0][1]
+
+
+ENDS = [TrainingDiverged.at(3, "nan"), RunStopped("saved", 15)]
+
+
+@pytest.mark.parametrize("ended", ENDS, ids=lambda e: type(e).__name__)
+def test_how_a_run_ended_can_be_told_to_another_process(ended):
+    """A pool of processes sends exceptions by pickle, which calls the constructor again."""
+    heard = pickle.loads(pickle.dumps(ended))
+    assert type(heard) is type(ended)
+    assert str(heard) == str(ended) and vars(heard) == vars(ended)

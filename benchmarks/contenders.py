@@ -8,7 +8,7 @@ has ``step()``, end to end from uint8 images to updated student and teacher, and
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from unittest import mock
 
@@ -35,8 +35,10 @@ NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain
 ADAMW = Rung("fused AdamW")
 NUMBERS = Rung("numbers left on the device")
 COMPILE = Rung("torch.compile")
+THREADS = Rung("a part of the batch for each core")
 RUNGS = (
     COMPILE,
+    THREADS,
     Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
     NARROW,
     Rung("fused attention", "minidino.vit.attend", plain.written_out_attention),
@@ -58,7 +60,11 @@ class Minidino:
         device: torch.device,
         off: Sequence[Rung] = (),
     ):
-        engine = Engine() if COMPILE in off else Engine.of(device)
+        engine = Engine.of(device)
+        if COMPILE in off:
+            engine = replace(engine, compile=False)
+        if THREADS in off:
+            engine = replace(engine, data_parallel=1)
         self.trainer = Trainer(config, len(data) // config.batch_size, device, engine)
         self.off = off
         if ADAMW in off:
@@ -228,6 +234,8 @@ def builders(
             if rung is NARROW and not plain.has_narrow_heads(config, device):
                 continue  # the fused kernel is used as it is
             if rung is COMPILE and not Engine.of(device).compile:
+                continue
+            if rung is THREADS and Engine.of(device).data_parallel == 1:
                 continue
             made[f"without: {rung.name}"] = partial(Minidino, config, data, device, [rung])
     made["textbook"] = partial(Textbook, config, data, device, workers)

@@ -1,8 +1,8 @@
-"""How a step is computed: compiled, in parts, with activations kept or computed again.
+"""How a step is computed: side by side, compiled, in parts, with activations kept or not.
 
 These choices trade time for memory. None decides the outcome of a training, up to rounding,
 so they are no part of ``TrainConfig``: a run may be resumed with others, on another machine.
-(Drop path's draws alone differ, when a batch is taken in parts: the parts draw in turn.)
+(Drop path's draws alone differ, when a batch is taken in parts: each part has its own.)
 """
 
 from collections.abc import Callable
@@ -21,6 +21,9 @@ from minidino.errors import UserError
 # A network with fewer parameters is so quick on a GPU that starting its kernels is what takes
 # the time; a CUDA graph starts them all at once. ViT-Ti with its head has 12 million.
 CUDA_GRAPH_PARAMETERS = 15_000_000
+# Side by side, Python prepares each part's operations in turn: many threads would wait for that,
+# and so would threads with few images.
+MOST_THREADS, FEWEST_IMAGES = 4, 8
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,35 @@ class Engine:
     """Take a batch's gradients in so many parts, for cards that do not hold it whole."""
     checkpoint_activations: bool = False
     """Keep one activation per block and compute the others again in the backward pass."""
+    data_parallel: int = 1
+    """On a CPU, up to so many threads, each with a part of the batch. By default one a core."""
 
     def __post_init__(self):
         """Raises UserError if there is no such number of parts."""
-        if self.accumulate < 1:
-            raise UserError(f"accumulate is {self.accumulate}; it must be at least 1")
+        for name in ("accumulate", "data_parallel"):
+            if (parts := getattr(self, name)) < 1:
+                raise UserError(f"{name} is {parts}; it must be at least 1")
 
     @classmethod
     def of(cls, device: torch.device | str) -> "Engine":
         """What a device is used with by default; compiling across processes is not tried."""
-        cuda = str(device).startswith("cuda")
-        return cls(compile=cuda and distributed.launched() == 1)
+        if distributed.launched() > 1:
+            return cls()
+        if str(device).startswith("cuda"):
+            return cls(compile=True)
+        return cls(data_parallel=min(torch.get_num_threads(), MOST_THREADS))
+
+    def threads(self, batch_size: int, device: torch.device) -> int:
+        """How many threads share a batch: as many as are asked for, if they get equal parts.
+
+        Processes that train together share the cores already. A compiled function serves one
+        thread, and recomputed blocks draw from PyTorch's own generator.
+        """
+        alone = self.compile or self.checkpoint_activations or distributed.world_size() > 1
+        if alone or device.type != "cpu":
+            return 1
+        most = min(self.data_parallel, batch_size // FEWEST_IMAGES)
+        return next((n for n in range(most, 1, -1) if batch_size % (n * self.accumulate) == 0), 1)
 
     def check_batch(self, batch_size: int) -> None:
         """Raises UserError if a batch does not divide into the parts asked for."""

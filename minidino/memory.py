@@ -9,6 +9,8 @@ with what autograd really saves, and with the allocator's peak, on the CPU (test
 import itertools
 from dataclasses import dataclass
 
+import torch
+
 from minidino.config import TrainConfig
 from minidino.engine import Engine
 
@@ -22,7 +24,7 @@ CUDA_CONTEXT = 600 * 2**20  # what CUDA, cuBLAS and the kernels' code take befor
 class StepMemory:
     """Bytes of one step, by what they are for."""
 
-    weights: int  # student, teacher, gradients, moments
+    weights: int  # student, teacher, moments, gradients (those of each thread)
     views: int  # the crops of the whole batch, and the images they are cut from
     activations: int  # of the images whose gradients are taken together
     scratch: int  # what the backward pass, or cropping, needs for a moment
@@ -36,6 +38,7 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
     """The peak of one step of a whole batch: float32 on a CPU, bf16 autocast on CUDA."""
     c, batch = config, config.batch_size
     images = batch // engine.accumulate  # at a time
+    threads = 1 if cuda else engine.threads(batch, torch.device("cpu"))
     compute = 2 if cuda else FLOAT
     views = 2 + c.n_local
     pixels = 3 * (2 * c.global_size**2 + c.n_local * c.local_size**2)
@@ -69,10 +72,11 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
 
     wide = max(tokens) * (compute * 4 + FLOAT * 2) * c.embed_dim  # gradients inside one MLP
     scratch = images * max((3 * views + 2) * logits, wide + inner)
-    scratch += 3 * FLOAT * c.out_dim * c.bottleneck_dim  # on the way to the prototypes' gradient
+    # On the way to the prototypes' gradient.
+    scratch += threads * 3 * FLOAT * c.out_dim * c.bottleneck_dim
     cropping = batch * FLOAT * 3 * (10 * c.global_size**2 + c.image_size**2)
-    activations = images * (backbone + head + loss) + fixed
-    weights = FLOAT * (2 * total + 3 * trained)
+    activations = images * (backbone + head + loss) + threads * fixed
+    weights = FLOAT * (2 * total + (2 + threads) * trained)
     held = batch * (FLOAT * pixels + 3 * c.image_size**2 + 2 * compute * c.out_dim)
     # While views are cut no activations are there yet.
     return StepMemory(weights, held, activations, max(scratch, cropping - activations))

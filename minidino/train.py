@@ -88,7 +88,8 @@ def train(
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
         device: "cpu", "cuda", ...; by default CUDA where there is one.
         progress: show a bar.
-        engine: how steps are computed; by default compiled on CUDA and plain on a CPU.
+        engine: how steps are computed; by default compiled on CUDA, and on a CPU with a part of
+            the batch for each core.
         batch: "auto" gives a fresh run the largest batch that the device holds. The result's
             config tells it, and the learning rate follows.
 

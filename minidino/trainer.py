@@ -7,6 +7,7 @@ host runs ahead and the device never waits.
 """
 
 import copy
+import itertools
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from minidino.engine import Compiled, Engine, recompute_blocks, split_images
 from minidino.errors import UserError
 from minidino.head import DINOHead
 from minidino.loss import DINOLoss
+from minidino.parallel import Replica, SideBySide, replicas, sum_gradients
 from minidino.schedules import cosine_schedule, linear_warmup
 from minidino.teacher import update_teacher
 
@@ -102,13 +104,17 @@ class Trainer:
     ):
         self.config, self.steps_per_epoch, self.device = config, steps_per_epoch, device
         self.engine = engine or Engine.of(device)
-        self.engine.check_batch(config.batch_size // distributed.world_size())
+        images = config.batch_size // distributed.world_size()
+        self.engine.check_batch(images)
+        self.side_by_side = SideBySide(self.engine.threads(images, device))
         torch.manual_seed(config.seed)
         self.student = Network(config).to(device)
         self.teacher = copy.deepcopy(self.student).eval().requires_grad_(False)
         if self.engine.checkpoint_activations:
             recompute_blocks(self.student.backbone.blocks)
-        self.replica = distributed.replicate(self.student, device)
+        n = self.side_by_side.n
+        one = [Replica(distributed.replicate(self.student, device))]
+        self.replicas = one if n == 1 else replicas(self.student, n)
         self.criterion = DINOLoss(config.out_dim, config.student_temp, config.center_momentum)
         self.criterion.to(device)
         self.crops = MultiCrop(
@@ -165,26 +171,33 @@ class Trainer:
         Returns:
             The loss, and the teacher's raw logits of the whole batch.
         """
-        parts, losses, logits = self.engine.accumulate, [], []
-        torch.manual_seed(seed)  # drop path
-        self.optimizer.zero_grad(set_to_none=True)
+        each = self.engine.accumulate  # parts that a replica takes in turn
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        split = split_images(tuple(v for v in views if len(v)), parts, n_images)
-        for i, part in enumerate(split, start=1):
-            with distributed.adding_up(self.replica, more=i < parts):
-                with bf16:
-                    loss, teacher_logits = self.score(temp, *part)
-                (loss / parts).backward()
-            losses.append(loss.detach())
-            logits.append(teacher_logits)
-        return torch.stack(losses).mean(), torch.cat(logits)
+        views = tuple(v for v in views if len(v))
+        parts = split_images(views, each * len(self.replicas), n_images)
 
-    def _score(self, temp: Tensor, *views: Tensor) -> tuple[Tensor, Tensor]:
+        def learn(r: int) -> list[tuple[Tensor, Tensor]]:
+            replica, scored = self.replicas[r], []
+            replica.seed(seed + r)  # drop path
+            replica.network.zero_grad(set_to_none=True)
+            for i, part in enumerate(parts[r * each : (r + 1) * each], start=1):
+                with distributed.adding_up(replica.network, more=i < each):
+                    with bf16:
+                        loss, teacher_logits = self.score(replica.network, temp, *part)
+                    (loss / len(parts)).backward()
+                scored.append((loss.detach(), teacher_logits))
+            return scored
+
+        scored = itertools.chain.from_iterable(self.side_by_side.map(learn))
+        losses, teacher_logits = zip(*scored, strict=True)
+        sum_gradients(self.student, self.replicas)
+        return torch.stack(losses).mean(), torch.cat(teacher_logits)
+
+    def _score(self, student: nn.Module, temp: Tensor, *views: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of some images' views, global ones first, and the teacher's raw logits."""
         with torch.no_grad():
             teacher_logits = self.teacher(views[0])  # global views only
-        student_logits = self.replica(*views)
-        return self.criterion.score(student_logits, teacher_logits, temp), teacher_logits
+        return self.criterion.score(student(*views), teacher_logits, temp), teacher_logits
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

@@ -25,12 +25,14 @@ class DropPath(nn.Module):
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate
+        self.generator: torch.Generator | None = None  # by default PyTorch's own
 
     def forward(self, x: Tensor) -> Tensor:
         if self.rate == 0.0 or not self.training:
             return x
         keep = 1.0 - self.rate
-        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(keep)
+        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1))
+        mask.bernoulli_(keep, generator=self.generator)
         return x * (mask / keep)
 
 
@@ -55,7 +57,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def scores(q: Tensor, k: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) over the keys: (B, heads, n, N), each row sums to 1."""
-    return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+    q = q * q.shape[-1] ** -0.5
+    if k.shape[-2] < 16:
+        # A CPU computes 16 numbers at a time. Over rows that are shorter PyTorch's softmax takes
+        # them one by one, over columns of the transposed matrix it does not.
+        return (k @ q.transpose(-2, -1)).softmax(dim=-2).transpose(-2, -1)
+    return (q @ k.transpose(-2, -1)).softmax(dim=-1)
 
 
 class Attention(nn.Module):

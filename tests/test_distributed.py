@@ -228,7 +228,7 @@ def in_parts(config: TrainConfig) -> tuple[int, dict]:
             sent.append(bucket.index())
             return default_hooks.allreduce_hook(dist.group.WORLD, bucket)
 
-        trainer.replica.register_comm_hook(None, counted)
+        trainer.replicas[0].network.register_comm_hook(None, counted)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
         images = torch.randint(0, 256, (16, 3, 60, 60), dtype=torch.uint8, generator=generator)

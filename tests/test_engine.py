@@ -1,6 +1,7 @@
 """Parts, recomputing and compiling leave a step's outcome as it is; nothing waits for a GPU."""
 
 import contextlib
+import threading
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from minidino.engine import Engine, split_images
 from minidino.errors import UserError
+from minidino.parallel import SideBySide
 from minidino.trainer import Trainer, parameter_groups, seed_of
 
 CPU = torch.device("cpu")
@@ -61,6 +63,101 @@ def assert_identical(a: Trainer, b: Trainer):
     for part in ("student", "teacher", "loss"):
         assert list(one[part]) == list(two[part])
         assert all(torch.equal(one[part][k], two[part][k]) for k in one[part]), part
+
+
+# ------------------------------------------------------------------ a part for each core
+
+
+@pytest.fixture
+def cores():
+    """Pretend to so many cores: more threads than cores are slower and no different."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "engine", [Engine(data_parallel=2), Engine(data_parallel=4, accumulate=2)], ids=str
+)
+def test_threads_give_the_step_of_the_whole(config, engine):
+    config = replace(config, batch_size=32, drop_path_rate=0.0)
+    images = [batch(i, 32) for i in range(5)]
+    trainers = [Trainer(config, 6, CPU, e) for e in (engine, PLAIN)]
+    assert len(trainers[0].replicas) == engine.data_parallel
+    ours, whole = ((t, [t.step(x) for x in images]) for t in trainers)
+    assert_same_to_rounding(config, ours, whole)
+
+
+def test_threads_come_to_the_same_numbers_every_time(config):
+    """Bit for bit, drop path included, though threads end in any order."""
+    assert config.drop_path_rate > 0
+    first, second = (run(config, Engine(data_parallel=2))[0] for _ in range(2))
+    assert_identical(first, second)
+
+
+def test_each_thread_drops_paths_of_its_own_and_gradients_are_averaged(config):
+    """Against gradients taken by hand, half by half, each half from its own random numbers."""
+    config = replace(config, drop_path_rate=0.5, clip_grad=0.0, freeze_last_layer_epochs=0)
+    trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
+    start = Trainer(config, 6, CPU, PLAIN)
+    trainer.step(batch(0))
+    seed, temp = seed_of(config.seed, "step", 0), start.schedules.teacher_temp[0]
+    views = start.crops(batch(0), torch.Generator().manual_seed(seed))
+    start.criterion.eval()  # the center stays
+    for i, (g, local) in enumerate(split_images(views, 2, 16)):
+        torch.manual_seed(seed + i)
+        (start.criterion(start.student(g, local), start.teacher(g), temp) / 2).backward()
+    for ours, theirs in zip(trainer.parameters, start.parameters, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_threads_follow_the_weights_that_a_checkpoint_brings(config):
+    state = run(config, PLAIN, 3)[0].state_dict()
+    trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
+    trainer.load_state_dict(state, "a file")
+    trainer.step(batch(0))
+    for r in trainer.replicas:
+        twin, student = r.network.state_dict(), trainer.student.state_dict()
+        assert all(torch.equal(twin[k], student[k]) for k in student)
+
+
+@pytest.mark.parametrize(
+    ("engine", "images", "threads"),
+    [
+        (Engine(data_parallel=4), 64, 4),
+        (Engine(data_parallel=4), 30, 3),  # 8 a thread, and equal parts
+        (Engine(data_parallel=4), 24, 3),
+        (Engine(data_parallel=4), 15, 1),
+        (Engine(data_parallel=2), 17, 1),
+        (Engine(data_parallel=4, accumulate=2), 48, 4),
+        (Engine(data_parallel=4, accumulate=4), 36, 3),
+        (Engine(data_parallel=4, compile=True), 64, 1),
+        (Engine(data_parallel=4, checkpoint_activations=True), 64, 1),
+    ],
+    ids=str,
+)
+def test_how_many_threads_share_a_batch(engine, images, threads):
+    assert engine.threads(images, CPU) == threads
+    assert engine.threads(images, torch.device("cuda")) == 1
+
+
+def test_threads_divide_the_cores(cores):
+    cores(6)
+    assert Engine.of(CPU).data_parallel == 4
+    team = SideBySide(3)
+    assert team.map(lambda i: (i, torch.get_num_threads())) == [(0, 2), (1, 2), (2, 2)]
+    assert torch.get_num_threads() == 6
+    cores(1)
+    assert Engine.of(CPU).data_parallel == 1
+
+
+def test_threads_are_threads_and_an_error_in_one_is_raised():
+    team, here = SideBySide(2), threading.get_ident()
+    meet = threading.Barrier(2)  # both are at work at the same time
+    assert here not in team.map(lambda _: meet.wait(10) * 0 or threading.get_ident())
+    with pytest.raises(ZeroDivisionError):
+        team.map(lambda i: 1 // i)
+    assert SideBySide(1).map(lambda _: threading.get_ident()) == [here]
 
 
 # ------------------------------------------------------------------ parts of a batch
@@ -127,6 +224,8 @@ def test_a_batch_that_does_not_divide_is_named(config):
         UserError, match="16 does not divide into 5 equal parts; try --batch-size 15"
     ):
         Trainer(config, 6, CPU, Engine(accumulate=5))
+    with pytest.raises(UserError, match="data_parallel is 0; it must be at least 1"):
+        Engine(data_parallel=0)
     with pytest.raises(UserError, match="at least 1"):
         Engine(accumulate=0)
 
@@ -147,7 +246,7 @@ def kept_bytes(trainer, engine_parts: int = 1) -> int:
 
     views = trainer.crops(batch(0), torch.Generator().manual_seed(0))
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        loss, _ = trainer._score(torch.tensor(0.04), *views)
+        loss, _ = trainer._score(trainer.student, torch.tensor(0.04), *views)
     assert loss.requires_grad
     return sum(found.values())
 

@@ -41,7 +41,7 @@ def saved_bytes(trainer: Trainer, views) -> int:
         return t
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        kept = trainer._score(torch.tensor(0.04), *views)
+        kept = trainer._score(trainer.student, torch.tensor(0.04), *views)
     assert kept[0].requires_grad
     return sum(found.values())
 
@@ -94,6 +94,16 @@ def test_the_peak_is_within_20_percent_of_the_allocators(name, engine):
     config = replace(CONFIGS[name], freeze_last_layer_epochs=0)  # its gradients and moments too
     peak = peak_bytes(Trainer(config, 10, CPU, engine), some_images(config))
     assert step_memory(config, engine, cuda=False).total == pytest.approx(peak, rel=0.2)
+
+
+def test_every_thread_has_gradients_of_its_own():
+    config = recipe("things")
+    gradients = sum(p.nbytes for p in Network(config).parameters() if p.requires_grad)
+    one, three = (
+        step_memory(replace(config, batch_size=48), Engine(data_parallel=n), cuda=False)
+        for n in (1, 3)
+    )
+    assert three.weights - one.weights == 2 * gradients
 
 
 @pytest.mark.gpu

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
+from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.pixels import normalize
 from minidino.train import TrainingDiverged, epochs_that_fit, train
@@ -53,7 +54,7 @@ def test_teacher_gets_no_gradients_stays_in_eval_and_is_another_object(tiny_conf
 
 
 def test_the_teacher_sees_global_views_only(tiny_config):
-    trainer = Trainer(tiny_config, 6, CPU)
+    trainer = Trainer(tiny_config, 6, CPU, Engine())
     seen = {"teacher": [], "student": []}
     for name in seen:
         getattr(trainer, name).backbone.register_forward_pre_hook(

@@ -31,7 +31,9 @@ class Rung:
     plain: Callable | None = None
 
 
+FUSED = Rung("fused attention", "minidino.vit.attend", plain.written_out_attention)
 NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain.fused_attention)
+SHORT = Rung("short rows of attention as columns", "minidino.vit.scores", plain.rows_of_scores)
 ADAMW = Rung("fused AdamW")
 NUMBERS = Rung("numbers left on the device")
 COMPILE = Rung("torch.compile")
@@ -40,14 +42,28 @@ RUNGS = (
     COMPILE,
     THREADS,
     Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
+    FUSED,
     NARROW,
-    Rung("fused attention", "minidino.vit.attend", plain.written_out_attention),
+    SHORT,
     Rung("lean loss", "minidino.loss.cross_entropy_of_pairs", plain.pair_by_pair),
     Rung("EMA in one call", "minidino.trainer.update_teacher", plain.looped_ema),
     Rung("clipping in one call", "minidino.trainer.clip_gradients", plain.looped_clipping),
     ADAMW,
     NUMBERS,
 )
+
+
+def rungs_used(config: TrainConfig, device: torch.device) -> list[Rung]:
+    """The optimisations that this network has on this device."""
+    engine, narrow = Engine.of(device), plain.has_narrow_heads(config, device)
+    used = {
+        COMPILE: engine.compile,
+        THREADS: engine.data_parallel > 1,
+        FUSED: not narrow,
+        NARROW: narrow,
+        SHORT: plain.has_short_rows(config, device),
+    }
+    return [rung for rung in RUNGS if used.get(rung, True)]
 
 
 class Minidino:
@@ -230,13 +246,7 @@ def builders(
     """A function for each contender that makes it; ours without one rung each if ``ladder``."""
     made = {"minidino": partial(Minidino, config, data, device)}
     if ladder:
-        for rung in RUNGS:
-            if rung is NARROW and not plain.has_narrow_heads(config, device):
-                continue  # the fused kernel is used as it is
-            if rung is COMPILE and not Engine.of(device).compile:
-                continue
-            if rung is THREADS and Engine.of(device).data_parallel == 1:
-                continue
+        for rung in rungs_used(config, device):
             made[f"without: {rung.name}"] = partial(Minidino, config, data, device, [rung])
     made["textbook"] = partial(Textbook, config, data, device, workers)
     if has_lightly():

@@ -36,6 +36,17 @@ def has_narrow_heads(config: TrainConfig, device: torch.device) -> bool:
     return device.type == "cpu" and config.embed_dim // config.num_heads < 16
 
 
+def rows_of_scores(q: Tensor, k: Tensor) -> Tensor:
+    """A row for each query, however short it is."""
+    return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
+
+
+def has_short_rows(config: TrainConfig, device: torch.device) -> bool:
+    """Does ``vit.scores`` take columns in their place, in the smaller views, here?"""
+    tokens = 1 + (config.local_size // config.patch_size) ** 2
+    return has_narrow_heads(config, device) and config.n_local > 0 and tokens < 16
+
+
 def pair_by_pair(student: Tensor, q: Tensor) -> Tensor:
     """A log-softmax and a product for each pair of views."""
     terms = [

@@ -99,7 +99,8 @@ def _parsed(raw: bytes) -> dict | None:
         line = json.loads(raw)
     except ValueError:
         return None
-    return line if raw.endswith(b"\n") and isinstance(line, dict) and "step" in line else None
+    whole = raw.endswith(b"\n") and isinstance(line, dict) and isinstance(line.get("step"), int)
+    return line if whole else None
 
 
 @contextmanager

@@ -49,6 +49,8 @@ class Recorder:
         self.folder, self.trainer, self.began = folder, trainer, began
         self.out = out = folder if distributed.is_main() else None
         self.seconds_before = (saved or {}).get("seconds", 0.0)
+        if not isinstance(self.seconds_before, int | float):
+            raise UserError(f"{folder / LATEST} does not say in numbers how long the run has taken")
         self.saved_at = None if saved is None else trainer.now
         config, total = trainer.config, trainer.total_steps
         self.monitor = KnnMonitor.of(config, data) if config.knn_evals else None

@@ -5,7 +5,7 @@ import shlex
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def train(
         config: the settings, for example ``recipe("things")``.
         out: folder for ``checkpoint.pt``, ``metrics.jsonl``, ``config.json`` and
             ``snapshots/``; None writes nothing.
-        resume: go on from the checkpoint in ``out`` if there is one.
+        resume: go on from the checkpoint in ``out`` if there is one, with the same settings.
         minutes: stop after so long, saving; ``resume`` goes on from there.
         fit: let a fresh run's epochs follow from ``minutes`` and the speed of this machine:
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
@@ -94,7 +94,8 @@ def train(
             config tells it, and the learning rate follows.
 
     Raises:
-        UserError: for data or an output folder that cannot be used, and if memory runs out.
+        UserError: for data or an output folder that cannot be used, for a resume with other
+            settings, and if memory runs out.
         TrainingDiverged: if loss or weights stop being finite; the last checkpoint stays.
         RunStopped: after Ctrl-C or SIGTERM, when the step under way is saved.
     """
@@ -107,6 +108,8 @@ def train(
         with stop.cutting_in():
             # The main process reads the run's files, and its settings count for all.
             saved = _saved_state(out, resume) if distributed.is_main() else None
+            if saved is not None:
+                config = _settings_to_go_on_with(config, saved, out, fit, batch)
             mine = (config, minutes, fit, saved)
             config, minutes, fit, saved = distributed.from_main(mine)
             distributed.check_batch(config.batch_size)
@@ -160,6 +163,43 @@ def _saved_state(out: Path | None, resume: bool) -> dict | None:
     if not resume:
         raise UserError(f"{out} already holds a training run; add --resume, or change --out")
     return load_to_resume(out)
+
+
+def _settings_to_go_on_with(
+    config: TrainConfig, saved: dict, out: Path, fit: str | None, batch: str | None
+) -> TrainConfig:
+    """The run's own settings, if ``config`` has the same; what it chose itself may differ."""
+    kept = settings_kept(out, saved, asked={})
+    if fit is not None:
+        config = config.with_epochs(kept.epochs)
+    if batch is not None:
+        config = replace(config, batch_size=kept.batch_size)
+    return settings_kept(out, saved, asked=vars(config))
+
+
+def settings_kept(out: Path, saved: dict, asked: dict[str, Any]) -> TrainConfig:
+    """The settings that a run was started with, which a resume keeps.
+
+    Args:
+        out: the run's folder.
+        saved: its checkpoint.
+        asked: what its settings should be, by name.
+
+    Raises:
+        UserError: if they are others, or none are saved.
+    """
+    try:
+        kept = TrainConfig.from_dict(saved.get("config"))
+    except UserError as error:
+        raise UserError(f"{out}: {error}") from None
+    different = [
+        f"{name} was {getattr(kept, name)}, asked for {value}"
+        for name, value in asked.items()
+        if getattr(kept, name) != value
+    ]
+    if different:
+        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
+    return kept
 
 
 def _load_images(config: TrainConfig, at_least: int) -> Pictures | StreamedFolder:

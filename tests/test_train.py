@@ -238,11 +238,52 @@ def test_a_run_is_not_overwritten(tiny_config, tmp_path):
     before = (tmp_path / "run/checkpoint.pt").read_bytes()
     with pytest.raises(UserError, match="--resume"):
         train(config, tmp_path / "run", progress=False)
-    with pytest.raises(UserError, match="does not fit"):
-        train(replace(config, embed_dim=96), tmp_path / "run", resume=True, progress=False)
-    with pytest.raises(UserError, match="steps an epoch"):
-        train(replace(config, max_images=48), tmp_path / "run", resume=True, progress=False)
+    for changes, message in (
+        ({"embed_dim": 96}, "embed_dim was 48, asked for 96"),
+        ({"max_images": 48, "seed": 3}, "max_images was 96, asked for 48; seed was 0, asked for 3"),
+        ({"epochs": 2}, "epochs was 1, asked for 2"),
+    ):
+        with pytest.raises(UserError, match=f"started with other settings: .*{message}"):
+            train(replace(config, **changes), tmp_path / "run", resume=True, progress=False)
     assert (tmp_path / "run/checkpoint.pt").read_bytes() == before
+
+
+def test_a_state_of_another_network_or_of_other_data_is_refused(tiny_config):
+    state = Trainer(tiny_config, 6, CPU).state_dict()
+    with pytest.raises(UserError, match="a file does not fit"):
+        Trainer(replace(tiny_config, embed_dim=96), 6, CPU).load_state_dict(state, "a file")
+    with pytest.raises(UserError, match="6 steps an epoch, this data gives 5"):
+        Trainer(tiny_config, 5, CPU).load_state_dict(state, "a file")
+
+
+def test_a_run_that_chose_its_epochs_goes_on_with_them(tiny_config, tmp_path, monkeypatch):
+    """The second call is the first one again, with resume: its epochs are not those of the run."""
+    monkeypatch.setattr("minidino.train.epochs_that_fit", lambda *_: 2)
+    monkeypatch.setattr("minidino.train.time_is_up", lambda *_: True)
+    call = dict(minutes=1, fit="fill", progress=False, resume=True)
+    first = train(tiny_config, tmp_path / "run", **call)
+    assert first.config.epochs == 2 != tiny_config.epochs and not first.finished
+    monkeypatch.setattr("minidino.train.time_is_up", lambda *_: False)
+    second = train(tiny_config, tmp_path / "run", **call)
+    assert second.finished and second.config == first.config
+    assert load_checkpoint(tmp_path / "run")["step"] == 12
+
+
+def test_a_log_with_lines_of_another_kind_is_cut_there(tiny_config, tmp_path):
+    config = replace(tiny_config, epochs=1, knn_evals=0)
+    whole = train(config, tmp_path / "run", progress=False)
+    log = tmp_path / "run/metrics.jsonl"
+    log.write_text(log.read_text() + '{"step": "seven"}\n')
+    assert train(config, tmp_path / "run", resume=True, progress=False).history == whole.history
+
+
+def test_a_time_that_is_no_number_is_refused(tiny_config, tmp_path):
+    config = replace(tiny_config, epochs=1, knn_evals=0)
+    train(config, tmp_path / "run", progress=False)
+    file = tmp_path / "run/checkpoint.pt"
+    torch.save(load_checkpoint(file) | {"seconds": "long", "format": "minidino-1"}, file)
+    with pytest.raises(UserError, match="does not say in numbers how long"):
+        train(config, tmp_path / "run", resume=True, progress=False)
 
 
 def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_the_checkpoint(tiny_config, tmp_path):

@@ -1,6 +1,5 @@
 """``minidino train``."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,8 +9,7 @@ from minidino.checkpoint import has_checkpoint, load_to_resume
 from minidino.config import TrainConfig
 from minidino.distributed import is_main, together
 from minidino.engine import Engine
-from minidino.errors import UserError
-from minidino.train import train
+from minidino.train import settings_kept, train
 
 
 def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
@@ -53,8 +51,8 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
         """
         out = out or Path("runs") / recipe
         if resume and is_main() and has_checkpoint(out):
-            asked = [f.name for f in fields(config) if f.name in given]
-            config = _saved_config(out, {name: getattr(config, name) for name in asked})
+            asked = {n: value for n, value in vars(config).items() if n in given}
+            config = settings_kept(out, load_to_resume(out), asked)
         fit = None if "epochs" in given else "fill"
         result = train(
             config,
@@ -75,23 +73,3 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
         )
 
     return train_command
-
-
-def _saved_config(out: Path, asked: dict[str, object]) -> TrainConfig:
-    """The settings a run was started with, which a resume keeps.
-
-    Raises:
-        UserError: if others are asked for.
-    """
-    try:
-        saved = TrainConfig.from_dict(load_to_resume(out).get("config"))
-    except UserError as error:
-        raise UserError(f"{out}: {error}") from None
-    different = [
-        f"{name} was {getattr(saved, name)}, asked for {value}"
-        for name, value in asked.items()
-        if getattr(saved, name) != value
-    ]
-    if different:
-        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
-    return saved

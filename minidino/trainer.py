@@ -172,7 +172,7 @@ class Trainer:
             The loss, and the teacher's raw logits of the whole batch.
         """
         each = self.engine.accumulate  # parts that a replica takes in turn
-        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        kind, cuda = self.device.type, self.device.type == "cuda"
         views = tuple(v for v in views if len(v))
         parts = split_images(views, each * len(self.replicas), n_images)
 
@@ -182,7 +182,7 @@ class Trainer:
             replica.network.zero_grad(set_to_none=True)
             for i, part in enumerate(parts[r * each : (r + 1) * each], start=1):
                 with distributed.adding_up(replica.network, more=i < each):
-                    with bf16:
+                    with torch.autocast(kind, torch.bfloat16, enabled=cuda):
                         loss, teacher_logits = self.score(replica.network, temp, *part)
                     (loss / len(parts)).backward()
                 scored.append((loss.detach(), teacher_logits))

@@ -35,8 +35,8 @@ it to within 15% of what autograd saves and within 20% of the allocator's peak
 `--batch auto` does not rely on this table: on CUDA it takes real steps, and its batch is one that
 they fitted in. `--accumulate N` takes the same steps as without, to rounding, in N parts (only drop
 path draws anew); a batch below is that of all parts together. No batch above {MOST} is tried, the
-largest of the paper's ViT-S. Training images that are kept on the card (up to 4 GiB; a larger
-folder is streamed) come on top.
+largest of the paper's ViT-S, and none above an eighth of the images. Training images that are
+kept on the card (up to 4 GiB; a larger folder is streamed) come on top.
 """
 
 

@@ -111,10 +111,8 @@ def read_torch_file(path: Path, where: str) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
-    except OSError as error:
-        raise UnreadableCheckpoint(
-            f"{where} is not a readable checkpoint: {error.strerror}"
-        ) from None
+    except OSError as error:  # of the disk, which may answer the next time: it is not damaged
+        raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
     except Exception:  # a damaged pickle may raise anything
         raise UnreadableCheckpoint(
             f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "

@@ -61,6 +61,8 @@ def compare(
     if len(bank.labels.unique()) < 2:
         raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
     test = load_data(spec, "test", size)
+    if test.labels is None:
+        raise UserError(f"{spec}: the held-out pictures are not in a folder per class")
     scores = {"train_images": len(bank), "test_images": len(test)}
     for name, model in (("trained", trained.backbone), ("random", trained.random())):
         features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)

@@ -29,6 +29,7 @@ from minidino.things import CLASSES, ThingsOnStuff
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
 TORCHVISION = ("cifar10", "stl10", "imagenette", "pets")
 IN_MEMORY_BYTES = 4 * 2**30  # a folder whose decoded pictures need more is streamed
+IMAGENETTE = {"train": 9469, "val": 3925}  # pictures
 THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
 # Seeds no training run is given by hand: choices are made on "val", results told of "test".
 THINGS_SEEDS = {"val": 900_001, "test": 900_005}
@@ -89,6 +90,7 @@ class StreamedFolder(Dataset):
         self.skipped: list[Path] = []
         self.device = torch.device("cpu")
         self.workers = _cores() if workers is None else workers
+        self.reading: Iterator | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -97,8 +99,11 @@ class StreamedFolder(Dataset):
         self.device = torch.device(device)
         return self
 
-    def __getitem__(self, i: int) -> tuple[Tensor, list[int]]:
-        """The i-th picture and the positions of files that had to be passed over for it."""
+    def __getitem__(self, i: int) -> tuple[Tensor | None, list[int]]:
+        """The i-th picture and the positions of files that had to be passed over for it.
+
+        None if that is all of them. (An error would come out of a worker as a long report.)
+        """
         bad: list[int] = []
         for step in range(len(self.files)):
             at = (i + step) % len(self.files)
@@ -106,7 +111,7 @@ class StreamedFolder(Dataset):
                 return decode_square(self.files[at], self.size), bad
             except UnreadablePicture:
                 bad.append(at)
-        raise UserError(f"none of the {len(self.files)} pictures could be read")
+        return None, bad
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         """One uint8 batch (B, 3, S, S) on the device for each tensor of indices."""
@@ -116,7 +121,7 @@ class StreamedFolder(Dataset):
         """The batches as the workers hand them over, on the CPU (pinned for a GPU).
 
         Raises:
-            UserError: if a worker has died or hangs.
+            UserError: if a worker has died or hangs, or no picture can be read.
         """
         loader = DataLoader(
             self,
@@ -127,7 +132,15 @@ class StreamedFolder(Dataset):
             timeout=workers.POLL if self.workers else 0,
             worker_init_fn=workers.leave_the_group,
         )
-        for images, bad in workers.patiently(loader):
+        # Kept here, so that a stopped run is saved first: when it goes, its workers are waited for.
+        self.reading = None  # spawned workers are sent a copy of the folder
+        self.reading = workers.begin(loader)
+        for images, bad in workers.patiently(self.reading):
+            if images is None:
+                raise UserError(
+                    f"none of the {len(self.files)} pictures could be read; see whether the disk "
+                    "or network they are on still answers"
+                )
             for file in (self.files[i] for i in bad):
                 if file not in self.skipped:
                     self.skipped.append(file)
@@ -136,8 +149,10 @@ class StreamedFolder(Dataset):
             yield images
 
 
-def _collate(items: list[tuple[Tensor, list[int]]]) -> tuple[Tensor, list[int]]:
-    return torch.stack([image for image, _ in items]), [i for _, bad in items for i in bad]
+def _collate(items: list[tuple[Tensor | None, list[int]]]) -> tuple[Tensor | None, list[int]]:
+    images = [image for image, _ in items]
+    whole = None if any(image is None for image in images) else torch.stack(images)
+    return whole, [i for _, bad in items for i in bad]
 
 
 # ---------------------------------------------------------------- what a spec means
@@ -181,8 +196,7 @@ def load_data(
             raise UserError(f"images of {size} px are too small for {spec}; 8 px is the least")
         if seed < 0:
             raise UserError(f"seed is {seed}; it must be at least 0")
-        if n * size * size * 4 > _memory():
-            raise UserError(f"{n:,} images of {size} px do not fit in memory; ask for fewer")
+        _check_memory(n, size, bytes_per_pixel=4)  # a mask, too
         drawn = ThingsOnStuff(n, size, THINGS_SEEDS.get(kind, seed), stuff)
         return Pictures(drawn.images, drawn.labels, CLASSES, drawn.masks)
     if spec in TORCHVISION:
@@ -199,6 +213,12 @@ def load_data(
 def _memory() -> int:
     """Bytes of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _check_memory(n: int, size: int, bytes_per_pixel: int = 3) -> None:
+    """Raises UserError if so many images cannot be held by this machine."""
+    if n * size * size * bytes_per_pixel > _memory():
+        raise UserError(f"{n:,} images of {size} px do not fit in memory; ask for fewer")
 
 
 def _spread(n: int, max_images: int | None) -> list[int]:
@@ -232,36 +252,51 @@ def _decode_all(decode, n: int, what: str) -> list:
 
 def list_pictures(folder: Path) -> list[Path]:
     """Every picture below a folder, by name; hidden files are left out."""
+    return sorted(_pictures(folder))
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
     files = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
-    return sorted(f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    return (f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
 
 
 def _list_folder(folder: Path, split: str) -> tuple[list[Path], list[int] | None, list[str]]:
-    """Files, labels (None for a flat folder) and class names of one split."""
-    has_splits = (folder / "train").is_dir()
+    """Files, labels (None for a flat folder) and class names of one split.
+
+    A class has the same number in all splits: its place among the folders in ``train``.
+    """
+    top, has_splits = folder, (folder / "train").is_dir()
     if has_splits:
         wanted = ["train"] if split in ("train", "labelled") else [split, "val", "test", "valid"]
         found = [folder / name for name in wanted if (folder / name).is_dir()]
         if not found:
             raise UserError(f"{folder} has a train folder but no val or test folder")
         folder = found[0]
-    try:
-        subfolders = sorted(
-            f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")
-        )
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror}") from None
-    by_class = [(f.name, list_pictures(f)) for f in subfolders]
-    by_class = [(name, files) for name, files in by_class if files]
-    if not by_class:
+    classes = _classes(folder)
+    if not classes:
         return list_pictures(folder), None, []
-    files = [file for _, some in by_class for file in some]
-    labels = [i for i, (_, some) in enumerate(by_class) for _ in some]
+    by_class = {name: list_pictures(folder / name) for name in classes}
+    if has_splits and (trained := _classes(top / "train")):
+        if unknown := [name for name in classes if name not in trained]:
+            raise UserError(f"{top / 'train'} has no pictures of {unknown[0]}, but {folder} has")
+        classes = trained
+    number = {name: i for i, name in enumerate(classes)}
+    files = [file for some in by_class.values() for file in some]
+    labels = [number[name] for name, some in by_class.items() for _ in some]
     if not has_splits:
         # No held-out part: every fifth picture is one, the same each time.
         keep = [i for i in range(len(files)) if (i % 5 == 4) == (split in ("val", "test"))]
         files, labels = [files[i] for i in keep], [labels[i] for i in keep]
-    return files, labels, [name for name, _ in by_class]
+    return files, labels, classes
+
+
+def _classes(folder: Path) -> list[str]:
+    """The names of the subfolders that hold pictures."""
+    try:
+        subfolders = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from None
+    return sorted(f.name for f in subfolders if any(_pictures(f)))
 
 
 def _from_folder(folder: Path, split: str, size: int, max_images: int | None):
@@ -274,24 +309,25 @@ def _from_folder(folder: Path, split: str, size: int, max_images: int | None):
     if len(files) * 3 * size * size > IN_MEMORY_BYTES:
         return StreamedFolder(files, labels, classes, size)
 
-    def decode(i: int) -> Tensor | None:
-        try:
-            return decode_square(files[i], size)
-        except UnreadablePicture:
-            return None
+    images = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
 
-    images = _decode_all(decode, len(files), f"reading {folder.name}")
-    skipped = [f for f, image in zip(files, images, strict=True) if image is None]
+    def decode(i: int) -> bool:
+        try:
+            images[i] = decode_square(files[i], size)
+        except UnreadablePicture:
+            return False
+        return True
+
+    readable = _decode_all(decode, len(files), f"reading {folder.name}")
+    skipped = [f for f, could in zip(files, readable, strict=True) if not could]
     for file in skipped[:5]:
         distributed.note(f"skipped unreadable picture {one_line(file)}")
     if len(skipped) > 5:
         distributed.note(f"skipped {len(skipped)} unreadable pictures in all")
-    good = [i for i, image in enumerate(images) if image is not None]
-    if not good:
+    if len(skipped) == len(files):
         raise UserError(f"none of the {len(files)} pictures in {folder} could be read")
-    stacked = torch.stack([images[i] for i in good])
-    labels = None if labels is None else labels[good]
-    return Pictures(stacked, labels, classes, skipped=skipped)
+    pictures = Pictures(images, labels, classes, skipped=skipped)
+    return pictures.take(torch.tensor(readable)) if skipped else pictures
 
 
 # ---------------------------------------------------------------- torchvision
@@ -314,7 +350,13 @@ def _torchvision_set(name: str, split: str, where: Path) -> Dataset:
     if name == "imagenette":
         part = "train" if training else "val"
         there = (where / "imagenette2-160").is_dir()  # a second download is refused
-        return datasets.Imagenette(where, part, "160px", download=not there)
+        found = datasets.Imagenette(where, part, "160px", download=not there)
+        if len(found) < IMAGENETTE[part]:
+            raise UserError(
+                f"{where / 'imagenette2-160'} has {len(found):,} of {IMAGENETTE[part]:,} pictures "
+                f"for {part}: it was not unpacked to its end. Remove the folder and start again"
+            )
+        return found
     part = "trainval" if training else "test"
     return datasets.OxfordIIITPet(where, part, ["category", "segmentation"], download=True)
 
@@ -326,6 +368,8 @@ def _from_torchvision(
     try:
         with distributed.one_downloads():
             dataset = _torchvision_set(name, split, where)
+    except UserError:
+        raise
     except Exception as error:
         # torchvision passes on whatever urllib, tarfile and its checks raise.
         raise UserError(
@@ -334,19 +378,21 @@ def _from_torchvision(
         ) from None
 
     keep = _spread(len(dataset), max_images)
+    _check_memory(len(keep), size)
+    images = torch.empty(len(keep), 3, size, size, dtype=torch.uint8)
 
     def decode(i: int):
         picture, target = dataset[keep[i]]
-        image = to_tensor(square(picture.convert("RGB"), size))
+        images[i] = to_tensor(square(picture.convert("RGB"), size))
         if name != "pets":
-            return image, int(target), None
+            return int(target), None
         # A trimap marks the animal 1, the background 2 and the undecided edge 3.
         trimap = ImageOps.fit(target[1], (size, size), Image.Resampling.NEAREST)
-        return image, int(target[0]), torch.from_numpy(np.array(trimap) == 1)
+        return int(target[0]), torch.from_numpy(np.array(trimap) == 1)
 
-    images, labels, masks = zip(*_decode_all(decode, len(keep), f"reading {name}"), strict=True)
+    labels, masks = zip(*_decode_all(decode, len(keep), f"reading {name}"), strict=True)
     return Pictures(
-        torch.stack(images),
+        images,
         torch.tensor(labels),
         getattr(dataset, "classes", ()),
         torch.stack(masks) if name == "pets" else None,

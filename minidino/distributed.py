@@ -162,12 +162,14 @@ def may_speak() -> bool:
 
 def leave(code: int) -> None:
     """End this process with an exit code; leave the group first if all went well."""
+    stopped = code > 128  # by a signal
+    if stopped or (code and world_size() > 1):
+        # A tidy end waits for threads in the midst of a step and for processes that read pictures,
+        # or for ever for what a dead process should have sent.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     if world_size() > 1:
-        if code:
-            # A tidy end could wait for ever for what a dead process should have sent.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
         dist.destroy_process_group()
     sys.exit(code)
 

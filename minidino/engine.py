@@ -6,7 +6,7 @@ so they are no part of ``TrainConfig``: a run may be resumed with others, on ano
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -54,8 +54,19 @@ class Engine:
             return cls(compile=True)
         return cls(data_parallel=min(torch.get_num_threads(), MOST_THREADS))
 
+    def flags(self, device: torch.device) -> list[str]:
+        """The options that ask for this engine on that device."""
+        usual, flags = Engine.of(device), []
+        for f in fields(self):
+            name, value = f.name.replace("_", "-"), getattr(self, f.name)
+            if value != getattr(usual, f.name):
+                is_switch = isinstance(value, bool)
+                flags += [f"--{'no-' * (is_switch and not value)}{name}"]
+                flags += [] if is_switch else [str(value)]
+        return flags
+
     def threads(self, batch_size: int, device: torch.device) -> int:
-        """How many threads share a batch: as many as are asked for, if they get equal parts.
+        """How many threads share a batch: as many as are asked for, with equal parts and cores.
 
         Processes that train together share the cores already. A compiled function serves one
         thread, and recomputed blocks draw from PyTorch's own generator.
@@ -63,8 +74,11 @@ class Engine:
         alone = self.compile or self.checkpoint_activations or distributed.world_size() > 1
         if alone or device.type != "cpu":
             return 1
-        most = min(self.data_parallel, batch_size // FEWEST_IMAGES)
-        return next((n for n in range(most, 1, -1) if batch_size % (n * self.accumulate) == 0), 1)
+        most, cores = min(self.data_parallel, batch_size // FEWEST_IMAGES), torch.get_num_threads()
+        for n in range(most, 1, -1):
+            if batch_size % (n * self.accumulate) == 0 and (cores % n == 0 or cores < n):
+                return n
+        return 1
 
     def check_batch(self, batch_size: int) -> None:
         """Raises UserError if a batch does not divide into the parts asked for."""

@@ -1,9 +1,16 @@
 """Files that are written whole or not at all, whatever happens meanwhile."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 PARTIAL = ".partial"
 
@@ -50,6 +57,21 @@ def write_text(path: Path, text: str) -> None:
     """``path.write_text``, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text)
+
+
+def locked(file: BinaryIO) -> bool:
+    """Lock a file until this process ends or closes it; False if another process has done so.
+
+    Processes that are forked do not inherit the lock. Where system or disk have none to give,
+    nobody is kept out.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
 
 
 def remove_partial(folder: Path) -> None:

@@ -9,7 +9,7 @@ each other once a step, when the gradients are summed.
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,12 +36,21 @@ class SideBySide:
             torch.get_num_threads()  # the first question sets a thread's default
             torch.set_num_threads(max(1, cores // n))
 
-        list(self.pool.map(divide_cores, range(n)))
+        try:
+            self.map(divide_cores)
+        except BaseException:  # not all of them could begin: those that did must not wait for ever
+            all_there.abort()
+            self.pool.shutdown(wait=False)
+            raise
         torch.set_num_threads(cores)  # the default of threads that are yet to begin
 
     def map(self, work: Callable[[int], T]) -> list[T]:
-        """``[work(0), ..., work(n - 1)]``, all at the same time."""
-        return [work(0)] if self.n == 1 else list(self.pool.map(work, range(self.n)))
+        """``[work(0), ..., work(n - 1)]``, all at the same time; an error when all have ended."""
+        if self.n == 1:
+            return [work(0)]
+        futures = [self.pool.submit(work, i) for i in range(self.n)]
+        wait(futures)
+        return [future.result() for future in futures]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,16 @@ from minidino.trainer import Trainer
 from minidino.watch import TrainingDiverged
 
 
+def record_of(file: Path) -> dict | None:
+    """A run's ``config.json``; None if there is none, or it is something else."""
+    try:
+        record = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(record, dict) and {"config", "minidino"} <= record.keys()
+    return record if ours and isinstance(record.get("resumed", []), list) else None
+
+
 class Recorder:
     """The record of one run.
 
@@ -58,27 +68,28 @@ class Recorder:
         self.snapshot_steps = moments(config.snapshots, total, power=2)
         bank = self.monitor and len(self.monitor.bank)
         distributed.check_same(labelled=bank, val=self.monitor and len(self.monitor.val))
-        if out is not None:
-            self._open_folder()
-        self.log = MetricsLog(out, upto=-1 if saved is None else trainer.now)
+        upto = -1 if saved is None else trainer.now
+        self.log = MetricsLog(None, upto) if out is None else self._open_folder(upto)
 
-    def _open_folder(self) -> None:
+    def _open_folder(self, upto: int) -> MetricsLog:
         try:
             (self.out / "snapshots").mkdir(parents=True, exist_ok=True)
+            log = MetricsLog(self.out, upto)  # from here on no other run writes to the folder
             for folder in (self.out, self.out / "snapshots"):
                 remove_partial(folder)
             self._write_config()
-            (self.out / "metrics.jsonl").touch()
         except OSError as error:
             raise UserError(f"cannot write to {self.out}: {error.strerror}") from None
+        return log
 
     def _write_config(self) -> None:
         """``config.json``: settings, versions, commit; and the last two of every resume."""
         file = self.out / "config.json"
         here = provenance(self.trainer.device) | {"processes": distributed.world_size()}
         record = {"config": self.trainer.config.to_dict()} | here
-        if self.saved_at is not None and file.exists():
-            record = json.loads(file.read_text())
+        if self.saved_at is not None:
+            # Nothing depends on it: where a person has spoilt it, it is begun anew.
+            record = record_of(file) or record
             record.setdefault("resumed", []).append({"step": self.saved_at} | here)
         write_text(file, json.dumps(record, indent=2) + "\n")
 

@@ -20,7 +20,7 @@ from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.interrupts import RunStopped, StopRequest, stop_request
-from minidino.recorder import Recorder
+from minidino.recorder import Recorder, record_of
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
 from minidino.watch import TrainingDiverged, Watch
@@ -104,7 +104,8 @@ def train(
         raise UserError(f"minutes is {minutes}; it must be positive, and an end")
     where = pick_device(device)
     out = None if out is None else Path(out)
-    with stop_request() as stop, torch.random.fork_rng():  # the caller's state is left as it was
+    gpu = [where] if where.type == "cuda" else []
+    with stop_request() as stop, torch.random.fork_rng(gpu):  # the caller's state stays as it was
         with stop.cutting_in():
             # The main process reads the run's files, and its settings count for all.
             saved = _saved_state(out, resume) if distributed.is_main() else None
@@ -158,11 +159,23 @@ def epochs_that_fit(
 
 def _saved_state(out: Path | None, resume: bool) -> dict | None:
     """The state to go on from, if there is one; nothing is overwritten without ``resume``."""
-    if out is None or not has_checkpoint(out):
+    if out is None:
+        return None
+    if not has_checkpoint(out):
+        _check_free(out)
         return None
     if not resume:
         raise UserError(f"{out} already holds a training run; add --resume, or change --out")
     return load_to_resume(out)
+
+
+def _check_free(out: Path) -> None:
+    """Raises UserError if a run would overwrite files that no run's checkpoint belongs to."""
+    config, log = out / "config.json", out / "metrics.jsonl"
+    if config.exists() and record_of(config) is None:
+        raise UserError(f"{out} has a config.json that is not a run's; change --out")
+    if log.exists() and log.stat().st_size:
+        raise UserError(f"{log} is of a run whose checkpoint is gone; remove it, or change --out")
 
 
 def _settings_to_go_on_with(
@@ -293,7 +306,9 @@ def _how_to_go_on(stop: StopRequest, trainer: Trainer, out: Path | None) -> str:
     done = f"stopped by {stop.by} after step {trainer.now:,} of {trainer.total_steps:,}"
     if out is None:
         return f"{done}; nothing was saved, as the run has no folder"
-    return f"{done}, and saved; go on with: minidino train --out {shlex.quote(str(out))} --resume"
+    flags = trainer.engine.flags(trainer.device)
+    command = ["minidino", "train", "--out", shlex.quote(str(out)), *flags, "--resume"]
+    return f"{done}, and saved; go on with: {' '.join(command)}"
 
 
 def time_is_up(seconds: float, minutes: float) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -92,6 +93,15 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
     torch._foreach_mul_(gradients, list(scales.clamp(max=1.0).unbind()))
 
 
+def score(
+    teacher: Network, criterion: DINOLoss, student: nn.Module, temp: Tensor, *views: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The loss of some images' views, global ones first, and the teacher's raw logits."""
+    with torch.no_grad():
+        teacher_logits = teacher(views[0])  # global views only
+    return criterion.score(student(*views), teacher_logits, temp), teacher_logits
+
+
 class Trainer:
     """Student, teacher and everything that moves them."""
 
@@ -128,7 +138,9 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student), fused=True)
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
         n_parameters = sum(p.numel() for p in self.parameters)
-        self.score = Compiled(self._score, self.engine, n_parameters)
+        # Not a method: a cycle of references would keep a trainer, and its threads, after its use.
+        scored = partial(score, self.teacher, self.criterion)
+        self.score = Compiled(scored, self.engine, n_parameters)
         self.schedules = Schedules.of(config, steps_per_epoch)
         self.total_steps = config.epochs * steps_per_epoch
         self.now = 0  # steps taken
@@ -175,6 +187,7 @@ class Trainer:
         kind, cuda = self.device.type, self.device.type == "cuda"
         views = tuple(v for v in views if len(v))
         parts = split_images(views, each * len(self.replicas), n_images)
+        self.student.zero_grad(set_to_none=True)
 
         def learn(r: int) -> list[tuple[Tensor, Tensor]]:
             replica, scored = self.replicas[r], []
@@ -192,12 +205,6 @@ class Trainer:
         losses, teacher_logits = zip(*scored, strict=True)
         sum_gradients(self.student, self.replicas)
         return torch.stack(losses).mean(), torch.cat(teacher_logits)
-
-    def _score(self, student: nn.Module, temp: Tensor, *views: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of some images' views, global ones first, and the teacher's raw logits."""
-        with torch.no_grad():
-            teacher_logits = self.teacher(views[0])  # global views only
-        return self.criterion.score(student(*views), teacher_logits, temp), teacher_logits
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

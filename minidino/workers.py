@@ -20,21 +20,29 @@ def leave_the_group(worker: int) -> None:
         os.setpgrp()
 
 
-def patiently(loader: DataLoader) -> Iterator[Any]:
-    """The loader's batches; what it says of a worker that died or hangs, in words.
+def begin(loader: DataLoader) -> Iterator[Any]:
+    """``iter(loader)``, which starts the workers, without its way of noticing their deaths.
+
+    The loader has a worker's death raise an error at once, be it in the middle of a step or of a
+    save. It is noticed soon enough when the next batch is waited for.
+    """
+    before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    batches = iter(loader)
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, before)
+    return batches
+
+
+def patiently(batches: Iterator[Any]) -> Iterator[Any]:
+    """A DataLoader's batches; what it says of a worker that died or hangs, in words.
 
     Args:
-        loader: with a timeout of ``POLL``, if it has workers.
+        batches: its iterator, with a timeout of ``POLL`` if it has workers.
 
     Raises:
         UserError: if a worker has died, or no batch has come for ``PATIENCE``.
     """
-    before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
-    batches, waited = iter(loader), 0
-    if before is not None and threading.current_thread() is threading.main_thread():
-        # The loader has a worker's death raise an error at once, be it in the middle of a step
-        # or of a save. It is noticed soon enough when the next batch is waited for.
-        signal.signal(signal.SIGCHLD, before)
+    waited = 0
     while True:
         try:
             batch = next(batches)

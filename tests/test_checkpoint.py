@@ -1,12 +1,20 @@
 """Checkpoints: whole or not at all, and nothing unpickled that could run."""
 
+import errno
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 
-from minidino.checkpoint import load_backbone, load_checkpoint, load_weights, save_checkpoint
+from minidino.checkpoint import (
+    load_backbone,
+    load_checkpoint,
+    load_to_resume,
+    load_weights,
+    save_checkpoint,
+)
 from minidino.errors import UserError
 from minidino.trainer import Trainer
 
@@ -104,3 +112,23 @@ def test_backbone_of_teacher_or_student(state, tmp_path):
     student, _ = load_backbone(tmp_path, which="student")
     assert (teacher.norm.bias == 3).all() and (student.norm.bias == 0).all()
     assert not teacher.training and config.embed_dim == 48
+
+
+def test_a_disk_that_does_not_answer_is_no_damage(tmp_path, monkeypatch):
+    """The latest checkpoint is whole: the one before must not take its place."""
+    for step in (1, 2):
+        save_checkpoint(tmp_path / "checkpoint.pt", {"step": step})
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    path_open = Path.open
+
+    def stale(path, *args, **kwargs):
+        if path.name == "checkpoint.pt":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return path_open(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", stale)
+    with pytest.raises(UserError, match="Stale file handle"):
+        load_to_resume(tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert load_to_resume(tmp_path)["step"] == 2

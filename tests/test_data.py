@@ -193,3 +193,34 @@ def test_real_photographs(shared_data, tmp_path):
     data = load_data(str(tmp_path / "imagenette128"), "train", 128)
     assert data.images.shape[1:] == (3, 128, 128) and len(data.classes) > 1 and not data.skipped
     assert 60 < data.images.float().mean() < 190
+
+
+def test_a_class_has_one_number_in_all_splits(tmp_path):
+    """val lacks b: c is still the third class there."""
+    for place in ("train/a", "train/b", "train/c", "val/a", "val/c"):
+        save_picture(tmp_path / place / "1.png")
+    (tmp_path / "val/b").mkdir()
+    train, val = (load_data(str(tmp_path), split, 16) for split in ("train", "val"))
+    assert train.labels.tolist() == [0, 1, 2] and list(train.classes) == ["a", "b", "c"]
+    assert val.labels.tolist() == [0, 2] and list(val.classes) == ["a", "b", "c"]
+    save_picture(tmp_path / "val/d/1.png")
+    with pytest.raises(UserError, match=r"train has no pictures of d, but .*val has"):
+        load_data(str(tmp_path), "val", 16)
+
+
+def save_picture(file):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (20, 20), "red").save(file)
+
+
+def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(D.datasets, "Imagenette", lambda *_, **__: [None] * 5)
+    with pytest.raises(UserError, match=r"5 of 9,469 pictures for train.* Remove the folder"):
+        load_data("imagenette", "train", 32, root=tmp_path)
+
+
+def test_more_than_the_machine_holds_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(D, "_torchvision_set", lambda *_: [None] * 1000)
+    monkeypatch.setattr(D, "_memory", lambda: 10**6)
+    with pytest.raises(UserError, match="1,000 images of 32 px do not fit in memory"):
+        load_data("stl10", "train", 32, root=tmp_path)

@@ -1,7 +1,11 @@
 """Parts, recomputing and compiling leave a step's outcome as it is; nothing waits for a GPU."""
 
 import contextlib
+import gc
 import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -151,6 +155,90 @@ def test_threads_divide_the_cores(cores):
     assert Engine.of(CPU).data_parallel == 1
 
 
+def test_cores_are_not_left_over(cores):
+    """64 images do not divide by three: two threads of three cores, not of one each."""
+    cores(6)
+    assert Engine.of(CPU).threads(64, CPU) == 2
+    cores(3)
+    assert Engine.of(CPU).threads(64, CPU) == 1 and Engine.of(CPU).threads(60, CPU) == 3
+
+
+def test_a_trainer_and_its_threads_end_with_their_use(config):
+    """Without waiting for the garbage collector, which may be long in coming."""
+    gc.collect()
+    gc.disable()
+    try:
+        trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
+        trainer.step(batch(0))
+        meet = threading.Barrier(2)
+        team = trainer.side_by_side.map(lambda _: meet.wait(10) * 0 or threading.current_thread())
+        gone = weakref.ref(trainer)
+        del trainer
+        assert gone() is None and len(set(team)) == 2
+        for thread in team:
+            thread.join(10)
+            assert not thread.is_alive()
+    finally:
+        gc.enable()
+
+
+def test_one_set_of_gradients_for_each_thread(config):
+    trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
+    kept = []
+    for r in trainer.replicas:
+        r.network.register_forward_pre_hook(
+            lambda *_: kept.extend(p for p in trainer.parameters if p.grad is not None)
+        )
+    for i in range(2):
+        trainer.step(batch(i))
+    assert not kept
+
+
+def test_threads_that_cannot_all_begin_do_not_hang(monkeypatch):
+    submit, asked = ThreadPoolExecutor.submit, []
+
+    def second_fails(*args):
+        asked.append(args)
+        if len(asked) == 2:
+            raise RuntimeError("can't start new thread")
+        return submit(*args)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", second_fails)
+    before = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="can't start"):
+        SideBySide(2)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_an_error_is_raised_when_all_threads_have_ended():
+    team, ended = SideBySide(2), []
+
+    def work(i):
+        if i == 0:
+            raise ValueError("the first")
+        time.sleep(0.3)
+        ended.append(i)
+
+    with pytest.raises(ValueError, match="the first"):
+        team.map(work)
+    assert ended == [1]
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "flags"),
+    [
+        (Engine.of(CPU), CPU, []),
+        (replace(Engine.of(CPU), accumulate=8), CPU, ["--accumulate", "8"]),
+        (Engine(compile=False), "cuda", ["--no-compile"]),
+        (Engine(compile=True, checkpoint_activations=True), "cuda", ["--checkpoint-activations"]),
+    ],
+)
+def test_the_options_that_ask_for_an_engine(engine, device, flags):
+    assert engine.flags(device) == flags
+
+
 def test_threads_are_threads_and_an_error_in_one_is_raised():
     team, here = SideBySide(2), threading.get_ident()
     meet = threading.Barrier(2)  # both are at work at the same time
@@ -246,7 +334,7 @@ def kept_bytes(trainer, engine_parts: int = 1) -> int:
 
     views = trainer.crops(batch(0), torch.Generator().manual_seed(0))
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        loss, _ = trainer._score(trainer.student, torch.tensor(0.04), *views)
+        loss, _ = trainer.score(trainer.student, torch.tensor(0.04), *views)
     assert loss.requires_grad
     return sum(found.values())
 

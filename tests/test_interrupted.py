@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -178,6 +179,27 @@ def test_a_second_signal_does_not_wait(tmp_path):
     said = victim.ended()
     assert said["code"] == 130 and "stopped at once by Ctrl-C" in said["err"]
     assert load_checkpoint(run)["step"] == 0
+
+
+def test_two_runs_do_not_write_to_one_folder(whole, tmp_path):
+    run = tmp_path / "run"
+    victim = Victim([*TINY, "--out", str(run)], tmp_path / "report", patch=slow_step)
+    assert victim.wait_for(lambda: log_of(run) if (run / LATEST).exists() else False)
+    said = Victim([*TINY, "--out", str(run), "--resume"], tmp_path / "second").ended()
+    assert said["code"] == 2 and said["err"].splitlines()[-1] == (
+        f"minidino: another process is training into {run}; wait for it, or stop it"
+    )
+    victim.send(signal.SIGKILL)
+    assert victim.ended() is None
+    finish(run, tmp_path / "report")  # the lock went with the process
+    assert_same_run(whole[0], run)
+
+
+def test_a_stop_does_not_wait_for_threads_that_are_at_work():
+    code = "import threading, time; from minidino.distributed import leave; "
+    code += "threading.Thread(target=time.sleep, args=(60,)).start(); print('said'); leave(143)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=40)
+    assert done.returncode == 143 and done.stdout.strip() == b"said"
 
 
 def slow_data() -> None:

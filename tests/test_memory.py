@@ -41,7 +41,7 @@ def saved_bytes(trainer: Trainer, views) -> int:
         return t
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        kept = trainer._score(trainer.student, torch.tensor(0.04), *views)
+        kept = trainer.score(trainer.student, torch.tensor(0.04), *views)
     assert kept[0].requires_grad
     return sum(found.values())
 

@@ -371,3 +371,56 @@ def test_a_collapse_is_told_while_training_goes_on(tiny_config, capsys):
     result = train(config, progress=False)
     assert result.finished
     assert capsys.readouterr().out.count("training has collapsed") == 1
+
+
+def folder_of_classes(top, held_out):
+    for place in ("train/a", "train/b", held_out):
+        (top / place).mkdir(parents=True)
+        for i in range(12):
+            Image.new("RGB", (60, 60), (20 * i, 99, 7)).save(top / place / f"{i}.png")
+    return str(top)
+
+
+@pytest.mark.parametrize("trouble", ["flat", "large"])
+def test_without_labels_or_room_for_the_held_out_pictures_there_is_no_knn(
+    tiny_config, tmp_path, monkeypatch, capsys, trouble
+):
+    spec = folder_of_classes(tmp_path / "photos", "val" if trouble == "flat" else "val/a")
+    config = replace(tiny_config, data=spec, max_images=None, epochs=1)
+    if trouble == "large":
+        config = replace(config, eval_size=120)
+        monkeypatch.setattr("minidino.data.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
+    result = train(config, progress=False)
+    assert result.finished and not any("knn" in line for line in result.history)
+    told = {"flat": "not in a folder per class", "large": "images of 120 px are too many"}
+    assert f"no k-NN during training: {'' if trouble == 'flat' else '24 '}" in (
+        out := capsys.readouterr().out
+    )
+    assert told[trouble] in out
+
+
+@pytest.mark.parametrize("spoilt", ["{,}", "[1]", '{"resumed": 3}', "\xff"])
+def test_a_spoilt_config_json_does_not_stop_a_resume(tiny_config, tmp_path, spoilt):
+    config = replace(tiny_config, epochs=1, knn_evals=0)
+    train(config, tmp_path / "run", progress=False)
+    file = tmp_path / "run/config.json"
+    file.write_bytes(spoilt.encode("latin1"))
+    assert train(config, tmp_path / "run", resume=True, progress=False).finished
+    record = json.loads(file.read_text())
+    assert record["config"]["embed_dim"] == 48 and record["resumed"][0]["step"] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.json", '{"model_type": "vit"}', "a config.json that is not a run's"),
+        ("metrics.jsonl", '{"step": 1}\n', "of a run whose checkpoint is gone"),
+    ],
+)
+def test_files_of_others_are_not_overwritten(tiny_config, tmp_path, name, text, message):
+    file = tmp_path / "run" / name
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        train(tiny_config, tmp_path / "run", progress=False)
+    assert file.read_text() == text and len(list(file.parent.iterdir())) == 1

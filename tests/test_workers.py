@@ -1,5 +1,6 @@
 """Processes that read pictures: killed, hanging, or only slow."""
 
+import gc
 import os
 import signal
 import time
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from minidino import data, workers
 from minidino.checkpoint import load_checkpoint
 from minidino.errors import UserError
+from minidino.interrupts import StopRequest
+from minidino.recorder import Recorder
 from minidino.train import train
 
 
@@ -87,3 +91,36 @@ def test_the_plan_of_a_long_run_is_not_made_at_once(streamed):
 
     batches = folder.batches(indices())
     assert next(batches).shape == (4, 3, 60, 60) and len(taken) < 10
+
+
+def test_a_stop_is_saved_before_readers_are_waited_for(streamed, tmp_path, monkeypatch):
+    """Ctrl-C comes while the next batch is waited for, from a disk that has become slow."""
+    happened = []
+
+    def noted(owner, name, word):
+        function = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *a, **k: (happened.append(word), function(*a, **k))[1]
+        )
+
+    gc.collect()  # no loader of another test is waited for
+    noted(StopRequest, "receive", "asked")
+    noted(Recorder, "save", "save")
+    noted(_MultiProcessingDataLoaderIter, "_shutdown_workers", "wait")
+    main = os.getpid()
+    at_picture(100, lambda: (os.kill(main, signal.SIGINT), time.sleep(1)), monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="and saved; go on with"):
+        train(streamed, tmp_path / "run", progress=False)
+    assert "save" in (after := happened[happened.index("asked") :])
+    assert "wait" not in after[: after.index("save")]
+    assert load_checkpoint(tmp_path / "run")["step"] > 3
+
+
+def test_pictures_that_all_became_unreadable_cost_one_line(streamed, monkeypatch):
+    def gone(*_):
+        raise data.UnreadablePicture("the disk is gone")
+
+    monkeypatch.setattr(data, "decode_square", gone)
+    with pytest.raises(UserError) as told:
+        train(streamed, progress=False)
+    assert str(told.value).startswith("none of the 48 pictures could be read; see whether")

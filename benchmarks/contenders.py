@@ -58,7 +58,7 @@ def rungs_used(config: TrainConfig, device: torch.device) -> list[Rung]:
     engine, narrow = Engine.of(device), plain.has_narrow_heads(config, device)
     used = {
         COMPILE: engine.compile,
-        THREADS: engine.data_parallel > 1,
+        THREADS: engine.threads(config.batch_size, device) > 1,
         FUSED: not narrow,
         NARROW: narrow,
         SHORT: plain.has_short_rows(config, device),

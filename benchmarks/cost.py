@@ -85,11 +85,12 @@ def figure_of(points: dict[str, dict[int, dict[str, float]]], title: str) -> plt
         for ax, (key, label, unit, color) in zip(column, rows, strict=True):
             ax.plot(list(values), [v[key] / unit for v in values.values()], "o-", color=color)
             ax.set_xscale("log" if min(values) and max(values) > 10 * min(values) else "linear")
-            ax.set_ylim(bottom=0)
             ax.spines[["top", "right"]].set_visible(False)
             if ax in axes[:, 0]:
                 ax.set_ylabel(label)
         column[1].set_xlabel(what)
+    for ax in axes[:, 0]:  # when all is drawn: it fixes the upper end, too
+        ax.set_ylim(bottom=0)
     figure.suptitle(title, fontsize=11)
     return figure
 

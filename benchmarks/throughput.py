@@ -173,7 +173,11 @@ def main(
         import timm
 
         told |= {"lightly": lightly.__version__, "timm": timm.__version__}
-    sizes = {"recipe": recipe_name, "batch_size": config.batch_size, "data": Path(data).name}
+    sizes = {
+        "recipe": recipe_name,
+        "batch_size": config.batch_size,
+        "data": Path(data).resolve().name,
+    }
     sizes |= {"flops_per_image": needed, "matmul_peak": peak}
     out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(sizes | {"images_per_second": results} | told, indent=2)

@@ -62,7 +62,7 @@ def compare(
         raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
     test = load_data(spec, "test", size)
     if test.labels is None:
-        raise UserError(f"{spec}: the held-out pictures are not in a folder per class")
+        raise UserError(f"{spec}: the held-out pictures are not in folders named as in train")
     scores = {"train_images": len(bank), "test_images": len(test)}
     for name, model in (("trained", trained.backbone), ("random", trained.random())):
         features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,9 @@ class Pictures:
         for index in indices:
             yield self.images[index.to(self.images.device, non_blocking=True)]
 
+    def close(self) -> None:
+        """End what reads pictures: nothing, they are all here."""
+
 
 class StreamedFolder(Dataset):
     """A folder too large for memory: files are decoded by workers as batches need them.
@@ -90,7 +94,8 @@ class StreamedFolder(Dataset):
         self.skipped: list[Path] = []
         self.device = torch.device("cpu")
         self.workers = _cores() if workers is None else workers
-        self.reading: Iterator | None = None
+        self.none_left = False  # in a worker: it has tried them all
+        self.reading: tuple[Iterator, list[BaseProcess]] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -105,13 +110,14 @@ class StreamedFolder(Dataset):
         None if that is all of them. (An error would come out of a worker as a long report.)
         """
         bad: list[int] = []
-        for step in range(len(self.files)):
+        for step in range(0 if self.none_left else len(self.files)):
             at = (i + step) % len(self.files)
             try:
                 return decode_square(self.files[at], self.size), bad
             except UnreadablePicture:
                 bad.append(at)
-        return None, bad
+        self.none_left = True
+        return None, []
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         """One uint8 batch (B, 3, S, S) on the device for each tensor of indices."""
@@ -133,9 +139,9 @@ class StreamedFolder(Dataset):
             worker_init_fn=workers.leave_the_group,
         )
         # Kept here, so that a stopped run is saved first: when it goes, its workers are waited for.
-        self.reading = None  # spawned workers are sent a copy of the folder
+        self.close()  # spawned workers are sent a copy of the folder
         self.reading = workers.begin(loader)
-        for images, bad in workers.patiently(self.reading):
+        for images, bad in workers.patiently(self.reading[0]):
             if images is None:
                 raise UserError(
                     f"none of the {len(self.files)} pictures could be read; see whether the disk "
@@ -147,6 +153,12 @@ class StreamedFolder(Dataset):
                     count = f"({len(self.skipped)} so far)"
                     tqdm.write(f"skipped unreadable picture {one_line(file)} {count}")
             yield images
+
+    def close(self) -> None:
+        """End the processes that read pictures, whatever they are waiting for."""
+        for process in self.reading[1] if self.reading else ():
+            process.kill()
+        self.reading = None
 
 
 def _collate(items: list[tuple[Tensor | None, list[int]]]) -> tuple[Tensor | None, list[int]]:
@@ -261,13 +273,15 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def _list_folder(folder: Path, split: str) -> tuple[list[Path], list[int] | None, list[str]]:
-    """Files, labels (None for a flat folder) and class names of one split.
+    """Files, labels and class names of one split.
 
-    A class has the same number in all splits: its place among the folders in ``train``.
+    A class has the same number in all splits: its place among the folders in ``train``. There are
+    no labels (None) in a flat folder, nor where a folder is of no class in ``train``.
     """
     top, has_splits = folder, (folder / "train").is_dir()
     if has_splits:
-        wanted = ["train"] if split in ("train", "labelled") else [split, "val", "test", "valid"]
+        held_out = ["test", "val", "valid"] if split == "test" else ["val", "valid", "test"]
+        wanted = ["train"] if split in ("train", "labelled") else held_out
         found = [folder / name for name in wanted if (folder / name).is_dir()]
         if not found:
             raise UserError(f"{folder} has a train folder but no val or test folder")
@@ -277,8 +291,8 @@ def _list_folder(folder: Path, split: str) -> tuple[list[Path], list[int] | None
         return list_pictures(folder), None, []
     by_class = {name: list_pictures(folder / name) for name in classes}
     if has_splits and (trained := _classes(top / "train")):
-        if unknown := [name for name in classes if name not in trained]:
-            raise UserError(f"{top / 'train'} has no pictures of {unknown[0]}, but {folder} has")
+        if not set(classes) <= set(trained):
+            return list_pictures(folder), None, []
         classes = trained
     number = {name: i for i, name in enumerate(classes)}
     files = [file for some in by_class.values() for file in some]

@@ -166,8 +166,9 @@ def leave(code: int) -> None:
     if stopped or (code and world_size() > 1):
         # A tidy end waits for threads in the midst of a step and for processes that read pictures,
         # or for ever for what a dead process should have sent.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # whoever read it has gone
+                stream.flush()
         os._exit(code)
     if world_size() > 1:
         dist.destroy_process_group()

@@ -37,7 +37,8 @@ class Engine:
     checkpoint_activations: bool = False
     """Keep one activation per block and compute the others again in the backward pass."""
     data_parallel: int = 1
-    """On a CPU, up to so many threads, each with a part of the batch. By default one a core."""
+    """On a CPU, up to so many threads, each with a part of the batch and of the cores; fewer where
+    these do not divide. By default one a core, up to 4."""
 
     def __post_init__(self):
         """Raises UserError if there is no such number of parts."""

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 try:
     import fcntl
@@ -59,19 +58,21 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text)
 
 
-def locked(file: BinaryIO) -> bool:
-    """Lock a file until this process ends or closes it; False if another process has done so.
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder in this block; False if another process holds it.
 
-    Processes that are forked do not inherit the lock. Where system or disk have none to give,
-    nobody is kept out.
+    A hidden file in it bears the lock, which ends with the process, however that ends, and is not
+    inherited by processes that are forked. Where system or disk have no locks, nobody is kept out.
     """
-    if fcntl is None:
-        return True
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN)
-    return True
+    with (folder / ".lock").open("ab") as file:
+        try:
+            if fcntl is not None:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            yield error.errno not in (errno.EACCES, errno.EAGAIN)
+        else:
+            yield True
 
 
 def remove_partial(folder: Path) -> None:

@@ -15,7 +15,7 @@ from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
-from minidino.files import locked, replacing
+from minidino.files import replacing
 from minidino.vit import VisionTransformer
 
 
@@ -49,9 +49,6 @@ class MetricsLog:
         out: the run's folder; None keeps the lines in memory only.
         upto: the step that the run goes on from. Lines of later steps, which will be taken and
             logged again, are cut off, and so is a line that a kill cut short.
-
-    Raises:
-        UserError: if another process has the log open: two runs would spoil each other's files.
     """
 
     def __init__(self, out: Path | None, upto: int):
@@ -61,8 +58,6 @@ class MetricsLog:
             return
         # Unbuffered: a line is in the file, or was never said to be.
         self.file = (out / "metrics.jsonl").open("ab+", buffering=0)
-        if not locked(self.file):
-            raise UserError(f"another process is training into {out}; wait for it, or stop it")
         self.file.seek(0)
         end = 0
         for raw in self.file.read().splitlines(keepends=True):
@@ -137,7 +132,7 @@ class KnnMonitor:
                 if not isinstance(part, Pictures):
                     raise UserError(f"{len(part)} images of {config.eval_size} px are too many")
                 if part.labels is None:
-                    raise UserError("the held-out pictures are not in a folder per class")
+                    raise UserError("the held-out pictures are not in folders named as in train")
         except UserError as error:
             distributed.note(f"no k-NN during training: {error}")
             return None

@@ -16,21 +16,12 @@ from minidino.checkpoint import LATEST, save_checkpoint
 from minidino.data import Pictures, StreamedFolder
 from minidino.errors import UserError
 from minidino.files import remove_partial, write_text
+from minidino.folder import record_of
 from minidino.interrupts import StopRequest
 from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot, snapshot_path
 from minidino.provenance import provenance
 from minidino.trainer import Trainer
 from minidino.watch import TrainingDiverged
-
-
-def record_of(file: Path) -> dict | None:
-    """A run's ``config.json``; None if there is none, or it is something else."""
-    try:
-        record = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(record, dict) and {"config", "minidino"} <= record.keys()
-    return record if ours and isinstance(record.get("resumed", []), list) else None
 
 
 class Recorder:
@@ -69,18 +60,19 @@ class Recorder:
         bank = self.monitor and len(self.monitor.bank)
         distributed.check_same(labelled=bank, val=self.monitor and len(self.monitor.val))
         upto = -1 if saved is None else trainer.now
-        self.log = MetricsLog(None, upto) if out is None else self._open_folder(upto)
+        if out is not None:
+            self._open_folder()
+        self.log = MetricsLog(out, upto)
 
-    def _open_folder(self, upto: int) -> MetricsLog:
+    def _open_folder(self) -> None:
         try:
             (self.out / "snapshots").mkdir(parents=True, exist_ok=True)
-            log = MetricsLog(self.out, upto)  # from here on no other run writes to the folder
             for folder in (self.out, self.out / "snapshots"):
                 remove_partial(folder)
             self._write_config()
+            (self.out / "metrics.jsonl").touch()
         except OSError as error:
             raise UserError(f"cannot write to {self.out}: {error.strerror}") from None
-        return log
 
     def _write_config(self) -> None:
         """``config.json``: settings, versions, commit; and the last two of every resume."""

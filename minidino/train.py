@@ -5,7 +5,7 @@ import shlex
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,14 +13,15 @@ from tqdm import tqdm
 
 from minidino import distributed
 from minidino.batch import advised, largest_batch
-from minidino.checkpoint import LATEST, has_checkpoint, load_to_resume
+from minidino.checkpoint import LATEST
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.data import Pictures, StreamedFolder, load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
+from minidino.folder import RunFolder, settings_kept
 from minidino.interrupts import RunStopped, StopRequest, stop_request
-from minidino.recorder import Recorder, record_of
+from minidino.recorder import Recorder
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
 from minidino.watch import TrainingDiverged, Watch
@@ -88,8 +89,8 @@ def train(
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
         device: "cpu", "cuda", ...; by default CUDA where there is one.
         progress: show a bar.
-        engine: how steps are computed; by default compiled on CUDA, and on a CPU with a part of
-            the batch for each core.
+        engine: how steps are computed; by default compiled on CUDA, and on a CPU with parts of
+            the batch side by side.
         batch: "auto" gives a fresh run the largest batch that the device holds. The result's
             config tells it, and the learning rate follows.
 
@@ -104,11 +105,15 @@ def train(
         raise UserError(f"minutes is {minutes}; it must be positive, and an end")
     where = pick_device(device)
     out = None if out is None else Path(out)
-    gpu = [where] if where.type == "cuda" else []
-    with stop_request() as stop, torch.random.fork_rng(gpu):  # the caller's state stays as it was
+    gpus = range(torch.cuda.device_count())
+    with (
+        stop_request() as stop,
+        torch.random.fork_rng(gpus),  # the caller's state stays as it was
+        # The main process reads the run's files, and its settings count for all.
+        RunFolder(out if distributed.is_main() else None) as folder,
+    ):
         with stop.cutting_in():
-            # The main process reads the run's files, and its settings count for all.
-            saved = _saved_state(out, resume) if distributed.is_main() else None
+            saved = folder.saved(resume)
             if saved is not None:
                 config = _settings_to_go_on_with(config, saved, out, fit, batch)
             mine = (config, minutes, fit, saved)
@@ -130,8 +135,12 @@ def train(
             trainer = Trainer(config, len(data) // config.batch_size, where, engine)
             if saved is not None:
                 trainer.load_state_dict(saved, str(out / LATEST))
+            folder.make()
             recorder = Recorder(out, trainer, data, saved, began)
-        return _run(trainer, data, recorder, stop, minutes, progress)
+        try:
+            return _run(trainer, data, recorder, stop, minutes, progress, device)
+        finally:
+            data.close()
 
 
 def epochs_that_fit(
@@ -157,27 +166,6 @@ def epochs_that_fit(
     return distributed.from_main(max(1, int(0.85 * 60 * minutes / per_epoch)))
 
 
-def _saved_state(out: Path | None, resume: bool) -> dict | None:
-    """The state to go on from, if there is one; nothing is overwritten without ``resume``."""
-    if out is None:
-        return None
-    if not has_checkpoint(out):
-        _check_free(out)
-        return None
-    if not resume:
-        raise UserError(f"{out} already holds a training run; add --resume, or change --out")
-    return load_to_resume(out)
-
-
-def _check_free(out: Path) -> None:
-    """Raises UserError if a run would overwrite files that no run's checkpoint belongs to."""
-    config, log = out / "config.json", out / "metrics.jsonl"
-    if config.exists() and record_of(config) is None:
-        raise UserError(f"{out} has a config.json that is not a run's; change --out")
-    if log.exists() and log.stat().st_size:
-        raise UserError(f"{log} is of a run whose checkpoint is gone; remove it, or change --out")
-
-
 def _settings_to_go_on_with(
     config: TrainConfig, saved: dict, out: Path, fit: str | None, batch: str | None
 ) -> TrainConfig:
@@ -188,31 +176,6 @@ def _settings_to_go_on_with(
     if batch is not None:
         config = replace(config, batch_size=kept.batch_size)
     return settings_kept(out, saved, asked=vars(config))
-
-
-def settings_kept(out: Path, saved: dict, asked: dict[str, Any]) -> TrainConfig:
-    """The settings that a run was started with, which a resume keeps.
-
-    Args:
-        out: the run's folder.
-        saved: its checkpoint.
-        asked: what its settings should be, by name.
-
-    Raises:
-        UserError: if they are others, or none are saved.
-    """
-    try:
-        kept = TrainConfig.from_dict(saved.get("config"))
-    except UserError as error:
-        raise UserError(f"{out}: {error}") from None
-    different = [
-        f"{name} was {getattr(kept, name)}, asked for {value}"
-        for name, value in asked.items()
-        if getattr(kept, name) != value
-    ]
-    if different:
-        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
-    return kept
 
 
 def _load_images(config: TrainConfig, at_least: int) -> Pictures | StreamedFolder:
@@ -235,6 +198,7 @@ def _run(
     stop: StopRequest,
     minutes: float | None,
     progress: bool,
+    device: str | None,
 ) -> TrainResult:
     config, first, total = trainer.config, trainer.now, trainer.total_steps
     recorder.save()  # from here on the run can be resumed, and its folder can be written to
@@ -290,7 +254,7 @@ def _run(
     recorder.log.close()
     if stopped:
         distributed.wait_for_all()  # none says that it is saved before it is
-        raise RunStopped(_how_to_go_on(stop, trainer, recorder.folder), stop.number)
+        raise RunStopped(_how_to_go_on(stop, trainer, recorder.folder, device), stop.number)
     done = trainer.now - first
     return TrainResult(
         config=config,
@@ -302,11 +266,12 @@ def _run(
     )
 
 
-def _how_to_go_on(stop: StopRequest, trainer: Trainer, out: Path | None) -> str:
+def _how_to_go_on(stop: StopRequest, trainer: Trainer, out: Path | None, device: str | None) -> str:
     done = f"stopped by {stop.by} after step {trainer.now:,} of {trainer.total_steps:,}"
     if out is None:
         return f"{done}; nothing was saved, as the run has no folder"
-    flags = trainer.engine.flags(trainer.device)
+    flags = [] if device is None else ["--device", device]
+    flags += trainer.engine.flags(trainer.device)
     command = ["minidino", "train", "--out", shlex.quote(str(out)), *flags, "--resume"]
     return f"{done}, and saved; go on with: {' '.join(command)}"
 

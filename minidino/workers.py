@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -20,17 +22,19 @@ def leave_the_group(worker: int) -> None:
         os.setpgrp()
 
 
-def begin(loader: DataLoader) -> Iterator[Any]:
-    """``iter(loader)``, which starts the workers, without its way of noticing their deaths.
+def begin(loader: DataLoader) -> tuple[Iterator[Any], list[BaseProcess]]:
+    """``iter(loader)``, which starts the workers, and these; without its way of noticing deaths.
 
     The loader has a worker's death raise an error at once, be it in the middle of a step or of a
     save. It is noticed soon enough when the next batch is waited for.
     """
     before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    others = active_children()
     batches = iter(loader)
+    mine = [process for process in active_children() if process not in others]
     if before is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, before)
-    return batches
+    return batches, mine
 
 
 def patiently(batches: Iterator[Any]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from minidino.things import ThingsOnStuff
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import contenders
+import cost
 import measure
 import plain
 
@@ -124,3 +125,12 @@ def test_rounds_alternate():
     turns = [x for x, y in zip(order, [*order[1:], ""], strict=True) if x != y]
     assert turns == ["a", "b", "a", "b", "a"]  # a warm-up, a round, and one backwards
     assert len(spreads["a"].values) == 2 and spreads["a"].median > 0
+
+
+def test_no_point_of_the_figure_of_costs_is_cut_off():
+    one = {"images_per_second": 100.0, "peak_bytes": 2**20}
+    much = {"images_per_second": 900.0, "peak_bytes": 2**30}
+    figure = cost.figure_of({"first": {1: one, 2: one}, "second": {1: one, 2: much}}, "title")
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert all(low <= y <= high for line in ax.lines for y in line.get_ydata()) and low == 0

@@ -204,8 +204,15 @@ def test_a_class_has_one_number_in_all_splits(tmp_path):
     assert train.labels.tolist() == [0, 1, 2] and list(train.classes) == ["a", "b", "c"]
     assert val.labels.tolist() == [0, 2] and list(val.classes) == ["a", "b", "c"]
     save_picture(tmp_path / "val/d/1.png")
-    with pytest.raises(UserError, match=r"train has no pictures of d, but .*val has"):
-        load_data(str(tmp_path), "val", 16)
+    assert load_data(str(tmp_path), "val", 16).labels is None
+
+
+def test_which_folder_is_held_out_for_what(tmp_path):
+    """Choices must not be made on the pictures that results are told of."""
+    for place, n in (("train/a", 4), ("valid/a", 2), ("test/a", 3)):
+        for i in range(n):
+            save_picture(tmp_path / place / f"{i}.png")
+    assert [len(load_data(str(tmp_path), split, 16)) for split in ("val", "test")] == [2, 3]
 
 
 def save_picture(file):

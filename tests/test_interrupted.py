@@ -135,7 +135,7 @@ def test_a_signal_saves_the_step_under_way_and_leaves_with_a_word(
     assert said["code"] == code and 2 <= step < 12
     assert said["err"].splitlines()[-1] == (
         f"minidino: stopped by {name} after step {step} of 12, and saved; go on with: "
-        f"minidino train --out '{run}' --resume"
+        f"minidino train --out '{run}' --device cpu --resume"
     )
     assert log_of(run)[-1]["step"] == step
     finish(run, tmp_path / "report")

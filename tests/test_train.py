@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -392,7 +394,7 @@ def test_without_labels_or_room_for_the_held_out_pictures_there_is_no_knn(
         monkeypatch.setattr("minidino.data.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
     result = train(config, progress=False)
     assert result.finished and not any("knn" in line for line in result.history)
-    told = {"flat": "not in a folder per class", "large": "images of 120 px are too many"}
+    told = {"flat": "not in folders named as in train", "large": "images of 120 px are too many"}
     assert f"no k-NN during training: {'' if trouble == 'flat' else '24 '}" in (
         out := capsys.readouterr().out
     )
@@ -414,13 +416,44 @@ def test_a_spoilt_config_json_does_not_stop_a_resume(tiny_config, tmp_path, spoi
     ("name", "text", "message"),
     [
         ("config.json", '{"model_type": "vit"}', "a config.json that is not a run's"),
-        ("metrics.jsonl", '{"step": 1}\n', "of a run whose checkpoint is gone"),
+        ("metrics.jsonl", '{"step": 1}\n', "files of a run whose checkpoint is gone"),
+        ("snapshots/step_0000001.safetensors", "", "files of a run whose checkpoint is gone"),
     ],
 )
 def test_files_of_others_are_not_overwritten(tiny_config, tmp_path, name, text, message):
     file = tmp_path / "run" / name
-    file.parent.mkdir()
+    file.parent.mkdir(parents=True)
     file.write_text(text)
     with pytest.raises(UserError, match=message):
         train(tiny_config, tmp_path / "run", progress=False)
-    assert file.read_text() == text and len(list(file.parent.iterdir())) == 1
+    assert file.read_text() == text
+    assert [f for f in file.parent.iterdir() if f.name != ".lock"] == [file]
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tiny_config, tmp_path):
+    with pytest.raises(UserError, match="no data"):
+        train(replace(tiny_config, data="nowhere"), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_is_free_again_when_a_run_ends_however_it_ends(tiny_config, tmp_path):
+    """The exception, kept as notebooks keep the last one, holds on to everything in its frames."""
+    config = replace(tiny_config, base_lr=1e12, warmup_epochs=0, clip_grad=0, knn_evals=0)
+    with pytest.raises(TrainingDiverged) as kept:
+        train(config, tmp_path / "run", progress=False)
+    free = "import sys; from pathlib import Path; from minidino.files import held\n"
+    free += "with held(Path(sys.argv[1])) as free: sys.exit(not free)"
+    done = subprocess.run([sys.executable, "-c", free, str(tmp_path / "run")])
+    assert done.returncode == 0 and kept
+
+
+def test_pictures_may_have_moved(tiny_config, tmp_path, monkeypatch):
+    spec = folder_of_classes(tmp_path / "photos", "val/a")
+    config = replace(tiny_config, data=spec, max_images=None, epochs=2)
+    monkeypatch.setattr("minidino.train.time_is_up", lambda *_: True)
+    train(config, tmp_path / "run", minutes=1, progress=False)
+    monkeypatch.undo()
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    config = replace(config, data=str(tmp_path / "moved"))
+    assert train(config, tmp_path / "run", resume=True, progress=False).finished
+    assert load_checkpoint(tmp_path / "run")["config"]["data"] == config.data

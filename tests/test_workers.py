@@ -1,10 +1,10 @@
 """Processes that read pictures: killed, hanging, or only slow."""
 
-import gc
 import os
 import signal
 import time
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +103,6 @@ def test_a_stop_is_saved_before_readers_are_waited_for(streamed, tmp_path, monke
             owner, name, lambda *a, **k: (happened.append(word), function(*a, **k))[1]
         )
 
-    gc.collect()  # no loader of another test is waited for
     noted(StopRequest, "receive", "asked")
     noted(Recorder, "save", "save")
     noted(_MultiProcessingDataLoaderIter, "_shutdown_workers", "wait")
@@ -116,11 +115,24 @@ def test_a_stop_is_saved_before_readers_are_waited_for(streamed, tmp_path, monke
     assert load_checkpoint(tmp_path / "run")["step"] > 3
 
 
-def test_pictures_that_all_became_unreadable_cost_one_line(streamed, monkeypatch):
+def test_readers_end_with_the_run(streamed, tmp_path, monkeypatch):
+    """Not when the garbage collector comes by; a run that the clock ends leaves none either."""
+    monkeypatch.setattr("minidino.train.time_is_up", lambda *_: True)
+    before = set(active_children())
+    result = train(streamed, tmp_path / "run", minutes=1, progress=False)
+    assert not result.finished and set(active_children()) <= before
+
+
+def test_pictures_that_all_became_unreadable_cost_one_line(streamed, tmp_path, monkeypatch):
+    tried = tmp_path / "tried"
+
     def gone(*_):
+        with tried.open("a") as file:
+            file.write("x")
         raise data.UnreadablePicture("the disk is gone")
 
     monkeypatch.setattr(data, "decode_square", gone)
     with pytest.raises(UserError) as told:
         train(streamed, progress=False)
     assert str(told.value).startswith("none of the 48 pictures could be read; see whether")
+    assert len(tried.read_text()) == 48  # each once, not for every picture of a batch

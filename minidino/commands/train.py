@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from minidino.checkpoint import has_checkpoint, load_to_resume
+from minidino.checkpoint import has_checkpoint
 from minidino.config import TrainConfig
 from minidino.distributed import is_main, together
 from minidino.engine import Engine
-from minidino.train import settings_kept, train
+from minidino.folder import RunFolder, settings_kept
+from minidino.train import train
 
 
 def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
@@ -52,7 +53,8 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
         out = out or Path("runs") / recipe
         if resume and is_main() and has_checkpoint(out):
             asked = {n: value for n, value in vars(config).items() if n in given}
-            config = settings_kept(out, load_to_resume(out), asked)
+            with RunFolder(out) as folder:
+                config = settings_kept(out, folder.saved(resume), asked)
         fit = None if "epochs" in given else "fill"
         result = train(
             config,

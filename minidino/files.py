@@ -12,6 +12,7 @@ except ImportError:  # Windows
     fcntl = None
 
 PARTIAL = ".partial"
+LOCK = ".lock"
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def held(folder: Path) -> Iterator[bool]:
     A hidden file in it bears the lock, which ends with the process, however that ends, and is not
     inherited by processes that are forked. Where system or disk have no locks, nobody is kept out.
     """
-    with (folder / ".lock").open("ab") as file:
+    with (folder / LOCK).open("ab") as file:
         try:
             if fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,6 +74,12 @@ def held(folder: Path) -> Iterator[bool]:
             yield error.errno not in (errno.EACCES, errno.EAGAIN)
         else:
             yield True
+
+
+def release(folder: Path) -> None:
+    """Remove the file by which this process holds a folder."""
+    with suppress(OSError):
+        (folder / LOCK).unlink()
 
 
 def remove_partial(folder: Path) -> None:

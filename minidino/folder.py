@@ -9,7 +9,7 @@ from typing import Any
 from minidino.checkpoint import has_checkpoint, load_to_resume
 from minidino.config import TrainConfig
 from minidino.errors import UserError
-from minidino.files import held
+from minidino.files import held, release
 
 
 class RunFolder:
@@ -33,6 +33,8 @@ class RunFolder:
         return self
 
     def __exit__(self, *_) -> None:
+        if self._claimed and not has_checkpoint(self.path):
+            release(self.path)  # no run began: nothing is left behind
         self._claim.close()
 
     def saved(self, resume: bool) -> dict | None:

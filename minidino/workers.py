@@ -52,11 +52,13 @@ def patiently(batches: Iterator[Any]) -> Iterator[Any]:
             batch = next(batches)
         except StopIteration:
             return
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader"):
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            # All but the first: it died while a batch was being fetched from it.
+            loaders = isinstance(error, RuntimeError)
+            if loaders and not str(error).startswith("DataLoader"):
                 raise
             waited += POLL
-            if "timed out" not in str(error):
+            if not loaders or "timed out" not in str(error):
                 trouble = "a process that reads pictures was killed, perhaps for want of memory"
                 remedy = "close other programs or lower --image-size"
             elif waited >= PATIENCE:

@@ -1,6 +1,7 @@
 """Shared by all tests: small settings, and where the shared photographs are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ import torch
 from minidino.config import TrainConfig, recipe
 
 torch.set_num_threads(min(torch.get_num_threads(), 4))
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so, and all processes of these tests would
+    # ignore the Ctrl-C that some of them are sent.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

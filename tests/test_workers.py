@@ -136,3 +136,36 @@ def test_pictures_that_all_became_unreadable_cost_one_line(streamed, tmp_path, m
         train(streamed, progress=False)
     assert str(told.value).startswith("none of the 48 pictures could be read; see whether")
     assert len(tried.read_text()) == 48  # each once, not for every picture of a batch
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."),
+        ConnectionResetError(104, "Connection reset by peer"),
+        ConnectionRefusedError(111, "Connection refused"),
+        FileNotFoundError(2, "No such file or directory"),
+        EOFError(),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_whatever_the_loader_says_of_a_reader_that_died(error):
+    """It may die before, or in the midst of, handing a batch over."""
+
+    def batches():
+        yield 1
+        raise error
+
+    read = workers.patiently(batches())
+    assert next(read) == 1
+    with pytest.raises(UserError, match="a process that reads pictures was killed"):
+        next(read)
+
+
+def test_other_errors_of_a_loader_are_passed_on():
+    def batches():
+        raise RuntimeError("stack expects each tensor to be equal size")
+        yield
+
+    with pytest.raises(RuntimeError, match="equal size"):
+        next(workers.patiently(batches()))

@@ -9,7 +9,8 @@ import torch
 
 from minidino.config import TrainConfig, recipe
 
-torch.set_num_threads(min(torch.get_num_threads(), 4))
+# How a batch is divided among threads follows the cores: let all machines divide it alike.
+torch.set_num_threads(min(torch.get_num_threads(), 2))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and all processes of these tests would
     # ignore the Ctrl-C that some of them are sent.

@@ -140,7 +140,8 @@ def test_threads_follow_the_weights_that_a_checkpoint_brings(config):
     ],
     ids=str,
 )
-def test_how_many_threads_share_a_batch(engine, images, threads):
+def test_how_many_threads_share_a_batch(cores, engine, images, threads):
+    cores(1)
     assert engine.threads(images, CPU) == threads
     assert engine.threads(images, torch.device("cuda")) == 1
 

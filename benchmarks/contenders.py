@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from minidino.config import TrainConfig
-from minidino.data import Pictures
 from minidino.engine import Engine
+from minidino.pictures import Pictures
 from minidino.trainer import Trainer, batch_indices, parameter_groups
 
 

@@ -26,8 +26,9 @@ from measure import Spread, flops, in_turn, matmul_peak, peak_memory, rate
 
 from minidino import plots
 from minidino.config import TrainConfig, recipe
-from minidino.data import Pictures, load_data
+from minidino.data import load_data
 from minidino.errors import UserError
+from minidino.pictures import Pictures
 from minidino.provenance import provenance
 from minidino.train import pick_device
 

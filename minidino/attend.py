@@ -23,8 +23,9 @@ from minidino import plots
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.checkpoint import build_backbone, load_weights
 from minidino.config import TrainConfig
-from minidino.data import list_pictures, load_data
+from minidino.data import load_data
 from minidino.errors import UserError, one_line
+from minidino.folders import list_pictures
 from minidino.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer

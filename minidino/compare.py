@@ -5,10 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.data import load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features
+from minidino.pictures import Pictures
 from minidino.pretrained import load_trained
+from minidino.streamed import StreamedFolder
 from minidino.train import pick_device
 from minidino.vit import VisionTransformer
 

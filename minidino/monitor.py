@@ -12,10 +12,12 @@ from safetensors.torch import save_file
 
 from minidino import distributed
 from minidino.config import TrainConfig
-from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.data import load_data
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
 from minidino.files import replacing
+from minidino.pictures import Pictures
+from minidino.streamed import StreamedFolder
 from minidino.vit import VisionTransformer
 
 

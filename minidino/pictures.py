@@ -1,15 +1,21 @@
-"""One picture file: decoded, upright, RGB, squared, as a tensor."""
+"""Picture files, decoded: upright, RGB, squared, as tensors; and many of them held in memory."""
 
+import os
 import stat
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from tqdm import tqdm
 
-from minidino.errors import one_line
+from minidino import distributed
+from minidino.errors import UserError, one_line
 
 # A file of a few bytes can declare any size. 20,000 x 50 is a picture, 20,000 x 20,000 is not.
 MAX_PIXELS = 100_000_000
@@ -78,3 +84,81 @@ def decode_square(path: Path, size: int) -> Tensor:
         UnreadablePicture: as ``open_picture``.
     """
     return to_tensor(square(open_picture(path), size))
+
+
+# ---------------------------------------------------------------- many
+
+
+@dataclass
+class Pictures:
+    """Decoded images in memory.
+
+    Attributes:
+        images: uint8 (N, 3, S, S).
+        labels: int64 (N,), or None.
+        classes: what the labels mean.
+        masks: bool (N, S, S), true on the foreground, or None.
+        skipped: files that could not be read.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    classes: Sequence[str] = ()
+    masks: Tensor | None = None
+    skipped: list[Path] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> "Pictures":
+        return replace(self, images=self.images.to(device))
+
+    def take(self, index: Tensor | slice) -> "Pictures":
+        """The chosen images, with their labels and masks."""
+        labels, masks = (None if t is None else t[index] for t in (self.labels, self.masks))
+        return replace(self, images=self.images[index], labels=labels, masks=masks)
+
+    def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """One uint8 batch (B, 3, S, S) for each tensor of indices."""
+        for index in indices:
+            yield self.images[index.to(self.images.device, non_blocking=True)]
+
+    def close(self) -> None:
+        """End what reads pictures: nothing, they are all here."""
+
+
+def spread(n: int, max_images: int | None) -> list[int]:
+    """Positions of at most ``max_images`` items, evenly spread, so every class keeps its share."""
+    if max_images is None or max_images >= n:
+        return list(range(n))
+    return np.linspace(0, n, max_images, endpoint=False).astype(int).tolist()
+
+
+def _memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_memory(n: int, size: int, bytes_per_pixel: int = 3) -> None:
+    """Raises UserError if so many images cannot be held by this machine."""
+    if n * size * size * bytes_per_pixel > _memory():
+        raise UserError(f"{n:,} images of {size} px do not fit in memory; ask for fewer")
+
+
+def cores() -> int:
+    """How many threads or workers decode for this process."""
+    return min(max((os.cpu_count() or 1) // distributed.local_world_size(), 1), 16)
+
+
+def decode_all(decode, n: int, what: str) -> list:
+    """decode(0), ..., decode(n - 1), by threads (PIL works outside Python's lock), with a bar."""
+    with ThreadPoolExecutor(cores()) as pool:
+        bar = tqdm(
+            pool.map(decode, range(n)),
+            total=n,
+            desc=what,
+            unit="img",
+            disable=n < 2000 or not distributed.is_main(),
+            leave=False,
+        )
+        return list(bar)

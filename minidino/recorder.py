@@ -13,13 +13,14 @@ import torch
 
 from minidino import distributed
 from minidino.checkpoint import LATEST, save_checkpoint
-from minidino.data import Pictures, StreamedFolder
 from minidino.errors import UserError
 from minidino.files import remove_partial, write_text
 from minidino.folder import record_of
 from minidino.interrupts import StopRequest
 from minidino.monitor import KnnMonitor, MetricsLog, moments, save_snapshot, snapshot_path
+from minidino.pictures import Pictures
 from minidino.provenance import provenance
+from minidino.streamed import StreamedFolder
 from minidino.trainer import Trainer
 from minidino.watch import TrainingDiverged
 

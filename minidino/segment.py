@@ -22,8 +22,8 @@ from torch import Tensor
 
 from minidino.attend import fit_to_patches
 from minidino.attention import attention_maps, mass_mask, upsample_mask
-from minidino.data import list_pictures
 from minidino.errors import UserError
+from minidino.folders import list_pictures
 from minidino.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer

@@ -16,12 +16,14 @@ from minidino.batch import advised, largest_batch
 from minidino.checkpoint import LATEST
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
-from minidino.data import Pictures, StreamedFolder, load_data
+from minidino.data import load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.folder import RunFolder, settings_kept
 from minidino.interrupts import RunStopped, StopRequest, stop_request
+from minidino.pictures import Pictures
 from minidino.recorder import Recorder
+from minidino.streamed import StreamedFolder
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
 from minidino.watch import TrainingDiverged, Watch

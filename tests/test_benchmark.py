@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from minidino.data import Pictures
+from minidino.pictures import Pictures
 from minidino.things import ThingsOnStuff
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))

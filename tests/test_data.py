@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from minidino import data as D
-from minidino.data import Pictures, StreamedFolder, load_data
+from minidino import downloads, folders, pictures
+from minidino.data import load_data
 from minidino.errors import UserError
-from minidino.pictures import decode_square, open_picture
+from minidino.pictures import Pictures, decode_square, open_picture
+from minidino.streamed import StreamedFolder
 from minidino.things import ThingsOnStuff
 
 
@@ -125,7 +126,7 @@ def test_pictures_are_upright_rgb_and_squared_from_the_middle(tmp_path):
 def test_streaming_gives_the_same_batches_as_memory(folder, monkeypatch):
     index = list(torch.randperm(24).split(5))
     memory = load_data(str(folder), "train", 16)
-    monkeypatch.setattr(D, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 100)
     stream = load_data(str(folder), "train", 16)
     assert isinstance(memory, Pictures) and isinstance(stream, StreamedFolder)
     stream.workers = 2
@@ -135,7 +136,7 @@ def test_streaming_gives_the_same_batches_as_memory(folder, monkeypatch):
 
 
 def test_streaming_passes_over_a_bad_picture_and_counts_it(folder, monkeypatch, capsys):
-    monkeypatch.setattr(D, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 100)
     stream = load_data(str(folder), "train", 16)
     stream.workers = 0
     stream.files[3].write_bytes(b"broken")
@@ -174,16 +175,16 @@ def test_a_download_that_fails_says_where_the_files_belong(tmp_path, monkeypatch
 
     for name, class_name in [("cifar10", "CIFAR10"), ("stl10", "STL10"),
                              ("imagenette", "Imagenette"), ("pets", "OxfordIIITPet")]:  # fmt: skip
-        monkeypatch.setattr(D.datasets, class_name, offline)
+        monkeypatch.setattr(downloads.datasets, class_name, offline)
         with pytest.raises(UserError, match=f"could not get {name}.*unreachable"):
             load_data(name, "train", 32, root=tmp_path)
 
 
 def test_where_downloads_go(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIDINO_DATA", str(tmp_path))
-    assert D.data_root() == tmp_path
+    assert downloads.data_root() == tmp_path
     monkeypatch.delenv("MINIDINO_DATA")
-    assert D.data_root().name == "minidino"
+    assert downloads.data_root().name == "minidino"
 
 
 def test_real_photographs(shared_data, tmp_path):
@@ -221,13 +222,13 @@ def save_picture(file):
 
 
 def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(D.datasets, "Imagenette", lambda *_, **__: [None] * 5)
+    monkeypatch.setattr(downloads.datasets, "Imagenette", lambda *_, **__: [None] * 5)
     with pytest.raises(UserError, match=r"5 of 9,469 pictures for train.* Remove the folder"):
         load_data("imagenette", "train", 32, root=tmp_path)
 
 
 def test_more_than_the_machine_holds_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(D, "_torchvision_set", lambda *_: [None] * 1000)
-    monkeypatch.setattr(D, "_memory", lambda: 10**6)
+    monkeypatch.setattr(downloads, "_torchvision_set", lambda *_: [None] * 1000)
+    monkeypatch.setattr(pictures, "_memory", lambda: 10**6)
     with pytest.raises(UserError, match="1,000 images of 32 px do not fit in memory"):
         load_data("stl10", "train", 32, root=tmp_path)

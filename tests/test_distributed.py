@@ -28,10 +28,11 @@ from minidino.checkpoint import load_checkpoint
 from minidino.cli import main
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
-from minidino.data import Pictures, load_data
+from minidino.data import load_data
 from minidino.engine import Engine
 from minidino.errors import UserError
 from minidino.interrupts import RunStopped
+from minidino.pictures import Pictures
 from minidino.train import epochs_that_fit, train
 from minidino.trainer import Trainer, batch_indices
 
@@ -262,7 +263,7 @@ def test_a_folder_too_large_for_memory_is_streamed_in_shares(config, tmp_path, m
 
 def streamed(config: TrainConfig) -> dict:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minidino.data.IN_MEMORY_BYTES", 1000)
+        patch.setattr("minidino.folders.IN_MEMORY_BYTES", 1000)
         return run(config)
 
 

@@ -165,7 +165,7 @@ def test_pictures_without_labels_train_the_same_from_memory_and_streamed(
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     config = replace(tiny_config, data=str(tmp_path), max_images=None, epochs=2)
     memory = train(config, progress=False)
-    monkeypatch.setattr("minidino.data.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("minidino.folders.IN_MEMORY_BYTES", 1000)
     streamed = train(config, progress=False)
     losses = [[x["loss"] for x in steps_of(r)] for r in (memory, streamed)]
     assert losses[0] == losses[1] and len(losses[0]) == 4
@@ -391,7 +391,7 @@ def test_without_labels_or_room_for_the_held_out_pictures_there_is_no_knn(
     config = replace(tiny_config, data=spec, max_images=None, epochs=1)
     if trouble == "large":
         config = replace(config, eval_size=120)
-        monkeypatch.setattr("minidino.data.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
+        monkeypatch.setattr("minidino.folders.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
     result = train(config, progress=False)
     assert result.finished and not any("knn" in line for line in result.history)
     told = {"flat": "not in folders named as in train", "large": "images of 120 px are too many"}

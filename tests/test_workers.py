@@ -13,10 +13,13 @@ import torch
 from PIL import Image
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from minidino import data, workers
+from minidino import folders, workers
+from minidino import streamed as streaming
 from minidino.checkpoint import load_checkpoint
+from minidino.data import load_data
 from minidino.errors import UserError
 from minidino.interrupts import StopRequest
+from minidino.pictures import UnreadablePicture
 from minidino.recorder import Recorder
 from minidino.train import train
 
@@ -29,15 +32,15 @@ def streamed(tiny_config, tmp_path, monkeypatch):
         (tmp_path / "photos").mkdir(exist_ok=True)
         pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"photos/{i}.png")
-    monkeypatch.setattr(data, "IN_MEMORY_BYTES", 1000)
-    monkeypatch.setattr(data, "_cores", lambda: 1)
+    monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(streaming, "cores", lambda: 1)
     monkeypatch.setattr(workers, "POLL", 0.5)
     return replace(tiny_config, data=str(tmp_path / "photos"), max_images=None)
 
 
 def at_picture(number: int, act, monkeypatch) -> None:
     """Let the reading process do something at its n-th picture."""
-    decode, main, read = data.decode_square, os.getpid(), []
+    decode, main, read = streaming.decode_square, os.getpid(), []
 
     def decoded(file: Path, size: int):
         assert os.getpid() != main
@@ -46,7 +49,7 @@ def at_picture(number: int, act, monkeypatch) -> None:
             act()
         return decode(file, size)
 
-    monkeypatch.setattr(data, "decode_square", decoded)
+    monkeypatch.setattr(streaming, "decode_square", decoded)
 
 
 def test_a_reader_that_is_killed_ends_the_run_in_words(streamed, tmp_path, monkeypatch):
@@ -59,7 +62,7 @@ def test_a_reader_that_is_killed_ends_the_run_in_words(streamed, tmp_path, monke
     assert load_checkpoint(tmp_path / "run")["step"] == 3  # the end of the first of three epochs
     assert signal.getsignal(signal.SIGCHLD) is before
     monkeypatch.undo()
-    monkeypatch.setattr(data, "IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 1000)
     assert train(streamed, tmp_path / "run", resume=True, progress=False).finished
 
 
@@ -80,8 +83,8 @@ def test_a_slow_reader_is_waited_for_and_nothing_is_lost(streamed, monkeypatch):
 
 def test_the_plan_of_a_long_run_is_not_made_at_once(streamed):
     """A million epochs' indices would not fit in memory."""
-    folder = data.load_data(streamed.data, "train", 60)
-    assert isinstance(folder, data.StreamedFolder)
+    folder = load_data(streamed.data, "train", 60)
+    assert isinstance(folder, streaming.StreamedFolder)
     taken = []
 
     def indices():
@@ -129,9 +132,9 @@ def test_pictures_that_all_became_unreadable_cost_one_line(streamed, tmp_path, m
     def gone(*_):
         with tried.open("a") as file:
             file.write("x")
-        raise data.UnreadablePicture("the disk is gone")
+        raise UnreadablePicture("the disk is gone")
 
-    monkeypatch.setattr(data, "decode_square", gone)
+    monkeypatch.setattr(streaming, "decode_square", gone)
     with pytest.raises(UserError) as told:
         train(streamed, progress=False)
     assert str(told.value).startswith("none of the 48 pictures could be read; see whether")

@@ -7,8 +7,9 @@ import torch
 import tyro
 
 from minidino import plots
-from minidino.data import StreamedFolder, load_data
+from minidino.data import load_data
 from minidino.errors import UserError
+from minidino.streamed import StreamedFolder
 
 
 def data_command(

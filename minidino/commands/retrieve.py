@@ -8,8 +8,8 @@ import tyro
 
 from minidino import plots
 from minidino.commands.arguments import Checkpoint
-from minidino.data import list_pictures
 from minidino.errors import UserError, one_line
+from minidino.folders import list_pictures
 from minidino.pictures import decode_square
 from minidino.pretrained import load_trained
 from minidino.retrieve import find_neighbours, same_file

@@ -26,7 +26,7 @@ def normalize(images: Tensor) -> Tensor:
 def standardize(x: Tensor) -> Tensor:
     """(..., 3, H, W) in 0..1, less ImageNet's mean, over its standard deviation."""
     mean, std = (constant(v, x).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (x - mean) / std
+    return (x - mean).div_(std)
 
 
 def constant(values: Sequence[float], like: Tensor) -> Tensor:
@@ -91,9 +91,10 @@ def crop_resize(images: Tensor, box: Tensor, flip: Tensor, size: int) -> Tensor:
     # Rows of every view of an image in one product: (V*size, H) @ (H, 3*W).
     x = rearrange(images, "b c h w -> b h (c w)").float()  # moved about while a quarter as large
     x = rearrange(rows, "(v b) g h -> b (v g) h", b=b) @ x
-    x = rearrange(x, "b (v g) (c w) -> (v b) (c g) w", g=size, c=3)
-    x = x @ rearrange(columns, "n k w -> n w k")
-    return rearrange(x, "n (c g) k -> n c g k", c=3).clamp_(0, 1)
+    # Left where they are: (g, c) is the order in which the rows of a view lie in memory.
+    x = rearrange(x, "b (v g) (c w) -> (b v) (g c) w", g=size, c=3)
+    x = x @ rearrange(columns, "(v b) k w -> (b v) w k", b=b)
+    return rearrange(x.clamp_(0, 1), "(b v) (g c) k -> (v b) c g k", b=b, c=3).contiguous()
 
 
 def luma(x: Tensor) -> Tensor:
@@ -110,40 +111,52 @@ def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
             Kept on the CPU it saves waiting for a GPU.
         factors: (n, 4), by operation.
 
-    The first three are one formula, clamp(f * x + (1 - f) * reference), with black, the
-    mean gray and the gray pixel for reference: one pass serves all images at each turn.
+    The first three mix an image's own channels: clamp(f * x + (1 - f) * reference), with black,
+    the mean gray and the gray pixel for reference. One pass serves all images at each turn, and as
+    images are sorted by the turn at which hue comes, hue is turned once, for all of them together.
     """
-    for operation in order.unbind(1):
-        now_hue = (operation == HUE).nonzero().squeeze(1).to(x.device, non_blocking=True)
-        operation = operation.to(x.device, non_blocking=True)
-        f = factors.gather(1, operation[:, None]).squeeze(1)
-        f = torch.where(operation == HUE, 1.0, f)
-        gray = luma(x)
-        to_mean, to_gray = ((1 - f) * (operation == o) for o in (CONTRAST, SATURATION))
-        to_mean = to_mean * gray.mean(dim=(1, 2, 3))
-        f, to_mean, to_gray = (repeat(t, "n -> n 1 1 1") for t in (f, to_mean, to_gray))
-        x = torch.addcmul(torch.addcmul(to_mean, gray, to_gray), x, f).clamp_(0, 1)
-        x[now_hue] = shift_hue(x[now_hue], factors[now_hue, HUE])
-    return x
+    hue_turn = (order == HUE).int().argmax(dim=1)
+    ends = hue_turn.bincount(minlength=4).cumsum(0).tolist()  # images whose hue comes by turn t
+    rank = hue_turn.argsort(stable=True)
+    back = rank.argsort().to(x.device, non_blocking=True)
+    operation, rank = (t.to(x.device, non_blocking=True) for t in (order[rank], rank))
+    x = x[rank]
+
+    f = factors[rank].gather(1, operation)  # (n, 4), by turn
+    to_mean, to_gray = ((1 - f) * (operation == o) for o in (CONTRAST, SATURATION))
+    gray = constant(LUMA, x)
+    f, to_gray = (repeat(t, "n turn -> n turn 1 1") for t in (f, to_gray))
+    mix = f * torch.eye(3, device=x.device) + to_gray * gray  # (n, turn, 3 new, 3 old channels)
+
+    def take_turn(images: slice, turn: int) -> None:
+        old = x[images].flatten(2)
+        offset = to_mean[images, turn] * (old.mean(dim=2) @ gray)
+        new = torch.baddbmm(rearrange(offset, "n -> n 1 1"), mix[images, turn], old)
+        torch.clamp(new, 0, 1, out=old)
+
+    for turn in range(3):
+        take_turn(slice(ends[turn], None), turn)  # their hue comes later
+    x = shift_hue(x, factors[rank, HUE])
+    for turn in range(1, 4):
+        take_turn(slice(0, ends[turn - 1]), turn)
+    return x[back]
 
 
 def shift_hue(x: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue of (n, 3, H, W) by ``shift`` (n,) of the full circle, as HSV does it."""
     r, g, b = x.unbind(1)
-    value, chroma = x.amax(dim=1), x.amax(dim=1) - x.amin(dim=1)
-    safe = chroma.clamp(min=1e-12)
-    sector = torch.where(
-        value == r,
-        (g - b) / safe,
-        torch.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4),
-    )
-    sector = sector + 6 * shift[:, None, None]  # hue in sixths of the circle
+    value = torch.maximum(r, torch.maximum(g, b))
+    chroma = value - torch.minimum(r, torch.minimum(g, b))
+    # Hue in sixths of the circle: 0 is red, 2 green, 4 blue.
+    from_red, from_green, from_blue = (t / chroma.clamp(min=1e-12) for t in (g - b, b - r, r - g))
+    hue = torch.where(value == g, from_green + 2, from_blue + 4)
+    hue = torch.where(value == r, from_red, hue) + 6 * shift[:, None, None]
+    hue -= 6 * (hue / 6).round()  # -3 to 3
     # HSV back to RGB in closed form: each channel dips below the value by the chroma, over
     # the part of the circle that is far from its own hue.
-    n = constant((5.0, 3.0, 1.0), x).view(3, 1, 1)
-    k = (n + sector[:, None]) % 6
-    dip = torch.minimum(k, 4 - k).clamp(0, 1)
-    return value[:, None] - chroma[:, None] * dip
+    far = hue[:, None] + constant((3.0, 1.0, -1.0), x).view(3, 1, 1)
+    dip = far.abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)
+    return torch.addcmul(value[:, None], chroma[:, None], dip, value=-1)
 
 
 def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
@@ -160,8 +173,11 @@ def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
         weights = torch.where(distance < 4, torch.exp(-(distance**2) / 2), 0.0)
         return weights / weights.sum(dim=-1, keepdim=True)
 
-    vertical, horizontal = matrix(x.shape[-2]), matrix(x.shape[-1])
-    return vertical[:, None] @ x @ horizontal[:, None].transpose(-2, -1)
+    vertical = matrix(x.shape[-2])
+    horizontal = vertical if x.shape[-1] == x.shape[-2] else matrix(x.shape[-1])
+    x = vertical @ rearrange(x, "n c h w -> n h (c w)")
+    x = rearrange(x, "n h (c w) -> n (h c) w", c=3) @ horizontal.transpose(-2, -1)
+    return rearrange(x, "n (h c) w -> n c h w", c=3)
 
 
 def solarize(x: Tensor, threshold: float = 128 / 255) -> Tensor:

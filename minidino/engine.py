@@ -2,7 +2,7 @@
 
 These choices trade time for memory. None decides the outcome of a training, up to rounding,
 so they are no part of ``TrainConfig``: a run may be resumed with others, on another machine.
-(Drop path's draws alone differ, when a batch is taken in parts: each part has its own.)
+(Drop path alone differs where networks are compiled: they draw on the device, a part at a time.)
 """
 
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class Engine:
         """How many threads share a batch: as many as are asked for, with equal parts and cores.
 
         Processes that train together share the cores already. A compiled function serves one
-        thread, and recomputed blocks draw from PyTorch's own generator.
+        thread, and so does PyTorch's own generator, from which recomputed blocks draw again.
         """
         alone = self.compile or self.checkpoint_activations or distributed.world_size() > 1
         if alone or device.type != "cpu":

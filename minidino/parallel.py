@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from minidino.vit import DropPath
+from minidino.chance import WholeBatch
 
 T = TypeVar("T")
 
@@ -55,27 +55,24 @@ class SideBySide:
 
 @dataclass(frozen=True)
 class Replica:
-    """A network with gradients of its own, and what seeds its drop path."""
+    """A network with gradients of its own, and what begins its drop path's chance (``chance.py``).
+
+    ``begin`` takes a seed, the place of a part among equal ones, and its number of images.
+    """
 
     network: nn.Module
-    seed: Callable[[int], object] = torch.manual_seed
+    begin: Callable[[int, tuple[int, int], int], None]
 
 
 def replicas(network: nn.Module, n: int) -> list[Replica]:
-    """n copies that share the network's weights, for good, and nothing else.
-
-    Each draws its drop path from a generator of its own: what several threads draw from one comes
-    in no order.
-    """
+    """n copies that share the network's weights, for good, and nothing else."""
     made = []
     for _ in range(n):
-        twin, generator = copy.deepcopy(network), torch.Generator()
+        twin, chance = copy.deepcopy(network), WholeBatch(torch.Generator())
         for ours, theirs in zip(twin.parameters(), network.parameters(), strict=True):
             ours.data = theirs.data
-        for module in twin.modules():
-            if isinstance(module, DropPath):
-                module.generator = generator
-        made.append(Replica(twin, generator.manual_seed))
+        chance.attach(twin)
+        made.append(Replica(twin, chance.begin))
     return made
 
 

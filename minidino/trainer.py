@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from minidino import distributed
+from minidino.chance import WholeBatch, part_by_part
 from minidino.checkpoint import build_backbone, load_weights
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
@@ -122,9 +123,7 @@ class Trainer:
         self.teacher = copy.deepcopy(self.student).eval().requires_grad_(False)
         if self.engine.checkpoint_activations:
             recompute_blocks(self.student.backbone.blocks)
-        n = self.side_by_side.n
-        one = [Replica(distributed.replicate(self.student, device))]
-        self.replicas = one if n == 1 else replicas(self.student, n)
+        self.replicas = self._replicas(self.side_by_side.n)
         self.criterion = DINOLoss(config.out_dim, config.student_temp, config.center_momentum)
         self.criterion.to(device)
         self.crops = MultiCrop(
@@ -145,6 +144,16 @@ class Trainer:
         self.total_steps = config.epochs * steps_per_epoch
         self.now = 0  # steps taken
 
+    def _replicas(self, n: int) -> list[Replica]:
+        if n > 1:
+            return replicas(self.student, n)
+        begin = part_by_part
+        if not self.engine.compile:
+            chance = WholeBatch(torch.default_generator)
+            chance.attach(self.student)
+            begin = chance.begin
+        return [Replica(distributed.replicate(self.student, self.device), begin)]
+
     def step(self, images: Tensor) -> dict[str, Tensor]:
         """One update from uint8 images (B, 3, S, S): the batch, or this process's share of it.
 
@@ -154,13 +163,12 @@ class Trainer:
         """
         config, t = self.config, self.now
         self._set_schedules(t)
-        seed = seed_of(config.seed, "step", t)
-        part = (distributed.rank(), distributed.world_size())
-        views = self.crops(images, torch.Generator().manual_seed(seed), part=part)
+        chance = torch.Generator().manual_seed(seed_of(config.seed, "step", t))
+        views = self.crops(images, chance, part=(distributed.rank(), distributed.world_size()))
         # A tensor on the device: as a number it would be compiled in, anew at every step.
         temp = torch.full((), self.schedules.teacher_temp[t], device=self.device)
         loss, teacher_logits = self.score.attempt(
-            self._gradients, views, len(images), temp, seed + part[0]
+            self._gradients, views, len(images), temp, seed_of(config.seed, "drop path", t)
         )
         targets = self.criterion.targets(teacher_logits, temp)
         seen = {"entropy": entropy(targets).mean(), "mean_target": targets.mean(dim=0)}
@@ -187,16 +195,17 @@ class Trainer:
         kind, cuda = self.device.type, self.device.type == "cuda"
         views = tuple(v for v in views if len(v))
         parts = split_images(views, each * len(self.replicas), n_images)
+        before, of = (len(parts) * n for n in (distributed.rank(), distributed.world_size()))
         self.student.zero_grad(set_to_none=True)
 
         def learn(r: int) -> list[tuple[Tensor, Tensor]]:
             replica, scored = self.replicas[r], []
-            replica.seed(seed + r)  # drop path
             replica.network.zero_grad(set_to_none=True)
-            for i, part in enumerate(parts[r * each : (r + 1) * each], start=1):
-                with distributed.adding_up(replica.network, more=i < each):
+            for i in range(r * each, (r + 1) * each):
+                replica.begin(seed, (before + i, of), n_images // len(parts))
+                with distributed.adding_up(replica.network, more=i < (r + 1) * each - 1):
                     with torch.autocast(kind, torch.bfloat16, enabled=cuda):
-                        loss, teacher_logits = self.score(replica.network, temp, *part)
+                        loss, teacher_logits = self.score(replica.network, temp, *parts[i])
                     (loss / len(parts)).backward()
                 scored.append((loss.detach(), teacher_logits))
             return scored

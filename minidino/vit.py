@@ -8,6 +8,8 @@ Parameter names are those of the released weights (timm uses the same), so a sta
 either loads with ``strict=True``.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -25,15 +27,16 @@ class DropPath(nn.Module):
     def __init__(self, rate: float):
         super().__init__()
         self.rate = rate
-        self.generator: torch.Generator | None = None  # by default PyTorch's own
+        # (images, probability) -> 0 or 1 for each image; by default drawn here.
+        self.kept: Callable[[int, float], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.rate == 0.0 or not self.training:
             return x
-        keep = 1.0 - self.rate
-        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1))
-        mask.bernoulli_(keep, generator=self.generator)
-        return x * (mask / keep)
+        n, keep = len(x), 1.0 - self.rate
+        kept = x.new_empty(n).bernoulli_(keep) if self.kept is None else self.kept(n, keep)
+        kept = kept.to(x.device, x.dtype, non_blocking=True)
+        return x * (kept / keep).view(n, *[1] * (x.ndim - 1))
 
 
 class PatchEmbed(nn.Module):

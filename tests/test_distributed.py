@@ -124,8 +124,8 @@ def run(config: TrainConfig, outs: tuple = (None, None), stop_at: int = 0, **opt
 
 @pytest.fixture
 def config(tiny_config) -> TrainConfig:
-    """20 steps in 2 epochs, the prototypes frozen in the first; no drop path."""
-    return replace(tiny_config, max_images=160, epochs=2, drop_path_rate=0.0)
+    """20 steps in 2 epochs, the prototypes frozen in the first; with drop path."""
+    return replace(tiny_config, max_images=160, epochs=2, drop_path_rate=0.5)
 
 
 WHOLE: dict[TrainConfig, dict] = {}
@@ -181,24 +181,6 @@ def test_parts_of_a_batch_get_the_views_of_the_batch():
         for views, mine in zip(whole, part, strict=True):
             expected = views.unflatten(0, (-1, 12))[:, own].flatten(0, 1)
             torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
-
-
-def two_steps(config: TrainConfig) -> tuple[torch.Tensor, dict]:
-    """A random number as drop path would draw it next, and the student's weights."""
-    distributed.join()
-    trainer = Trainer(config, 10, CPU)
-    for i in range(2):
-        torch.manual_seed(10 * i + distributed.rank())
-        trainer.step(torch.randint(0, 256, (8, 3, 60, 60), dtype=torch.uint8))
-    return torch.rand(4), trainer.student.state_dict()
-
-
-def test_drop_path_differs_between_processes_and_the_students_stay_one(tiny_config, tmp_path):
-    config = replace(tiny_config, drop_path_rate=0.5, warmup_epochs=0)
-    (a, student), (b, other) = in_processes(2, tmp_path / "two", two_steps, config)
-    assert not torch.equal(a, b)
-    assert all(torch.equal(student[k], other[k]) for k in student)
-    assert not any(key.startswith("module.") for key in student)
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])

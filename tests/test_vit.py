@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from minidino.chance import WholeBatch
 from minidino.vit import Block, DropPath, VisionTransformer, vit_base, vit_small, vit_tiny
 
 SMALL = {"patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 4}
@@ -278,6 +279,21 @@ def test_drop_path_drops_whole_images_and_keeps_the_expected_value():
     assert torch.equal(out.amin(dim=1), out.amax(dim=1))  # one draw for all of an image
     assert out.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     assert out.mean().item() == pytest.approx(1.0, abs=0.02)  # four standard errors
+
+
+def test_parts_of_a_batch_drop_what_the_whole_drops():
+    """Two views of six images, whole and in three parts; view by view, image by image."""
+    drop, x = DropPath(0.5).train(), torch.ones(12, 1)
+
+    def dropped(part: int, of: int) -> torch.Tensor:
+        chance = WholeBatch(torch.Generator())
+        chance.attach(drop)
+        chance.begin(7, (part, of), 6 // of)
+        return torch.stack([drop(x[: 12 // of]).view(2, -1) for _ in range(2)])  # two branches
+
+    whole = dropped(0, 1)
+    assert whole.unique().tolist() == [0.0, 2.0] and not torch.equal(whole[0], whole[1])
+    torch.testing.assert_close(torch.cat([dropped(i, 3) for i in range(3)], dim=-1), whole)
 
 
 @torch.no_grad()

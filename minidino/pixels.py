@@ -117,12 +117,12 @@ def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
     """
     hue_turn = (order == HUE).int().argmax(dim=1)
     ends = hue_turn.bincount(minlength=4).cumsum(0).tolist()  # images whose hue comes by turn t
-    rank = hue_turn.argsort(stable=True)
-    back = rank.argsort().to(x.device, non_blocking=True)
-    operation, rank = (t.to(x.device, non_blocking=True) for t in (order[rank], rank))
-    x = x[rank]
+    by_turn = hue_turn.argsort(stable=True)
+    back = by_turn.argsort().to(x.device, non_blocking=True)
+    operation, by_turn = (t.to(x.device, non_blocking=True) for t in (order[by_turn], by_turn))
+    x = x[by_turn]
 
-    f = factors[rank].gather(1, operation)  # (n, 4), by turn
+    f = factors[by_turn].gather(1, operation)  # (n, 4), by turn
     to_mean, to_gray = ((1 - f) * (operation == o) for o in (CONTRAST, SATURATION))
     gray = constant(LUMA, x)
     f, to_gray = (repeat(t, "n turn -> n turn 1 1") for t in (f, to_gray))
@@ -136,7 +136,7 @@ def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
 
     for turn in range(3):
         take_turn(slice(ends[turn], None), turn)  # their hue comes later
-    x = shift_hue(x, factors[rank, HUE])
+    x = shift_hue(x, factors[by_turn, HUE])
     for turn in range(1, 4):
         take_turn(slice(0, ends[turn - 1]), turn)
     return x[back]

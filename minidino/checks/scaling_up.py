@@ -1,15 +1,18 @@
 """Checks of notebook 12: the loss in slices, foreach EMA, packed views, FLOPs of a step."""
 
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from minidino.checks.core import (
@@ -29,19 +32,57 @@ from minidino.vit import Block
 
 
 class Operations(TorchDispatchMode):
-    """What PyTorch is asked to do inside a ``with``: how often, and the largest tensor made."""
+    """What PyTorch is asked to do inside a ``with``: how often, and how many numbers it makes.
+
+    ``largest`` is of one tensor; ``most`` of all tensors made and alive at a time.
+    """
 
     def __init__(self):
         super().__init__()
-        self.largest, self.names = 0, []
+        self.largest, self.alive, self.most, self.names = 0, 0, 0, []
 
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         made = op(*args, **(kwargs or {}))
         self.names.append(op.overloadpacket.__name__)
-        for x in made if isinstance(made, tuple | list) else (made,):
-            if isinstance(x, Tensor) and not x._is_view():
+        given = {id(t.untyped_storage()) for t in _tensors((args, kwargs))}
+        for x in _tensors(made):
+            if not x._is_view():
                 self.largest = max(self.largest, x.numel())
+            storage = x.untyped_storage()
+            if id(storage) not in given:  # neither a view nor a result in place
+                numbers = storage.nbytes() // x.element_size()
+                self.alive += numbers
+                weakref.finalize(storage, self._freed, numbers)
+                given.add(id(storage))
+        self.most = max(self.most, self.alive)
         return made
+
+    def _freed(self, numbers: int) -> None:
+        self.alive -= numbers
+
+
+class Widths(TorchDispatchMode):
+    """The most rows of ``table`` that a matrix product inside a ``with`` takes at a time."""
+
+    def __init__(self, table: Tensor):
+        super().__init__()
+        self.units, self.widest = F.normalize(table.detach(), dim=-1), 0
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        name = op.overloadpacket.__name__
+        if name in ("mm", "bmm", "addmm", "baddbmm"):
+            left, right = args[-2:]
+            for rows in (left, right.mT):
+                # The table itself, or a multiple of it: its rows are then parallel to known ones.
+                if rows.shape[-1] == self.units.shape[-1]:
+                    first = F.normalize(rows.detach().flatten(0, -2)[:1], dim=-1)
+                    if (first @ self.units.T).abs().max() > 1 - 1e-5:
+                        self.widest = max(self.widest, rows.shape[-2])
+        return op(*args, **(kwargs or {}))
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [x for x in tree_leaves(values) if isinstance(x, Tensor)]
 
 
 # ---------------------------------------------------------------- 12.1
@@ -86,6 +127,14 @@ def _sliced_mistakes(
         "temperature.": loss(log_z, dot * temp),
         "The temperature divides only the product with the targets. Both terms are of s, the "
         "scores over the temperature.": loss(raw.logsumexp(-1)),
+        "You divided the logsumexp by the temperature. It is the scores that are divided, inside "
+        "the logsumexp: (x @ part.T / temp).logsumexp(-1).": loss(raw.logsumexp(-1) / temp),
+        "You divided each slice's logsumexp by the temperature. It is the scores that are divided, "
+        "inside the logsumexp: (x @ part.T / temp).logsumexp(-1).": loss(
+            torch.stack([r.logsumexp(-1) / temp for r in raw.split(slice_size, dim=-1)]).logsumexp(
+                0
+            )
+        ),
         "You did not divide by the temperature.": loss(raw.logsumexp(-1), dot * temp),
         "You multiplied by the temperature. Divide: x @ prototypes.T / temp.": loss(
             (raw * temp).logsumexp(-1), dot * temp**2
@@ -103,6 +152,17 @@ def _sliced_mistakes(
                 s[..., :whole].logsumexp(-1), (summed * s)[..., :whole].sum()
             ),
         }
+    unit = F.normalize(x, dim=-1), F.normalize(prototypes, dim=-1)
+    for what, a, b in (
+        ("both", *unit),
+        ("x", unit[0], prototypes),
+        ("the prototypes", x, unit[1]),
+    ):
+        t = a @ b.T / temp
+        mistakes[
+            f"You normalised {what} (F.normalize). x and prototypes are taken as they are; whoever "
+            "calls has normalised what needs it."
+        ] = loss(t.logsumexp(-1), (summed * t).sum())
     plain = {m: v for m, v in _lean_mistakes(s, q).items() if "temperature" not in m}
     return mistakes | plain
 
@@ -110,11 +170,11 @@ def _sliced_mistakes(
 @check("12.1", "the loss in slices")
 def check_12_1(lean_loss):
     # By hand, one prototype a slice: p = (1/2, 1/2), (3/4, 1/4), (1/4, 3/4); view 0's target is
-    # prototype 0, view 1's is prototype 1. Scores are x itself over a temperature of 1/3; they are
+    # prototype 0, view 1's is prototype 1. Scores are 2 x over a temperature of 1/3; they are
     # moved, which changes no p, so that sums, maxima and products differ.
     log = math.log
     scores = torch.tensor([[[1.0, 1.0]], [[2 + log(3), 2.0]], [[1.0, 1 + log(3)]]])
-    x, w, q = scores / 3, torch.eye(2), torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
+    x, w, q = scores / 6, 2 * torch.eye(2), torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
     got = call(lean_loss, x, w, q, 1 / 3, 1)
     expect_tensor(got, (), "a scalar")
     expect_close(
@@ -152,15 +212,20 @@ def check_12_1(lean_loss):
         "Large scores give inf or nan: exp overflows. torch.logsumexp takes the largest away "
         "first; join the slices with it too, or with torch.logaddexp.",
     )
-    _gradients_of_the_sliced_loss(lean_loss, plain, (x, w, q), temp)
+    _memory_of_the_sliced_loss(lean_loss, plain, temp)
     expect_any_device(lean_loss, x, w, q, temp, 16)
 
 
-def _gradients_of_the_sliced_loss(
-    lean_loss: Callable, plain: Callable, given: tuple[Tensor, Tensor, Tensor], temp: float
-) -> None:
-    x, w, q = given
-    everything = len(x) * x.shape[1] * len(w)  # numbers in all logits
+def _memory_of_the_sliced_loss(lean_loss: Callable, plain: Callable, temp: float) -> None:
+    """Gradients, and how much is made, kept and alive on the way to them."""
+    # 64 slices of 16: their number and their size differ, and a slice is little beside all. No
+    # other dimension is 5, so a product over 5 numbers is one of logits.
+    views, batch, k, d, slice_size = 20, 6, 1024, 5, 16
+    x, w = torch.randn(views, batch, d), torch.randn(k, d)
+    q = (2 * torch.randn(2, batch, k)).softmax(-1)
+    everything = views * batch * k  # numbers in all logits
+    limit = everything // 2
+    allowed = f"The limit is half of all logits, {limit:,} of {everything:,}."
     source, prototypes = x.clone().requires_grad_(), w.clone().requires_grad_()
     inputs = {t.untyped_storage().data_ptr() for t in (source, prototypes, q)}
     kept: dict[int, int] = {}
@@ -169,14 +234,14 @@ def _gradients_of_the_sliced_loss(
         kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes() // t.element_size()
         return t
 
-    with Operations() as made:
+    with Widths(w) as seen, Operations() as made:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
-            got = lean_loss(source, prototypes, q, temp, 16)
+            got = lean_loss(source, prototypes, q, temp, slice_size)
         expect(
             got.requires_grad,
             "No gradient reaches the student; it cannot learn. Is there a no_grad or a detach?",
         )
-        forward = made.largest
+        forward, most_forward = made.largest, made.most
         got.backward()
     wide, narrow = x.double().requires_grad_(), w.double().requires_grad_()
     plain(wide, narrow, q, temp).backward()
@@ -188,24 +253,52 @@ def _gradients_of_the_sliced_loss(
         )
         expect_close(mine.grad, want.grad, what=f"The value is right; the gradient for {name}")
     expect(
-        forward < everything / 2,
-        f"The value is right, but your function makes a tensor of {forward:,} numbers; all logits "
-        f"are {everything:,}. Only a slice of them, (V, B, slice_size), may exist at a time. For "
+        forward < limit,
+        f"The value is right, but your function makes a tensor of {forward:,} numbers. {allowed} "
+        "Only a slice of them, (V, B, slice_size), need exist at a time. For "
         "the product with the targets no logits are needed: "
         "sum_k Q_k <w_k, x> = <sum_k Q_k w_k, x>.",
     )
     left = sum(size for at, size in kept.items() if at not in inputs)
     expect(
-        left < everything / 2,
+        left < limit,
         "The value is right, and each slice is small; but autograd keeps every slice for the "
-        f"backward pass, {left:,} numbers in all, and the whole is {everything:,}. "
+        f"backward pass, {left:,} numbers in all. {allowed} "
         "checkpoint(f, *tensors, use_reentrant=False) keeps only the inputs and computes the "
         "slice again.",
     )
     expect(
-        made.largest < everything / 2,
-        f"The backward pass makes a tensor of {made.largest:,} numbers, as large as all logits. "
+        most_forward < limit,
+        f"The value is right, and each slice is small; but {most_forward:,} numbers exist at once "
+        f"in the forward pass. {allowed} Collect the slices' logsumexps, (V, B) each, not their "
+        "logits.",
+    )
+    expect(
+        seen.widest < k,
+        f"The value is right, but some product takes all {k:,} prototypes at once, for a part of "
+        "x. It is the prototypes that are cut: (V, B, slice_size) logits at a time, for all views.",
+    )
+    expect(
+        seen.widest != -(-k // slice_size),
+        f"The value is right, but with slice_size {slice_size} your slices have {seen.widest} "
+        "prototypes: you cut into slice_size parts. slice_size is how many prototypes are in a "
+        "slice, not how many slices: split(slice_size), not chunk.",
+    )
+    expect(
+        seen.widest <= slice_size,
+        f"The value is right, but your slices have up to {seen.widest} prototypes; slice_size is "
+        f"{slice_size}.",
+    )
+    expect(
+        made.largest < limit,
+        f"The backward pass makes a tensor of {made.largest:,} numbers. {allowed} "
         "Compute the backward pass slice by slice too; checkpoint does that for you.",
+    )
+    expect(
+        made.most < limit,
+        f"The value is right, but {made.most:,} numbers exist at once in the backward pass. "
+        f"{allowed} Do you checkpoint the whole loop? When it is repeated, all slices exist at "
+        "once: one checkpoint a slice.",
     )
 
 
@@ -225,14 +318,25 @@ def check_12_2(foreach_ema):
     nn.init.constant_(teacher.weight, 1.0)
     nn.init.constant_(student.weight, 2.0)
     teacher.requires_grad_(False)
-    held = teacher.weight
-    foreach_ema(teacher, student, 0.75)
+    held, at = teacher.weight, teacher.weight.data_ptr()
+    with Operations() as seen:
+        foreach_ema(teacher, student, 0.75)
     now = teacher.weight
+    expect(
+        seen.names,
+        "Your function does nothing to any tensor. The update is one call on two lists: Hint 1.",
+    )
     in_place = (
         "You put a new tensor in the place of the teacher's. Write into the one that is there: the "
         "_foreach_ functions whose names end in _ do."
     )
+    new_memory = (
+        "You gave the teacher's tensors new memory (x.data = ...). Write into their own: whoever "
+        "holds a view of it, or has its address, would go on with old numbers. The _foreach_ "
+        "functions whose names end in _ write in place."
+    )
     expect(now is held, in_place)
+    expect(now.data_ptr() == at, new_memory)
     expect(
         not now.requires_grad,
         "The teacher's weights are now part of the student's graph, which grows with every step. "
@@ -267,6 +371,7 @@ def check_12_2(foreach_ema):
     student[-1][1].num_batches_tracked.fill_(7)
     student_before = flat([*student.parameters(), *student.buffers()])
     held = [*teacher.parameters(), *teacher.buffers()]
+    places = [t.data_ptr() for t in held]
     buffers, news = ([b for b in m.buffers() if b.is_floating_point()] for m in (teacher, student))
     for momentum in (0.8, 0.3):
         old, new = flat(teacher.parameters()), flat(student.parameters())
@@ -275,6 +380,7 @@ def check_12_2(foreach_ema):
             foreach_ema(teacher, student, momentum)
         now = [*teacher.parameters(), *teacher.buffers()]
         expect(all(a is b for a, b in zip(now, held, strict=True)), in_place)
+        expect([t.data_ptr() for t in now] == places, new_memory)
         expect_close(
             flat(teacher.parameters()),
             momentum * old + (1 - momentum) * new,
@@ -332,11 +438,27 @@ def mean_block() -> Block:
     return block
 
 
+INTO, BACK = "(b n) (qkv h d) -> qkv b h n d", "b h n d -> (b n) (h d)"
+
+
 def _block(
-    block: Block, x: Tensor, may: Tensor | None = None, skip: tuple[str, ...] = ()
+    block: Block,
+    x: Tensor,
+    may: Tensor | None = None,
+    skip: tuple[str, ...] = (),
+    into: str = INTO,
+    back: str = BACK,
+    heads: int | None = None,
 ) -> Tensor:
-    """A block in float64, written out, with parts left out and a mask: (b, n, D) -> (b, n, D)."""
-    heads, dim = block.attn.num_heads, x.shape[-1]
+    """A block in float64, written out: (b, n, D) -> (b, n, D).
+
+    Args:
+        may: which token may look at which.
+        skip: parts left out.
+        into, back: how rows become heads' queries, keys and values, and rows again, as einops
+            says it; "reshape" is a reshape of each to (b, h, n, d), or back, moving nothing.
+    """
+    heads, (b, n, dim) = heads or block.attn.num_heads, x.shape
 
     def linear(x: Tensor, layer: nn.Linear) -> Tensor:
         return x @ layer.weight.double().T + layer.bias.double()
@@ -347,13 +469,18 @@ def _block(
         weight, bias = layer.weight.double(), layer.bias.double()
         return F.layer_norm(x, (dim,), weight, bias, layer.eps)
 
-    parts = linear(norm(x, block.norm1, "norm1"), block.attn.qkv).chunk(3, dim=-1)
-    q, k, v = (p.unflatten(-1, (heads, -1)).transpose(1, 2) for p in parts)
+    rows = linear(norm(x, block.norm1, "norm1"), block.attn.qkv).flatten(0, 1)
+    if into == "reshape":
+        q, k, v = (p.reshape(b, heads, n, -1) for p in rows.chunk(3, dim=-1))
+    else:
+        q, k, v = rearrange(rows, into, b=b, qkv=3, h=heads)
     scores = q @ k.mT * (1.0 if "scale" in skip else (dim // heads) ** -0.5)
     if may is not None:
         scores = scores.masked_fill(~may, -math.inf)
-    out = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
-    x = linear(out, block.attn.proj) + (0 if "residual1" in skip else x)
+    out = scores.softmax(-1) @ v
+    out = (out if back == "reshape" else rearrange(out, back)).reshape(b, n, dim)
+    out = out if "proj" in skip else linear(out, block.attn.proj)
+    x = out + (0 if "residual1" in skip else x)
     if "mlp" in skip:
         return x
     hidden = F.gelu(linear(norm(x, block.norm2, "norm2"), block.mlp.fc1))
@@ -364,13 +491,71 @@ def _packed(sequences: list[Tensor]) -> Tensor:
     return torch.cat([s.double().flatten(0, 1) for s in sequences])
 
 
+ALL_TOGETHER = (
+    "Tokens attend across images: your attention runs over all packed tokens at once. Only "
+    "the linear layers, norms and MLP may be packed; attention belongs to one image."
+)
+NUMBERS_REPEAT = (
+    "Image i of one size attends to image i of another: your mask numbers the images of each size "
+    "from 0. Number them on, from the first size to the last."
+)
+ONE_SIZE = (
+    "Sizes are kept apart, but not the images within one size: their tokens attend to each "
+    "other. Give the batch its dimension back before attention, (b, heads, n, d)."
+)
+OVER_IMAGES = (
+    "Attention runs over the images: token j of an image attends to token j of the others. The "
+    "tokens belong in the last dimension but one, (b, heads, n, d)."
+)
+OVER_HEADS = (
+    "Attention runs over the heads: each token attends to itself alone, one head to another. The "
+    "tokens belong in the last dimension but one, (b, heads, n, d)."
+)
+LAYOUTS = {  # what is wrong -> how q, k, v are taken from the rows, and how they come back
+    OVER_HEADS: ("(b n) (qkv h d) -> qkv b n h d", "b n h d -> (b n) (h d)"),
+    OVER_IMAGES: ("(b n) (qkv h d) -> qkv n h b d", "n h b d -> (b n) (h d)"),
+    "A row of qkv is taken apart in the wrong order: it is all queries, then all keys, then all "
+    "values, (qkv h d), not q, k and v head by head, (h qkv d).": (
+        "(b n) (h qkv d) -> qkv b h n d",
+        BACK,
+    ),
+    "Heads and their numbers are swapped in q, k and v: a row is head after head, (qkv h d), not "
+    "(qkv d h).": ("(b n) (qkv d h) -> qkv b h n d", BACK),
+    "Heads and their numbers are swapped on the way back: a row is head after head, (h d), not "
+    "(d h).": (INTO, "b h n d -> (b n) (d h)"),
+    "Heads and their numbers are swapped, on the way into attention and back: a row is head after "
+    "head, (h d), not (d h).": (
+        "(b n) (qkv d h) -> qkv b h n d",
+        "b h n d -> (b n) (d h)",
+    ),
+    "Batch and tokens are swapped on the way into attention: the rows are image after image, "
+    "(b n), not (n b).": ("(n b) (qkv h d) -> qkv b h n d", BACK),
+    "Batch and tokens are swapped on the way back: the rows are image after image, (b n), not "
+    "(n b).": (INTO, "b h n d -> (n b) (h d)"),
+    "A plain reshape on the way back after attention mixes heads and tokens: heads stand before "
+    "tokens there, (b, h, n, d). Move them behind first: b h n d -> (b n) (h d).": (
+        INTO,
+        "reshape",
+    ),
+    "A plain reshape to (b, heads, n, d) mixes heads and tokens: in a row of qkv the heads stand "
+    "behind the tokens. Reshape to (b, n, heads, d), then transpose.": ("reshape", BACK),
+    "Plain reshapes on the way into attention and back mix heads and tokens. In the rows heads "
+    "stand behind tokens, in attention before them: they have to be moved.": (
+        "reshape",
+        "reshape",
+    ),
+}
+
+
 def _packing_mistakes(block: Block, sequences: list[Tensor]) -> dict[str, Tensor]:
     """Results of known mistakes, each as one packed (tokens, D)."""
     wide = [s.double() for s in sequences]
     shapes = [s.shape[:2] for s in sequences]
     together = _packed(sequences)[None]
-    image = torch.cat([torch.arange(b * n) // n + 1000 * i for i, (b, n) in enumerate(shapes)])
+    numbers = [torch.arange(b * n) // n for b, n in shapes]  # of images, from 0 for each size
+    image = torch.cat([number + 1000 * i for i, number in enumerate(numbers)])
     same = image[:, None] == image
+    repeated = torch.cat(numbers)
 
     def each(what: Callable[[Tensor], Tensor]) -> Tensor:
         return _packed([what(s) for s in wide])
@@ -385,14 +570,9 @@ def _packing_mistakes(block: Block, sequences: list[Tensor]) -> dict[str, Tensor
     unpadded = [p[:, : s.shape[1]] for p, s in zip(padded, wide, strict=True)]
     causal = torch.ones(longest, longest).tril().bool()
     mistakes = {
-        "Tokens attend across images: your attention runs over all packed tokens at once. Only "
-        "the linear layers, norms and MLP may be packed; attention belongs to one image.": (
-            _block(block, together)[0]
-        ),
-        "Sizes are kept apart, but not the images within one size: their tokens attend to each "
-        "other. Give the batch its dimension back before attention, (b, heads, n, d).": each(
-            lambda s: _block(block, s.flatten(0, 1)[None]).view_as(s)
-        ),
+        ALL_TOGETHER: _block(block, together)[0],
+        ONE_SIZE: each(lambda s: _block(block, s.flatten(0, 1)[None]).view_as(s)),
+        NUMBERS_REPEAT: _block(block, together, repeated[:, None] == repeated)[0],
         "Your mask is inverted: tokens attend to every image but their own. In "
         "scaled_dot_product_attention True means *may* attend.": _block(block, together, ~same)[0],
         "A sequence is made of one token of every image: batch and tokens are swapped in a "
@@ -402,6 +582,10 @@ def _packing_mistakes(block: Block, sequences: list[Tensor]) -> dict[str, Tensor
         "Every token sees only the tokens before it (is_causal, or a triangle of a mask). In a "
         "ViT all tokens of an image see each other.": each(
             lambda s: _block(block, s, causal[: s.shape[1], : s.shape[1]])
+        ),
+        "The heads are ignored: attention has one head of the whole width. Each of the "
+        f"{block.attn.num_heads} has its own softmax; take block.attn.num_heads.": each(
+            lambda s: _block(block, s, heads=1)
         ),
         "The scores are not scaled by 1/sqrt(head dim).": each(
             lambda s: _block(block, s, skip=("scale",))
@@ -415,8 +599,11 @@ def _packing_mistakes(block: Block, sequences: list[Tensor]) -> dict[str, Tensor
         "norm2": "norm2 is missing in front of the MLP.",
         "residual1": "The first residual is missing: x + attention(norm1(x)).",
         "residual2": "The second residual is missing: x + mlp(norm2(x)).",
+        "proj": "attn.proj is missing: what the heads gathered goes through it before it is added.",
     }.items():
         mistakes[name] = each(lambda s, part=part: _block(block, s, skip=(part,)))
+    for name, (into, back) in LAYOUTS.items():
+        mistakes[name] = each(lambda s, i=into, o=back: _block(block, s, into=i, back=o))
     return mistakes
 
 
@@ -456,16 +643,16 @@ def _expect_sequences(got: Any, sequences: list[Tensor]) -> None:
 @check("12.3", "two resolutions in one sequence")
 @torch.no_grad()
 def check_12_3(packed_block):
-    # By hand: x + the mean over the tokens of its own image, (2, 0) and (0, 4).
+    # By hand: x + the mean over the tokens of its own image, (2, 0), (0, 4) and (6, 0).
     block = mean_block()
-    sequences = [torch.tensor([[[1.0, 0.0], [3.0, 0.0]]]), torch.tensor([[[0.0, 4.0]]])]
+    sequences = [torch.tensor([[[1.0, 0.0], [3.0, 0.0]]]), torch.tensor([[[0.0, 4.0]], [[6.0, 0]]])]
     before = [s.clone() for s in sequences]
     got = call(packed_block, block, sequences)
     _expect_unchanged(sequences, before)
     _expect_sequences(got, sequences)
     expect_close(
         _packed(list(got)),
-        torch.tensor([[3.0, 0.0], [5.0, 0.0], [0.0, 8.0]]),
+        torch.tensor([[3.0, 0], [5, 0], [0, 8], [12, 0]]),
         _mean_mistakes(),
         what="With a block that adds the mean over an image's tokens, the packed result",
     )
@@ -509,25 +696,33 @@ def check_12_3(packed_block):
 
 
 def _mean_mistakes() -> dict[str, Tensor]:
+    x = torch.tensor([[1.0, 0], [3, 0], [0, 4], [6, 0]])
+
+    def mean_over(*seen: tuple[int, ...]) -> Tensor:
+        """The result where token i attends to the tokens seen[i]."""
+        return x + torch.stack([x[list(tokens)].mean(0) for tokens in seen])
+
+    every = (0, 1, 2, 3)
     return {
-        "Tokens attend across images: your attention runs over all packed tokens at once. Only "
-        "the linear layers, norms and MLP may be packed; attention belongs to one image.": (
-            torch.tensor([[1.0, 0], [3, 0], [0, 4]]) + torch.tensor([4 / 3, 4 / 3])
-        ),
+        ALL_TOGETHER: mean_over(every, every, every, every),
+        NUMBERS_REPEAT: mean_over((0, 1, 2), (0, 1, 2), (0, 1, 2), (3,)),
+        ONE_SIZE: mean_over((0, 1), (0, 1), (2, 3), (2, 3)),
+        OVER_IMAGES: mean_over((0,), (1,), (2, 3), (2, 3)),
+        OVER_HEADS: mean_over((0,), (1,), (2,), (3,)),
         "The first residual is missing: x + attention(norm1(x)).": torch.tensor(
-            [[2.0, 0], [2, 0], [0, 4]]
+            [[2.0, 0], [2, 0], [0, 4], [6, 0]]
         ),
-        "The second residual is missing: x + mlp(norm2(x)).": torch.zeros(3, 2),
+        "The second residual is missing: x + mlp(norm2(x)).": torch.zeros(4, 2),
         "Every token sees only the tokens before it (is_causal, or a triangle of a mask). In a "
-        "ViT all tokens of an image see each other.": torch.tensor([[2.0, 0], [5, 0], [0, 8]]),
-        "The attention is missing.": torch.tensor([[1.0, 0], [3, 0], [0, 4]]),
+        "ViT all tokens of an image see each other.": mean_over((0,), (0, 1), (2,), (3,)),
+        "The attention is missing.": x,
         "Padding is attended to: the shorter sequences were filled up with zeros, and the zeros "
         "take a share of the softmax. Pack without padding, or mask the keys.": torch.tensor(
-            [[3.0, 0], [5, 0], [0, 6]]
+            [[3.0, 0], [5, 0], [0, 6], [9, 0]]
         ),
         "Your mask is inverted: tokens attend to every image but their own. In "
-        "scaled_dot_product_attention True means *may* attend.": torch.tensor(
-            [[1.0, 4], [3, 4], [2, 4]]
+        "scaled_dot_product_attention True means *may* attend.": mean_over(
+            (2, 3), (2, 3), (0, 1, 3), (0, 1, 2)
         ),
     }
 
@@ -616,7 +811,10 @@ def _flops(
     attention: float = 2,
     mlp: float = 2,
     patch: float = 1,
+    patch_cls: int = 0,
+    more_blocks: int = 0,
     head: bool = True,
+    head_layers: tuple[int, int, int] = (1, 1, 1),
     prototypes: bool = True,
     head_rows: str = "views",
     last: str = "cls",
@@ -643,10 +841,11 @@ def _flops(
         }[last]
         rows = n if head_rows == "tokens" else 1
         scores = c.bottleneck_dim * c.out_dim if prototypes else 0
-        mlp_of_head = c.hidden_dim * (d + c.hidden_dim + c.bottleneck_dim)
+        widths = (d, c.hidden_dim, c.bottleneck_dim)  # of the layers' other sides
+        mlp_of_head = c.hidden_dim * sum(a * b for a, b in zip(head_layers, widths, strict=True))
         of_head = rows * (mlp_of_head + scores) if head else 0
-        blocks = (depth - 1) * block + of_last if depth else 0
-        return patches * 3 * p * p * d * patch + blocks + of_head
+        blocks = (depth - 1 + more_blocks) * block + of_last if depth else 0
+        return (patches + patch_cls) * 3 * p * p * d * patch + blocks + of_head
 
     seen = 2 * forward(c.global_size)
     every = seen + n_local * forward(local_size)
@@ -692,7 +891,11 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
             local_size=c.global_size
         ),
         "The [CLS] token is missing: a view has 1 + patches tokens.": flops(cls=0),
+        "[CLS] is counted in the patch projection. It is learned, not projected: there are as many "
+        "products there as patches, N - 1.": flops(patch_cls=1),
         "Only the last block is counted; there are config.depth.": flops(depth=1),
+        "You counted config.depth blocks in full and the last one on top. It is one of them: "
+        "depth - 1 in full.": flops(more_blocks=1),
         "The last block is counted in full. What it makes of the patches nobody reads: only keys "
         "and values are computed for all tokens, the rest for [CLS].": flops(last="full"),
         "The last block is missing. It is cheaper than the others, not free: keys and values of "
@@ -719,6 +922,9 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
         "The head is missing: three linear layers and the prototypes, for each view.": flops(
             head=False
         ),
+        "The head's first layer is missing, D x hidden.": flops(head_layers=(0, 1, 1)),
+        "The head's second layer is missing, hidden x hidden.": flops(head_layers=(1, 0, 1)),
+        "The head's third layer is missing, hidden x bottleneck.": flops(head_layers=(1, 1, 0)),
         "The prototypes are missing: bottleneck x K for each view.": flops(prototypes=False),
         "The head is counted for every token. Only [CLS] goes through it, a row a view.": flops(
             head_rows="tokens"

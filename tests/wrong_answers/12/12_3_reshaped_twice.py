@@ -1,0 +1,12 @@
+# names: Plain reshapes on the way
+def packed_block(block: Block, sequences: list[torch.Tensor]) -> list[torch.Tensor]:
+    shapes = [x.shape[:2] for x in sequences]
+    rows, heads = [b * n for b, n in shapes], block.attn.num_heads
+    x = torch.cat([x.flatten(0, 1) for x in sequences])
+    attended = []
+    for part, (b, n) in zip(block.attn.qkv(block.norm1(x)).split(rows), shapes, strict=True):
+        q, k, v = (p.reshape(b, heads, n, -1) for p in part.chunk(3, dim=-1))
+        attended.append(attend(q, k, v).reshape(b * n, -1))
+    x = x + block.attn.proj(torch.cat(attended))
+    x = x + block.mlp(block.norm2(x))
+    return [part.unflatten(0, shape) for part, shape in zip(x.split(rows), shapes, strict=True)]

@@ -75,7 +75,7 @@ class Widths(TorchDispatchMode):
             for rows in (left, right.mT):
                 # The table itself, or a multiple of it: its rows are then parallel to known ones.
                 if rows.shape[-1] == self.units.shape[-1]:
-                    first = F.normalize(rows.detach().flatten(0, -2)[:1], dim=-1)
+                    first = F.normalize(rows.detach().flatten(0, -2)[:1].to(self.units), dim=-1)
                     if (first @ self.units.T).abs().max() > 1 - 1e-5:
                         self.widest = max(self.widest, rows.shape[-2])
         return op(*args, **(kwargs or {}))

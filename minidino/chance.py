@@ -36,8 +36,10 @@ class WholeBatch:
 
     def kept(self, rows: int, keep: float) -> Tensor:
         """(rows,) of 0 and 1 for crop-major views of the part's images; 1 with that probability."""
-        i, n = self.part
-        batch = torch.empty(rows // self.images, n, self.images)
+        (i, n), images = self.part, self.images
+        if images == 0 or rows % images:  # used by hand, before a step or between two
+            (i, n), images = (0, 1), rows
+        batch = torch.empty(rows // images, n, images)
         return batch.bernoulli_(keep, generator=self.generator)[:, i].flatten()
 
 

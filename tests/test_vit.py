@@ -296,6 +296,16 @@ def test_parts_of_a_batch_drop_what_the_whole_drops():
     torch.testing.assert_close(torch.cat([dropped(i, 3) for i in range(3)], dim=-1), whole)
 
 
+def test_a_network_that_takes_part_in_steps_can_be_used_by_hand():
+    """Before a first step, and after one with any number of images: each has its own draw."""
+    drop, chance = DropPath(0.5).train(), WholeBatch(torch.Generator())
+    chance.attach(drop)
+    for _ in range(2):
+        out = drop(torch.ones(1001, 1))
+        assert out.shape == (1001, 1) and 400 < (out == 0).sum() < 600
+        chance.begin(0, (1, 2), 8)
+
+
 @torch.no_grad()
 def test_a_dropped_branch_leaves_the_residual():
     """At rate 1/2 each branch is drawn on its own: a quarter of the images pass unchanged."""

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from minidino.evaluate import images_at_once
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
@@ -27,7 +28,7 @@ def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
     Returns:
         (B, heads, h, w). A map sums to 1 less what [CLS] pays to itself.
     """
-    to_patches = model.get_last_selfattention(images)[:, :, 0, 1:]
+    to_patches = model.get_last_selfattention(images, 1)[:, :, 0, 1:]
     h = images.shape[-2] // model.patch_size
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
 
@@ -105,7 +106,7 @@ def score_attention(
     images: Tensor,
     masks: Tensor,
     keep: float = 0.6,
-    batch_size: int = 128,
+    batch_size: int | None = None,
 ) -> AttentionScores:
     """Score every head of the last block, and their mean, against true masks.
 
@@ -113,8 +114,10 @@ def score_attention(
         model: a VisionTransformer, in eval mode.
         images: uint8 (N, 3, H, W).
         masks: bool (N, H, W).
+        batch_size: images at a time; by default what suits the device.
     """
     device = next(model.parameters()).device
+    batch_size = batch_size or images_at_once(device)
     per_image, mean_map = [], []
     for some, truth in zip(images.split(batch_size), masks.split(batch_size), strict=True):
         maps = attention_maps(model, normalize(some.to(device))).float().cpu()

@@ -10,11 +10,20 @@ from tqdm import tqdm
 from minidino.pixels import normalize
 
 
+def images_at_once(device: torch.device) -> int:
+    """How many images a network that is not trained takes at a time.
+
+    A GPU wants many. On a CPU the tensors of a few are small enough that the memory they free
+    serves the next few; for larger ones the system clears new pages each time.
+    """
+    return 32 if device.type == "cpu" else 256
+
+
 @torch.no_grad()
 def extract_features(
     model: nn.Module,
     images_or_loader: Tensor | Iterable[Tensor],
-    batch_size: int = 256,
+    batch_size: int | None = None,
     n_last_blocks: int = 0,
     mean_patches: bool = False,
     progress: str = "",
@@ -24,7 +33,7 @@ def extract_features(
     Args:
         model: a VisionTransformer; it is put in eval mode for the duration.
         images_or_loader: uint8 (N, 3, H, W), or an iterable of such batches.
-        batch_size: images at a time, where one tensor is given.
+        batch_size: images at a time, where one tensor is given; by default what suits the device.
         n_last_blocks: 0 for the model's output, the final [CLS]; otherwise the [CLS] tokens
             of so many last blocks, concatenated (the paper's linear probe of ViT-S: 4).
         mean_patches: append the mean patch token of the last block (the paper's ViT-B).
@@ -36,7 +45,7 @@ def extract_features(
     device = next(model.parameters()).device
     batches = images_or_loader
     if isinstance(batches, Tensor):
-        batches = batches.split(batch_size)
+        batches = batches.split(batch_size or images_at_once(device))
     was_training = model.training
     model.eval()
     features = []

@@ -100,9 +100,9 @@ class Attention(nn.Module):
         out = attend(*self.project(x, n))
         return self.proj(rearrange(out, "b heads n d -> b n (heads d)"))
 
-    def probabilities(self, x: Tensor) -> Tensor:
-        """The matrix that ``forward`` does not keep: (B, heads, N, N), each row sums to 1."""
-        q, k, _ = self.project(x)
+    def probabilities(self, x: Tensor, n: int | None = None) -> Tensor:
+        """The matrix that ``forward`` does not keep: (B, heads, n, N), each row sums to 1."""
+        q, k, _ = self.project(x, n)
         return scores(q, k)
 
 
@@ -254,13 +254,17 @@ class VisionTransformer(nn.Module):
                 outputs.append(self.norm(x))
         return outputs
 
-    def get_last_selfattention(self, images: Tensor) -> Tensor:
-        """Attention of the last block: (B, heads, 1 + N, 1 + N); row 0 is the [CLS] query."""
+    def get_last_selfattention(self, images: Tensor, n: int | None = None) -> Tensor:
+        """Attention of the last block: (B, heads, 1 + N, 1 + N); row 0 is the [CLS] query.
+
+        ``n`` asks for the rows of the first ``n`` tokens alone. A large picture has thousands of
+        patches, and all their rows are gigabytes.
+        """
         x = self.prepare_tokens(images)
         for block in self.blocks[:-1]:
             x = block(x)
         last = self.blocks[-1]
-        return last.attn.probabilities(last.norm1(x))
+        return last.attn.probabilities(last.norm1(x), n)
 
 
 def vit_tiny(patch_size: int = 16, **kw) -> VisionTransformer:

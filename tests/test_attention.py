@@ -13,7 +13,7 @@ from minidino.attention import (
     upsample_mask,
 )
 from minidino.pixels import normalize
-from minidino.vit import VisionTransformer
+from minidino.vit import VisionTransformer, scores
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,19 @@ def test_maps_are_the_cls_row_of_the_last_block_as_a_grid(model):
                     torch.testing.assert_close(
                         maps[:, head, r, c].double(), expected, atol=1e-5, rtol=0
                     )
+
+
+def test_maps_of_a_large_picture_need_no_row_but_that_of_cls(model, monkeypatch):
+    """All rows of 480 x 480 px in patches of 8 px would be 312 MB for six heads."""
+    queries = []
+
+    def seen(q, k):
+        queries.append(q.shape)
+        return scores(q, k)
+
+    monkeypatch.setattr("minidino.vit.scores", seen)
+    attention_maps(model, torch.randn(1, 3, 32, 32))
+    assert queries[-1] == (1, 3, 1, 8)
 
 
 def test_cls_to_cls_is_left_out(model):

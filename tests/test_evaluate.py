@@ -7,7 +7,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize as l2
 
-from minidino.evaluate import accuracy, extract_features, knn_predict, linear_probe
+from minidino.attention import score_attention
+from minidino.compare import features_of
+from minidino.evaluate import (
+    accuracy,
+    extract_features,
+    images_at_once,
+    knn_predict,
+    linear_probe,
+)
+from minidino.pictures import Pictures
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
@@ -66,6 +75,17 @@ def test_knn_has_no_overflow_at_a_low_temperature(clusters):
 def test_knn_with_fewer_images_than_k(clusters):
     x, y, test, _ = clusters
     assert knn_predict(x[:3], y[:3], test, k=20).shape == (300,)
+
+
+def test_a_network_that_is_not_trained_takes_few_images_at_once_on_a_cpu():
+    model = VisionTransformer(16, 8, embed_dim=24, depth=2, num_heads=3).eval()
+    images, seen = torch.randint(0, 256, (70, 3, 16, 16), dtype=torch.uint8), []
+    model.blocks[-1].norm1.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    assert extract_features(model, images).shape == (70, 24)
+    assert score_attention(model, images, images[:, 0] > 99).per_image.shape == (70, 3)
+    features_of(model, Pictures(images, torch.zeros(70)))
+    assert seen == [32, 32, 6] * 3
+    assert images_at_once(torch.device("cuda")) > 32
 
 
 def test_features_are_the_models_in_order_and_mode_is_given_back():

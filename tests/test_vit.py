@@ -190,6 +190,7 @@ def test_last_attention_is_softmax_of_scaled_products_worked_by_hand():
             e = torch.exp(q @ k.T / d**0.5)
             close(got[image, head], e / e.sum(dim=1, keepdim=True))
     close(got.sum(dim=-1), torch.ones(2, heads, tokens).double())
+    close(ours.get_last_selfattention(x, 1), got[:, :, :1])
 
 
 @torch.no_grad()

@@ -101,15 +101,17 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
 def describe(summary: dict, out: Path) -> str:
     """The result in a few lines for the terminal."""
     s = summary
-    return "\n".join(
-        [
-            "",
-            f"trained {s['epochs']} epochs in {s['train_seconds']:.0f} s on {s['device']} "
-            f"({s['images_per_second']:.0f} images/s), no labels used",
-            f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   "
-            f"random weights {s['knn_random']:5.1f}%",
-            f"  Jaccard of the best head     {s['jaccard_best_head']:.3f}    "
-            f"random weights {s['jaccard_best_head_random']:.3f}",
-            f"look at {out / 'attention.png'}, filmstrip.png and curves.png beside it",
-        ]
-    )
+    lines = [
+        "",
+        f"trained {s['epochs']} epochs in {s['train_seconds']:.0f} s on {s['device']} "
+        f"({s['images_per_second']:.0f} images/s), no labels used",
+        f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   "
+        f"random weights {s['knn_random']:5.1f}%",
+        f"  Jaccard of the best head     {s['jaccard_best_head']:.3f}    "
+        f"random weights {s['jaccard_best_head_random']:.3f}",
+        f"look at {out / 'attention.png'}, filmstrip.png and curves.png beside it",
+    ]
+    whole = recipe("things", seed=s["seed"]).epochs
+    if s["epochs"] < whole:
+        lines.append(f"{whole} epochs look clearer, but did not fit in the time: try more --minutes")
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from minidino import cli
 from minidino.checkpoint import load_checkpoint
+from minidino.demo import describe
 from minidino.train import train
 
 SMALL = ["--max-images", "64", "--batch-size", "16", "--epochs", "1", "--depth", "2",
@@ -166,6 +167,8 @@ def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys)
     assert wanted <= set(summary)
     for name in ("attention.png", "curves.png", "filmstrip.png"):
         assert Image.open(out / name).width > 500
+    assert "--minutes" not in said  # all epochs fitted in the time
+    assert "more --minutes" in describe(summary | {"epochs": summary["epochs"] - 1}, out)
     before = (out / "summary.json").read_bytes()
     code, _, err = minidino("demo", "--out", out, capsys=capsys)
     assert code == 2 and "change --out" in err

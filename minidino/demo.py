@@ -113,5 +113,5 @@ def describe(summary: dict, out: Path) -> str:
     ]
     whole = recipe("things", seed=s["seed"]).epochs
     if s["epochs"] < whole:
-        lines.append(f"{whole} epochs look clearer, but did not fit in the time: try more --minutes")
+        lines.append(f"{whole} epochs look clearer but did not fit in the time: more --minutes")
     return "\n".join(lines)

@@ -121,7 +121,7 @@ def maps_of(model: VisionTransformer, examples: Sequence[Example]) -> list[Tenso
         by_size[example.image.shape].append(i)
     maps: list[Tensor] = [torch.empty(0)] * len(examples)
     for index in by_size.values():
-        for some in torch.tensor(index).split(32):
+        for some in torch.tensor(index).split(32):  # few, as pictures may be large
             images = torch.stack([examples[i].image for i in some]).to(device)
             found = attention_maps(model, normalize(images)).float().cpu()
             for i, m in zip(some.tolist(), found, strict=True):

@@ -160,6 +160,10 @@ def test_diagnosis_of_the_last_quarter(h, together, kl, name, n):
     assert diagnose([begin] * (n - last) + [end] * last, 32) == name
 
 
+@pytest.mark.skipif(
+    torch.__version__ < (2, 12),
+    reason="until 2.12 PyTorch drew other first weights from a seed (its pull request 174997)",
+)
 def test_a_given_log_is_made_anew(monkeypatch):
     """The tool that made the course's logs still does: the same first lines, from one short run."""
     tool = runpy.run_path(str(ROOT / "tools/make_collapse_logs.py"))

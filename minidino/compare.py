@@ -7,7 +7,7 @@ from torch import Tensor
 
 from minidino.data import load_data
 from minidino.errors import UserError
-from minidino.evaluate import accuracy, extract_features, images_at_once
+from minidino.evaluate import accuracy, extract_features
 from minidino.pictures import Pictures
 from minidino.pretrained import load_trained
 from minidino.streamed import StreamedFolder
@@ -23,8 +23,7 @@ def features_of(
     Args:
         how: passed on to ``extract_features``.
     """
-    at_once = images_at_once(next(model.parameters()).device)
-    batches = data.batches(torch.arange(len(data)).split(at_once))
+    batches = data.batches(torch.arange(len(data)).split(256))
     features = extract_features(model, batches, **how)
     if isinstance(data, StreamedFolder) and data.skipped:
         good = torch.tensor([file not in data.skipped for file in data.files])

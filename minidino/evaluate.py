@@ -33,7 +33,7 @@ def extract_features(
     Args:
         model: a VisionTransformer; it is put in eval mode for the duration.
         images_or_loader: uint8 (N, 3, H, W), or an iterable of such batches.
-        batch_size: images at a time, where one tensor is given; by default what suits the device.
+        batch_size: images at a time, at most; by default what suits the device.
         n_last_blocks: 0 for the model's output, the final [CLS]; otherwise the [CLS] tokens
             of so many last blocks, concatenated (the paper's linear probe of ViT-S: 4).
         mean_patches: append the mean patch token of the last block (the paper's ViT-B).
@@ -43,22 +43,24 @@ def extract_features(
         float32 (N, D) on the CPU, D a multiple of the model's width.
     """
     device = next(model.parameters()).device
+    at_once = batch_size or images_at_once(device)
     batches = images_or_loader
     if isinstance(batches, Tensor):
-        batches = batches.split(batch_size or images_at_once(device))
+        batches = batches.split(at_once)
     was_training = model.training
     model.eval()
     features = []
-    for images in tqdm(batches, desc=progress, disable=not progress, leave=False):
-        x = normalize(images.to(device, non_blocking=True))
-        if not n_last_blocks and not mean_patches:
-            features.append(model(x).float().cpu())
-            continue
-        layers = model.get_intermediate_layers(x, max(n_last_blocks, 1))
-        parts = [tokens[:, 0] for tokens in layers]
-        if mean_patches:
-            parts.append(layers[-1][:, 1:].mean(dim=1))
-        features.append(torch.cat(parts, dim=-1).float().cpu())
+    for batch in tqdm(batches, desc=progress, disable=not progress, leave=False):
+        for images in batch.split(at_once):
+            x = normalize(images.to(device, non_blocking=True))
+            if not n_last_blocks and not mean_patches:
+                features.append(model(x).float().cpu())
+                continue
+            layers = model.get_intermediate_layers(x, max(n_last_blocks, 1))
+            parts = [tokens[:, 0] for tokens in layers]
+            if mean_patches:
+                parts.append(layers[-1][:, 1:].mean(dim=1))
+            features.append(torch.cat(parts, dim=-1).float().cpu())
     model.train(was_training)
     return torch.cat(features)
 

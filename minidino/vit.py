@@ -258,7 +258,7 @@ class VisionTransformer(nn.Module):
         """Attention of the last block: (B, heads, 1 + N, 1 + N); row 0 is the [CLS] query.
 
         ``n`` asks for the rows of the first ``n`` tokens alone. A large picture has thousands of
-        patches, and all their rows are gigabytes.
+        tokens, and each head the square of that many numbers.
         """
         x = self.prepare_tokens(images)
         for block in self.blocks[:-1]:

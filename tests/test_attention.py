@@ -47,7 +47,7 @@ def test_maps_are_the_cls_row_of_the_last_block_as_a_grid(model):
 
 
 def test_maps_of_a_large_picture_need_no_row_but_that_of_cls(model, monkeypatch):
-    """All rows of 480 x 480 px in patches of 8 px would be 312 MB for six heads."""
+    """All rows of 480 x 480 px in patches of 8 px would be 311 MB for six heads."""
     queries = []
 
     def seen(q, k):

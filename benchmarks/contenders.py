@@ -42,6 +42,11 @@ RUNGS = (
     COMPILE,
     THREADS,
     Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
+    Rung(
+        "last block without keys and values",
+        "minidino.vit.Attention.forward_cls",
+        plain.keys_and_values,
+    ),
     FUSED,
     NARROW,
     SHORT,

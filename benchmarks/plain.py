@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torchvision import transforms
@@ -19,6 +20,16 @@ from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 def forward(model: vit.VisionTransformer, images: Tensor) -> Tensor:
     """Every token through every block, then [CLS]."""
     return model.forward_features(images)[:, 0]
+
+
+def keys_and_values(attention: vit.Attention, x: Tensor) -> Tensor:
+    """A key and a value of every token, and a query of [CLS]."""
+    weights, biases = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
+    q, k, v = (
+        rearrange(F.linear(tokens, w, b), "b n (heads d) -> b heads n d", heads=attention.num_heads)
+        for tokens, w, b in zip((x[:, :1], x, x), weights, biases, strict=True)
+    )
+    return attention.proj(rearrange(vit.attend(q, k, v), "b heads n d -> b n (heads d)"))
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
     Returns:
         (B, heads, h, w). A map sums to 1 less what [CLS] pays to itself.
     """
-    to_patches = model.get_last_selfattention(images, 1)[:, :, 0, 1:]
+    to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
     h = images.shape[-2] // model.patch_size
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
 

@@ -53,7 +53,8 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
     for count, size, n, block in zip(
         counts, (c.global_size, c.local_size), tokens, one_block, strict=True
     ):
-        last = residual + 2 * FLOAT + 3 * compute * c.embed_dim  # norm, keys and values
+        # Its norm's input, mean, deviation and output, and each head's attention of [CLS].
+        last = residual + 2 * FLOAT + compute * c.embed_dim + FLOAT * c.num_heads
         if engine.checkpoint_activations:
             backbone += n * residual * c.depth
             inner = max(inner, n * block)

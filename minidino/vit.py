@@ -77,33 +77,49 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def project(self, x: Tensor, n: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries of the first ``n`` tokens (by default all), keys and values of all tokens.
-
-        Each is (B, heads, tokens, head dim).
-        """
-        if n is None:
-            q, k, v = self.qkv(x).chunk(3, dim=-1)
-        else:
-            (w_q, w_kv), (b_q, b_kv) = (
-                t.split([x.shape[-1], 2 * x.shape[-1]]) for t in (self.qkv.weight, self.qkv.bias)
-            )
-            q = F.linear(x[:, :n], w_q, b_q)
-            k, v = F.linear(x, w_kv, b_kv).chunk(2, dim=-1)
-        q, k, v = (
-            rearrange(t, "b n (heads d) -> b heads n d", heads=self.num_heads) for t in (q, k, v)
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of all tokens, each (B, heads, N, head dim)."""
+        q, k, v = rearrange(
+            self.qkv(x), "b n (three heads d) -> three b heads n d", three=3, heads=self.num_heads
         )
         return q, k, v
 
-    def forward(self, x: Tensor, n: int | None = None) -> Tensor:
-        """(B, N, D) -> (B, n, D): what the first ``n`` tokens (by default all) gather from all."""
-        out = attend(*self.project(x, n))
-        return self.proj(rearrange(out, "b heads n d -> b n (heads d)"))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, N, D): what each token gathers from all."""
+        return self.proj(rearrange(attend(*self.project(x)), "b heads n d -> b n (heads d)"))
 
-    def probabilities(self, x: Tensor, n: int | None = None) -> Tensor:
-        """The matrix that ``forward`` does not keep: (B, heads, n, N), each row sums to 1."""
-        q, k, _ = self.project(x, n)
+    def probabilities(self, x: Tensor) -> Tensor:
+        """The matrix that ``forward`` does not keep: (B, heads, N, N), each row sums to 1."""
+        q, k, _ = self.project(x)
         return scores(q, k)
+
+    def cls_probabilities(self, x: Tensor) -> Tensor:
+        """The first row of ``probabilities``, (B, heads, N), without a key.
+
+        One query q meets every token x_j as q . (W_k x_j + b_k) = (W_k^T q) . x_j + q . b_k. The
+        last term is the same for all tokens, and softmax does not see it. So each head's W_k
+        meets one vector, the query, in place of N tokens.
+        """
+        w_q, w_k, _ = self._by_head(self.qkv.weight)
+        b_q, _, _ = self._by_head(self.qkv.bias)
+        q = torch.einsum("bc,hdc->bhd", x[:, 0], w_q) + b_q
+        q = torch.einsum("bhd,hdc->bhc", q * q.shape[-1] ** -0.5, w_k)
+        return (q @ x.transpose(1, 2)).softmax(dim=-1)
+
+    def forward_cls(self, x: Tensor) -> Tensor:
+        """The first row of ``forward``, (B, N, D) -> (B, 1, D), without a key or a value.
+
+        The p_j sum to 1, so sum_j p_j (W_v x_j + b_v) = W_v (sum_j p_j x_j) + b_v.
+        """
+        _, _, w_v = self._by_head(self.qkv.weight)
+        _, _, b_v = self._by_head(self.qkv.bias)
+        seen = self.cls_probabilities(x) @ x  # (B, heads, D)
+        out = torch.einsum("bhc,hdc->bhd", seen, w_v) + b_v
+        return self.proj(rearrange(out, "b heads d -> b 1 (heads d)"))
+
+    def _by_head(self, qkv: Tensor) -> Tensor:
+        """(3 D, ...) -> (3, heads, head dim, ...): of queries, keys and values."""
+        return qkv.unflatten(0, (3, self.num_heads, -1))
 
 
 class Mlp(nn.Module):
@@ -127,9 +143,14 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, n: int | None = None) -> Tensor:
-        """(B, N, D) -> (B, n, D): the first ``n`` tokens (by default all), having seen all N."""
-        x = x[:, :n] + self.drop_path(self.attn(self.norm1(x), n))
+    def forward(self, x: Tensor, cls_only: bool = False) -> Tensor:
+        """(B, N, D) -> (B, N, D), or, of [CLS] alone, (B, 1, D); it has seen all N."""
+        y = self.norm1(x)
+        if cls_only:
+            x, y = x[:, :1], self.attn.forward_cls(y)
+        else:
+            y = self.attn(y)
+        x = x + self.drop_path(y)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
@@ -234,13 +255,13 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D): the [CLS] token after the final norm.
 
-        Nobody reads what the last block makes of the patches, so it is not computed there: a
-        sixth of that block's products is left, and the result is the same.
+        Nobody reads what the last block makes of the patches, so it is not computed there: that
+        block costs what one token costs, and the result is the same.
         """
         x = self.prepare_tokens(images)
         for block in self.blocks[:-1]:
             x = block(x)
-        return self.norm(self.blocks[-1](x, 1))[:, 0]
+        return self.norm(self.blocks[-1](x, cls_only=True))[:, 0]
 
     def get_intermediate_layers(self, images: Tensor, n: int = 1) -> list[Tensor]:
         """Tokens of the last ``n`` blocks, each (B, 1 + N, D) and through the final norm.
@@ -254,17 +275,17 @@ class VisionTransformer(nn.Module):
                 outputs.append(self.norm(x))
         return outputs
 
-    def get_last_selfattention(self, images: Tensor, n: int | None = None) -> Tensor:
+    def get_last_selfattention(self, images: Tensor, cls_only: bool = False) -> Tensor:
         """Attention of the last block: (B, heads, 1 + N, 1 + N); row 0 is the [CLS] query.
 
-        ``n`` asks for the rows of the first ``n`` tokens alone. A large picture has thousands of
-        tokens, and each head the square of that many numbers.
+        ``cls_only`` asks for that row alone, (B, heads, 1, 1 + N). A large picture has thousands
+        of tokens, and each head the square of that many numbers.
         """
         x = self.prepare_tokens(images)
         for block in self.blocks[:-1]:
             x = block(x)
-        last = self.blocks[-1]
-        return last.attn.probabilities(last.norm1(x), n)
+        last, x = self.blocks[-1].attn, self.blocks[-1].norm1(x)
+        return last.cls_probabilities(x)[:, :, None] if cls_only else last.probabilities(x)
 
 
 def vit_tiny(patch_size: int = 16, **kw) -> VisionTransformer:

@@ -79,16 +79,21 @@ def test_gradients_of_the_cls_feature_equal_timm(sizes):
         close(p.grad, expected[name].grad)
 
 
-def test_the_first_tokens_of_a_block_are_those_of_the_whole_block():
+def test_cls_alone_leaves_a_block_as_it_does_among_all_tokens_gradients_included():
     torch.manual_seed(0)
     block = Block(48, num_heads=3, mlp_ratio=2.0, drop_path=0.5).double().train()
-    x = torch.randn(8, 17, 48, dtype=torch.float64)
-    outputs = []
-    for n in (None, 1, 5):
+    given = torch.randn(8, 17, 48, dtype=torch.float64)
+    outputs, gradients = [], []
+    for cls_only in (False, True):
         torch.manual_seed(1)  # the same branches are dropped
-        outputs.append(block(x, n))
-    close(outputs[1], outputs[0][:, :1])
-    close(outputs[2], outputs[0][:, :5])
+        x = given.clone().requires_grad_()
+        y = block(x, cls_only=cls_only)[:, :1]
+        outputs.append(y)
+        gradients.append(torch.autograd.grad(y.sin().sum(), [x, *block.parameters()]))
+    assert outputs[1].shape == (8, 1, 48)
+    close(outputs[1], outputs[0])
+    for alone, among_all in zip(*gradients, strict=True):
+        close(alone, among_all)
 
 
 @torch.no_grad()
@@ -190,7 +195,7 @@ def test_last_attention_is_softmax_of_scaled_products_worked_by_hand():
             e = torch.exp(q @ k.T / d**0.5)
             close(got[image, head], e / e.sum(dim=1, keepdim=True))
     close(got.sum(dim=-1), torch.ones(2, heads, tokens).double())
-    close(ours.get_last_selfattention(x, 1), got[:, :, :1])
+    close(ours.get_last_selfattention(x, cls_only=True), got[:, :, :1])
 
 
 @torch.no_grad()

@@ -809,6 +809,7 @@ def _flops(
     qkv: int = 3,
     proj: int = 1,
     attention: float = 2,
+    heads_in_block: int = 1,
     mlp: float = 2,
     patch: float = 1,
     patch_cls: int = 0,
@@ -828,16 +829,17 @@ def _flops(
     def forward(size: int) -> float:
         patches = (size // p) ** 2
         n = patches + cls
-        block = n * d * d * (qkv + proj + 4 * mlp) + attention * n * n * d
-        # Of the last block's patches nobody needs more than keys and values.
-        keys, rest = max(qkv - 1, 0), min(qkv, 1) + proj + 4 * mlp
+        token = d * d * (qkv + proj + 4 * mlp)  # through the layers of one block
+        block = n * token + attention * heads_in_block * n * n * d
         of_last = {
-            "cls": n * d * d * keys + d * d * rest + attention * n * d,
+            "cls": token + attention * c.num_heads * n * d,
             "full": block,
             "missing": 0,
-            "all keys": n * d * d * qkv + d * d * (rest - min(qkv, 1)) + attention * n * d,
-            "full attention": n * d * d * keys + d * d * rest + attention * n * n * d,
-            "one token": d * d * (qkv + proj + 4 * mlp) + attention * d,
+            "keys and values": token + (n - 1) * d * d * (qkv - 1) + attention * n * d,
+            "all of qkv": token + (n - 1) * d * d * qkv + attention * n * d,
+            "all queries": token + attention * n * n * d,
+            "narrow": token + attention * n * d,
+            "one token": token + attention * d,
         }[last]
         rows = n if head_rows == "tokens" else 1
         scores = c.bottleneck_dim * c.out_dim if prototypes else 0
@@ -883,7 +885,7 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
         "with values.": flops(attention=1),
         "The attention's products are multiplied by the number of heads. Each head has D / heads "
         "of the width, so together they cost N^2 D each, however many there are.": flops(
-            attention=2 * c.num_heads
+            heads_in_block=c.num_heads
         ),
         "The local views are missing; the student sees them too.": flops(n_local=0),
         f"Only one local view is counted; there are {c.n_local}.": flops(n_local=1),
@@ -896,18 +898,24 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
         "Only the last block is counted; there are config.depth.": flops(depth=1),
         "You counted config.depth blocks in full and the last one on top. It is one of them: "
         "depth - 1 in full.": flops(more_blocks=1),
-        "The last block is counted in full. What it makes of the patches nobody reads: only keys "
-        "and values are computed for all tokens, the rest for [CLS].": flops(last="full"),
-        "The last block is missing. It is cheaper than the others, not free: keys and values of "
-        "all tokens, and everything of [CLS].": flops(last="missing"),
-        "In the last block you counted qkv for all tokens. The query is computed for [CLS] alone: "
-        "N x D x 2D for keys and values, D x D for it.": flops(last="all keys"),
-        "In the last block the attention's products are counted for N queries. There is one, that "
-        "of [CLS]: N D each.": flops(last="full attention"),
-        "In the last block [CLS] is counted as if it were alone. It still looks at all tokens: "
-        "their keys and values, and N D for each product of the attention.": flops(
-            last="one token"
+        "The last block is counted in full. What it makes of the patches nobody reads: its layers "
+        "are computed for [CLS] alone, one token.": flops(last="full"),
+        "The last block is missing. It is cheaper than the others, not free: its layers for one "
+        "token, [CLS], and its attention's two products, N D for each head.": flops(last="missing"),
+        "In the last block you counted keys and values of all tokens. None is made there: W_k "
+        "meets [CLS]'s query, and W_v what each head has seen: D^2 each.": flops(
+            last="keys and values"
         ),
+        "In the last block you counted qkv for all tokens. It is computed for one, like all of "
+        "that block's layers: 3 D^2, whatever N is.": flops(last="all of qkv"),
+        "In the last block the attention's products are counted for N queries. There is one, that "
+        "of [CLS]: N D for each head.": flops(last="all queries"),
+        "In the last block the attention's products are counted once, N D for all heads. There a "
+        "head's query has all D numbers of a token, not D / heads: N D for each head.": flops(
+            last="narrow"
+        ),
+        "In the last block [CLS] is counted as if it were alone. It still looks at all tokens: "
+        "N D for each head and each product of the attention.": flops(last="one token"),
         "The blocks are missing.": flops(depth=0),
         "qkv is counted as one D x D matrix. It makes three vectors of width D from each token: "
         "D x 3D.": flops(qkv=1),
@@ -948,12 +956,12 @@ def check_12_4(step_flops):
         )
         _expect_flops(got, even, exact, config)
     # By hand: patches of one pixel, D = 1, one block, one head, all widths of the head 1, K = 3.
-    # Multiply-adds of a view's forward pass. The block is the last: keys and values of all tokens,
-    # 2 each, and for [CLS] alone 1 (query) + 1 (projection) + 8 (MLP) and 2 N (attention):
-    # global, 2 x 2 px, 5 tokens: patches 4 * 3, block 5 * 2 + 10 + 2 * 5, head 3 + 3: 48;
-    # local, 1 px, 2 tokens: patches 3, block 2 * 2 + 10 + 2 * 2, head 3 + 3: 27.
+    # Multiply-adds of a view's forward pass. The block is the last, with one token in its layers,
+    # 3 (qkv) + 1 (projection) + 8 (MLP), and 2 N of attention:
+    # global, 2 x 2 px, 5 tokens: patches 4 * 3, block 12 + 2 * 5, head 3 + 3: 40;
+    # local, 1 px, 2 tokens: patches 3, block 12 + 2 * 2, head 3 + 3: 25.
     # The student sees two of each, three times over; the teacher two global ones.
-    by_hand = 2 * (3 * (2 * 48 + 2 * 27) + 2 * 48)
+    by_hand = 2 * (3 * (2 * 40 + 2 * 25) + 2 * 40)
     of_images = 2 * 3 * (2 * 4 + 2 * 1)  # the gradient for the pixels, which nobody needs
     small = TrainConfig(
         image_size=2, eval_size=2, patch_size=1, embed_dim=1, depth=1, num_heads=1, out_dim=3,

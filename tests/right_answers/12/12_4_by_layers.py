@@ -8,10 +8,11 @@ def step_flops(config):
         n, count = patches + 1, views * times
         layers.append((count * patches, 3 * config.patch_size**2, d))
         for block in range(config.depth):
-            asked = 1 if block == config.depth - 1 else n  # whose results are read
-            layers += [(count * n, d, 2 * d)]
-            layers += [(count * asked, d, width) for width in (d, d, 4 * d, 4 * d)]
-            layers += [(count * asked, d, n), (count * asked, n, d)]
+            last = block == config.depth - 1
+            asked = 1 if last else n  # whose results are read
+            layers += [(count * asked, d, width) for width in (d, d, d, d, 4 * d, 4 * d)]
+            rows = config.num_heads if last else n
+            layers += [(count * rows, d, n), (count * rows, n, d)]
         widths = [d, config.hidden_dim, config.hidden_dim, config.bottleneck_dim, config.out_dim]
         layers += [(count, a, b) for a, b in zip(widths, widths[1:], strict=False)]
     return sum(2 * m * k * n for m, k, n in layers)

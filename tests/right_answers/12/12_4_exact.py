@@ -7,11 +7,10 @@ def step_flops(config):
         yield grid**2, 3 * config.patch_size**2, d, 2  # of the images no gradient
         tokens = 1 + grid**2
         for block in range(n_blocks):
-            rows = 1 if block == n_blocks - 1 else tokens
-            yield tokens, d, 2 * d, 3
-            yield rows, d, d, 3
-            yield rows, d, tokens, 3
-            yield rows, tokens, d, 3
+            rows, queries = (tokens, tokens) if block < n_blocks - 1 else (1, config.num_heads)
+            yield rows, d, 3 * d, 3
+            yield queries, d, tokens, 3
+            yield queries, tokens, d, 3
             yield rows, d, d, 3
             yield rows, d, 4 * d, 3
             yield rows, 4 * d, d, 3

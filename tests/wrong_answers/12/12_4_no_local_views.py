@@ -7,7 +7,7 @@ def step_flops(config: TrainConfig) -> int:
         n = patches + 1
         projection = patches * 3 * p * p * d
         block = n * d * (3 * d + d + 8 * d) + 2 * n * n * d
-        last = n * 2 * d * d + d * (d + d + 8 * d) + 2 * n * d
+        last = 12 * d * d + 2 * config.num_heads * n * d
         hidden, bottleneck = config.hidden_dim, config.bottleneck_dim
         head = d * hidden + hidden * hidden + hidden * bottleneck + bottleneck * config.out_dim
         return projection + (config.depth - 1) * block + last + head

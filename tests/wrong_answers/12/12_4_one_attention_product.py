@@ -7,7 +7,7 @@ def step_flops(config: TrainConfig) -> int:
         n = patches + 1
         projection = patches * 3 * p * p * d
         block = n * d * 12 * d + n * n * d
-        last = n * 2 * d * d + d * 10 * d + n * d
+        last = 12 * d * d + config.num_heads * n * d
         hidden, bottleneck = config.hidden_dim, config.bottleneck_dim
         head = d * hidden + hidden * hidden + hidden * bottleneck + bottleneck * config.out_dim
         return projection + (config.depth - 1) * block + last + head

@@ -98,6 +98,9 @@ class Minidino:
     def step(self) -> Tensor:
         return self._update(next(self.batches))
 
+    def rest(self) -> None:
+        """Between two turns nothing of it works."""
+
     def step_alone(self) -> Tensor:
         with mock.patch.object(self.trainer, "crops", lambda *_, **__: self.views):
             return self._update(self.images)
@@ -119,10 +122,11 @@ class Textbook(Minidino):
 
     def __init__(self, config: TrainConfig, data: Pictures, device: torch.device, workers: int):
         super().__init__(config, data, device, [rung for rung in RUNGS if rung is not NARROW])
-        self.loader = _endless(data, plain.pil_views(config), config.batch_size, workers)
+        self.loader = Loader(data, plain.pil_views(config), config.batch_size, workers)
+        self.rest = self.loader.rest
 
     def step(self) -> Tensor:
-        views = [v.to(self.trainer.device, non_blocking=True) for v in next(self.loader)]
+        views = [v.to(self.trainer.device, non_blocking=True) for v in self.loader.next()]
         self.views = torch.cat(views[:2]), torch.cat(views[2:]) if views[2:] else self.views[1]
         return self.step_alone()
 
@@ -185,11 +189,13 @@ class LightlyAndTimm:
         self.teacher.eval().requires_grad_(False)
         self.criterion = DINOLoss(config.out_dim, warmup_teacher_temp_epochs=0).to(device)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student), lr=1e-3)
-        self.loader = _endless(data, transform, config.batch_size, workers)
-        self.views = [v.to(device) for v in next(self.loader)]
+        self.loader = Loader(data, transform, config.batch_size, workers)
+        self.rest = self.loader.rest
+        self.views = [v.to(device) for v in self.loader.next()]
+        self.rest()
 
     def step(self) -> Tensor:
-        return self._update([v.to(self.device, non_blocking=True) for v in next(self.loader)])
+        return self._update([v.to(self.device, non_blocking=True) for v in self.loader.next()])
 
     def step_alone(self) -> Tensor:
         return self._update(self.views)
@@ -229,20 +235,38 @@ class _AsPictures(torch.utils.data.Dataset):
         return self.transform(self.pictures[i])
 
 
-def _endless(
-    data: Pictures, transform: Callable, batch_size: int, workers: int
-) -> Iterator[list[Tensor]]:
-    loader = torch.utils.data.DataLoader(
-        _AsPictures(data.images, transform),
-        batch_size=batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
-    while True:
-        yield from loader
+class Loader:
+    """Batches without end, whose views worker processes make one by one."""
+
+    def __init__(self, data: Pictures, transform: Callable, batch_size: int, workers: int):
+        self.pictures = _AsPictures(data.images, transform)
+        self.batch_size, self.workers = batch_size, workers
+        self.batches = self._endless()
+
+    def next(self) -> list[Tensor]:
+        return next(self.batches)
+
+    def rest(self) -> None:
+        """End the workers; the next batch begins new ones.
+
+        They make batches ahead. Left alone they would take time from the contender whose turn it
+        is, and begin their own turn with views that cost nothing.
+        """
+        self.batches.close()
+        self.batches = self._endless()
+
+    def _endless(self) -> Iterator[list[Tensor]]:
+        loader = torch.utils.data.DataLoader(
+            self.pictures,
+            batch_size=self.batch_size,
+            shuffle=True,
+            drop_last=True,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        while True:
+            yield from loader
 
 
 def builders(

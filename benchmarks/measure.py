@@ -41,18 +41,28 @@ def rate(step: Callable[[], torch.Tensor], batch_size: int, seconds: float) -> f
 
 
 def in_turn(
-    steps: dict[str, Callable[[], torch.Tensor]], batch_size: int, rounds: int, seconds: float
+    steps: dict[str, Callable[[], torch.Tensor]],
+    batch_size: int,
+    rounds: int,
+    seconds: float,
+    rest: dict[str, Callable[[], None]] | None = None,
 ) -> dict[str, Spread]:
     """Images/s of each, once a round, so that a change of the machine's speed meets all.
 
-    Every other round goes backwards: nobody always follows the same neighbour.
+    Every other round goes backwards: nobody always follows the same neighbour. ``rest`` ends what
+    would go on working in others' turns; who rests is warmed up anew at the begin of each turn.
     """
     rates: dict[str, list[float]] = {name: [] for name in steps}
-    for step in tqdm(steps.values(), desc="warming up", leave=False):
-        rate(step, batch_size, seconds / 2)
+    if rest is None:
+        for step in tqdm(steps.values(), desc="warming up", leave=False):
+            rate(step, batch_size, seconds / 2)
     for i in tqdm(range(rounds), desc="rounds", leave=False):
         for name in list(steps)[:: -1 if i % 2 else 1]:
+            if rest is not None:
+                rate(steps[name], batch_size, seconds / 2)
             rates[name].append(rate(steps[name], batch_size, seconds))
+            if rest is not None:
+                rest[name]()
     return {name: Spread(values) for name, values in rates.items()}
 
 

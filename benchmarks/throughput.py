@@ -132,8 +132,8 @@ def main(
         recipe_name: The recipe whose network, crops and batch all use, or trial.
         data: Images: things (drawn at the recipe's size) or a folder of photographs.
         batch_size: Images a step, if not the recipe's.
-        rounds: How often each is timed, in turn.
-        seconds: Length of one timing; at least one step.
+        rounds: How often each is timed, in turn; the step alone five times as often.
+        seconds: Length of one timing, for the step alone a fifth of it; at least one step.
         ladder: Also time minidino without each of its optimisations.
         memory: Also measure peak memory, each contender in a process of its own.
         device: cpu or cuda; by default cuda where there is one.
@@ -153,10 +153,12 @@ def main(
     peak = matmul_peak(where)
     ends = {name: c.step for name, c in contenders.items() if not name.startswith("without")}
     alone = {name: c.step_alone for name, c in contenders.items()}
-    end_to_end = in_turn(ends, config.batch_size, rounds, seconds)
-    step_alone = in_turn(alone, config.batch_size, rounds, seconds)
+    rest = {name: contenders[name].rest for name in ends}
+    end_to_end = in_turn(ends, config.batch_size, rounds, seconds, rest)
+    # Nothing to begin and to end here: shorter turns, and more of them, see smaller differences.
+    step_alone = in_turn(alone, config.batch_size, 5 * rounds, seconds / 5)
     peak = max(peak, matmul_peak(where))
-    del contenders, ends, alone
+    del contenders, ends, alone, rest
     results: dict[str, dict] = {}
     for name, spread in step_alone.items():
         results[name] = {"step_alone": spread.values}

@@ -1,6 +1,8 @@
 """The benchmark compares like with like: without an optimisation a step has the same numbers."""
 
+import multiprocessing
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,16 @@ def test_peers_see_views_of_the_same_shapes_and_learn(peer, data, tiny_config):
     assert shapes == {(3, c.global_size, c.global_size), (3, c.local_size, c.local_size)}
 
 
+def test_workers_of_a_peer_that_rests_are_gone(data, tiny_config):
+    before = set(multiprocessing.active_children())
+    peer = contenders.Textbook(tiny_config, data, CPU, workers=2)
+    for _ in range(2):
+        peer.step()
+        assert len(set(multiprocessing.active_children()) - before) == 2
+        peer.rest()
+        assert set(multiprocessing.active_children()) <= before
+
+
 def test_flops_are_those_of_the_products():
     a = torch.randn(5, 7, requires_grad=True)
     b = torch.randn(7, 11)
@@ -122,6 +134,29 @@ def test_rounds_alternate():
     turns = [x for x, y in zip(order, [*order[1:], ""], strict=True) if x != y]
     assert turns == ["a", "b", "a", "b", "a"]  # a warm-up, a round, and one backwards
     assert len(spreads["a"].values) == 2 and spreads["a"].median > 0
+
+
+def test_who_rests_between_turns_is_warmed_up_in_each():
+    """What a step takes from a stock is not the rate of making it."""
+    stock, events = {"a": 0}, []
+
+    def step():
+        events.append("step")
+        if stock["a"]:  # made ahead
+            stock["a"] -= 1
+        else:
+            time.sleep(0.02)
+        return torch.zeros(())
+
+    def rest():
+        events.append("rest")
+        stock["a"] = 3
+
+    rates = measure.in_turn({"a": step}, batch_size=1, rounds=3, seconds=0.2, rest={"a": rest})
+    assert [e for e, after in zip(events, [*events[1:], ""], strict=True) if e != after] == [
+        "step", "rest", "step", "rest", "step", "rest"
+    ]  # fmt: skip
+    assert max(rates["a"].values) < 1 / 0.02
 
 
 def test_no_point_of_the_figure_of_costs_is_cut_off():

@@ -23,8 +23,17 @@ class Spread:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def middle_half(self) -> tuple[float, float]:
+        """Between these lies every second value."""
+        if len(self.values) == 1:
+            return self.values[0], self.values[0]
+        low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
+        return low, high
+
     def __str__(self) -> str:
-        return f"{self.median:8.1f} ({min(self.values):.1f} to {max(self.values):.1f})"
+        low, high = self.middle_half
+        return f"{self.median:8.1f} ({low:.1f} to {high:.1f})"
 
 
 def rate(step: Callable[[], torch.Tensor], batch_size: int, seconds: float) -> float:

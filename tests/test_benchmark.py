@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -166,3 +167,10 @@ def test_no_point_of_the_figure_of_costs_is_cut_off():
     for ax in figure.axes:
         low, high = ax.get_ylim()
         assert all(low <= y <= high for line in ax.lines for y in line.get_ydata()) and low == 0
+
+
+def test_every_second_round_lies_in_the_middle_half():
+    values = [7.0, 1.0, 3.0, 9.0, 5.0, 4.0, 8.0, 2.0, 6.0]
+    assert measure.Spread(values).middle_half == tuple(np.quantile(values, [0.25, 0.75]))
+    assert measure.Spread([4.0]).middle_half == (4.0, 4.0)
+    assert str(measure.Spread(values)).split() == ["5.0", "(3.0", "to", "7.0)"]

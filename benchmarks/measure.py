@@ -68,7 +68,7 @@ def in_turn(
     for i in tqdm(range(rounds), desc="rounds", leave=False):
         for name in list(steps)[:: -1 if i % 2 else 1]:
             if rest is not None:
-                rate(steps[name], batch_size, seconds / 2)
+                rate(steps[name], batch_size, seconds)
             rates[name].append(rate(steps[name], batch_size, seconds))
             if rest is not None:
                 rest[name]()

@@ -256,17 +256,16 @@ class Loader:
         self.batches = self._endless()
 
     def _endless(self) -> Iterator[list[Tensor]]:
+        # One epoch without end: at the end of each, workers would have nothing to make ahead.
+        sampler = torch.utils.data.RandomSampler(self.pictures, replacement=True, num_samples=2**62)
         loader = torch.utils.data.DataLoader(
             self.pictures,
             batch_size=self.batch_size,
-            shuffle=True,
-            drop_last=True,
+            sampler=sampler,
             num_workers=self.workers,
-            persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
-        while True:
-            yield from loader
+        yield from loader
 
 
 def builders(

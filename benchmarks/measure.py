@@ -1,6 +1,7 @@
 """How things are timed and weighed: in turn, medians with spread, memory in a process apart."""
 
 import multiprocessing
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class Spread:
 
     @property
     def middle_half(self) -> tuple[float, float]:
-        """Between these lies every second value."""
+        """Between these lies half of the values."""
         if len(self.values) == 1:
             return self.values[0], self.values[0]
         low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
@@ -58,15 +59,16 @@ def in_turn(
 ) -> dict[str, Spread]:
     """Images/s of each, once a round, so that a change of the machine's speed meets all.
 
-    Every other round goes backwards: nobody always follows the same neighbour. ``rest`` ends what
-    would go on working in others' turns; who rests is warmed up anew at the begin of each turn.
+    Every round has an order of its own: nobody always follows the same neighbour. ``rest`` ends
+    what would go on working in others' turns; who rests is warmed up anew as each turn begins.
     """
+    chance = random.Random(0)
     rates: dict[str, list[float]] = {name: [] for name in steps}
     if rest is None:
         for step in tqdm(steps.values(), desc="warming up", leave=False):
             rate(step, batch_size, seconds / 2)
-    for i in tqdm(range(rounds), desc="rounds", leave=False):
-        for name in list(steps)[:: -1 if i % 2 else 1]:
+    for _ in tqdm(range(rounds), desc="rounds", leave=False):
+        for name in chance.sample(list(steps), len(steps)):
             if rest is not None:
                 rate(steps[name], batch_size, seconds)
             rates[name].append(rate(steps[name], batch_size, seconds))

@@ -24,10 +24,14 @@ def forward(model: vit.VisionTransformer, images: Tensor) -> Tensor:
 
 def keys_and_values(attention: vit.Attention, x: Tensor) -> Tensor:
     """A key and a value of every token, and a query of [CLS]."""
-    weights, biases = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
+    d = x.shape[-1]
+    (w_q, w_kv), (b_q, b_kv) = (
+        t.split([d, 2 * d]) for t in (attention.qkv.weight, attention.qkv.bias)
+    )
+    k, v = F.linear(x, w_kv, b_kv).chunk(2, dim=-1)
     q, k, v = (
-        rearrange(F.linear(tokens, w, b), "b n (heads d) -> b heads n d", heads=attention.num_heads)
-        for tokens, w, b in zip((x[:, :1], x, x), weights, biases, strict=True)
+        rearrange(t, "b n (heads d) -> b heads n d", heads=attention.num_heads)
+        for t in (F.linear(x[:, :1], w_q, b_q), k, v)
     )
     return attention.proj(rearrange(vit.attend(q, k, v), "b heads n d -> b n (heads d)"))
 

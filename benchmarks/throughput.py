@@ -57,6 +57,7 @@ def best_workers(config: TrainConfig, data: Pictures, device: torch.device, seco
         contender = peer(config, data, device, workers)
         rate(contender.step, config.batch_size, seconds / 2)
         tried[workers] = rate(contender.step, config.batch_size, seconds)
+        contender.rest()
     print("images/s of the peer by workers:", {w: round(r, 1) for w, r in tried.items()})
     return max(tried, key=tried.get)
 
@@ -135,8 +136,9 @@ def main(
         recipe_name: The recipe whose network, crops and batch all use, or trial.
         data: Images: things (drawn at the recipe's size) or a folder of photographs.
         batch_size: Images a step, if not the recipe's.
-        rounds: How often each is timed, in turn; the step alone 20 times as often.
-        seconds: Length of one timing, for the step alone 1/20 of it; at least one step.
+        rounds: How often each is timed, in turn.
+        seconds: Length of one timing. The step alone is timed for as long in up to 20 times as
+            many turns, of at least one step.
         ladder: Also time minidino without each of its optimisations.
         memory: Also measure peak memory, each contender in a process of its own.
         device: cpu or cuda; by default cuda where there is one.
@@ -158,8 +160,9 @@ def main(
     alone = {name: c.step_alone for name, c in contenders.items()}
     rest = {name: contenders[name].rest for name in ends}
     end_to_end = in_turn(ends, config.batch_size, rounds, seconds, rest)
-    # Nothing is begun and ended here: many short turns see smaller differences than a few long.
-    step_alone = in_turn(alone, config.batch_size, 20 * rounds, seconds / 20)
+    # Nothing is begun and ended here: many short turns see smaller differences than few long ones.
+    turn = max(seconds / 20, config.batch_size / end_to_end["minidino"].median)
+    step_alone = in_turn(alone, config.batch_size, round(rounds * seconds / turn), turn)
     peak = max(peak, matmul_peak(where))
     del contenders, ends, alone, rest
     results: dict[str, dict] = {}

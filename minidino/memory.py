@@ -54,7 +54,7 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
         counts, (c.global_size, c.local_size), tokens, one_block, strict=True
     ):
         # Its norm's input, mean, deviation and output, and each head's attention of [CLS].
-        last = residual + 2 * FLOAT + compute * c.embed_dim + FLOAT * c.num_heads
+        last = residual + 2 * FLOAT + FLOAT * (c.embed_dim + c.num_heads)
         if engine.checkpoint_activations:
             backbone += n * residual * c.depth
             inner = max(inner, n * block)

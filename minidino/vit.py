@@ -79,8 +79,9 @@ class Attention(nn.Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of all tokens, each (B, heads, N, head dim)."""
-        q, k, v = rearrange(
-            self.qkv(x), "b n (three heads d) -> three b heads n d", three=3, heads=self.num_heads
+        q, k, v = (
+            rearrange(t, "b n (heads d) -> b heads n d", heads=self.num_heads)
+            for t in self.qkv(x).chunk(3, dim=-1)
         )
         return q, k, v
 
@@ -102,9 +103,11 @@ class Attention(nn.Module):
         """
         w_q, w_k, _ = self._by_head(self.qkv.weight)
         b_q, _, _ = self._by_head(self.qkv.bias)
-        q = torch.einsum("bc,hdc->bhd", x[:, 0], w_q) + b_q
-        q = torch.einsum("bhd,hdc->bhc", q * q.shape[-1] ** -0.5, w_k)
-        return (q @ x.transpose(1, 2)).softmax(dim=-1)
+        # For one query float32 costs nothing, and bfloat16 would round its scores.
+        with torch.autocast(x.device.type, enabled=False):
+            q = torch.einsum("bc,hdc->bhd", x[:, 0], w_q) + b_q
+            q = torch.einsum("bhd,hdc->bhc", q * q.shape[-1] ** -0.5, w_k)
+            return (q @ x.transpose(1, 2)).softmax(dim=-1)
 
     def forward_cls(self, x: Tensor) -> Tensor:
         """The first row of ``forward``, (B, N, D) -> (B, 1, D), without a key or a value.
@@ -113,8 +116,9 @@ class Attention(nn.Module):
         """
         _, _, w_v = self._by_head(self.qkv.weight)
         _, _, b_v = self._by_head(self.qkv.bias)
-        seen = self.cls_probabilities(x) @ x  # (B, heads, D)
-        out = torch.einsum("bhc,hdc->bhd", seen, w_v) + b_v
+        with torch.autocast(x.device.type, enabled=False):
+            seen = self.cls_probabilities(x) @ x  # (B, heads, D)
+            out = torch.einsum("bhc,hdc->bhd", seen, w_v) + b_v
         return self.proj(rearrange(out, "b heads d -> b 1 (heads d)"))
 
     def _by_head(self, qkv: Tensor) -> Tensor:
@@ -255,8 +259,8 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, D): the [CLS] token after the final norm.
 
-        Nobody reads what the last block makes of the patches, so it is not computed there: that
-        block costs what one token costs, and the result is the same.
+        Nobody reads what the last block makes of the patches, so it is not computed there. The
+        result is the same.
         """
         x = self.prepare_tokens(images)
         for block in self.blocks[:-1]:

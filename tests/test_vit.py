@@ -97,6 +97,20 @@ def test_cls_alone_leaves_a_block_as_it_does_among_all_tokens_gradients_included
 
 
 @torch.no_grad()
+def test_where_cls_looks_is_not_rounded_under_autocast():
+    torch.manual_seed(0)
+    attention = Block(48, num_heads=3, mlp_ratio=2.0, drop_path=0.0).attn
+    x = torch.randn(2, 17, 48)
+    out = attention.forward_cls(x)
+    attention.qkv.weight.mul_(20)  # scores so large that bfloat16 would move them
+    exact = attention.cls_probabilities(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(attention.cls_probabilities(x), exact)
+        attention.qkv.weight.div_(20)
+        close(attention.forward_cls(x).float(), out, tol=0.01)  # the projection is in bfloat16
+
+
+@torch.no_grad()
 def test_vit_small_16_equals_timm():
     theirs = timm_vit(224, patch_size=16, embed_dim=384, depth=12, num_heads=6).float()
     ours = vit_small().eval()

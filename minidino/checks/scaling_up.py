@@ -836,7 +836,13 @@ def _flops(
             "full": block,
             "missing": 0,
             "keys and values": token + (n - 1) * d * d * (qkv - 1) + attention * n * d,
+            "keys, values, heads": token
+            + (n - 1) * d * d * (qkv - 1)
+            + attention * c.num_heads * n * d,
             "all of qkv": token + (n - 1) * d * d * qkv + attention * n * d,
+            "no attention": token,
+            "k and v twice": token + 2 * d * d + attention * c.num_heads * n * d,
+            "no k and v": token - 2 * d * d + attention * c.num_heads * n * d,
             "all queries": token + attention * n * n * d,
             "narrow": token + attention * n * d,
             "one token": token + attention * d,
@@ -883,8 +889,8 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
         "values, 2 N^2 D multiply-adds a block.": flops(attention=0),
         "You counted one product of the attention. There are two: queries with keys, and weights "
         "with values.": flops(attention=1),
-        "The attention's products are multiplied by the number of heads. Each head has D / heads "
-        "of the width, so together they cost N^2 D each, however many there are.": flops(
+        "The attention's products are multiplied by the number of heads, in the blocks before the "
+        "last. Each head has D / heads of the width there: N^2 D each for all of them.": flops(
             heads_in_block=c.num_heads
         ),
         "The local views are missing; the student sees them too.": flops(n_local=0),
@@ -910,9 +916,20 @@ def _flop_mistakes(c: TrainConfig, last: str = "cls") -> dict[str, float]:
         "that block's layers: 3 D^2, whatever N is.": flops(last="all of qkv"),
         "In the last block the attention's products are counted for N queries. There is one, that "
         "of [CLS]: N D for each head.": flops(last="all queries"),
-        "In the last block the attention's products are counted once, N D for all heads. There a "
-        "head's query has all D numbers of a token, not D / heads: N D for each head.": flops(
-            last="narrow"
+        "In the last block the attention's products are N D each in your estimate, for all heads "
+        "together. There W_k^T q and what a head has seen are D numbers wide, not D / heads: N D "
+        "each for each head.": flops(last="narrow"),
+        "In the last block you counted keys and values of all tokens, and the wide queries that "
+        "make them needless as well. W_k and W_v meet one vector a head.": flops(
+            last="keys, values, heads"
+        ),
+        "In the last block the attention's two products are missing: N D each for each head.": (
+            flops(last="no attention")
+        ),
+        "In the last block W_k and W_v are counted twice. That they change sides is no product "
+        "more: they are within the 12 D^2.": flops(last="k and v twice"),
+        "In the last block W_k and W_v are missing. They meet one vector a head: D^2 each.": flops(
+            last="no k and v"
         ),
         "In the last block [CLS] is counted as if it were alone. It still looks at all tokens: "
         "N D for each head and each product of the attention.": flops(last="one token"),

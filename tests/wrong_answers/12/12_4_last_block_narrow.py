@@ -1,4 +1,4 @@
-# names: counted once, N D for all heads
+# names: N D each in your estimate, for all heads
 def step_flops(config: TrainConfig) -> int:
     d, p = config.embed_dim, config.patch_size
 

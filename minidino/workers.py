@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 from minidino.errors import UserError
 
@@ -29,6 +30,8 @@ def begin(loader: DataLoader) -> tuple[Iterator[Any], list[BaseProcess]]:
     save. It is noticed soon enough when the next batch is waited for.
     """
     before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    if getattr(before, "__module__", None) == signal_handling.__name__:
+        before = signal.SIG_DFL  # it stayed from another loader, which also looks by itself
     others = active_children()
     batches = iter(loader)
     mine = [process for process in active_children() if process not in others]

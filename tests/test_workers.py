@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data._utils import signal_handling
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from minidino import folders, workers
@@ -60,10 +61,26 @@ def test_a_reader_that_is_killed_ends_the_run_in_words(streamed, tmp_path, monke
     assert "a process that reads pictures was killed" in str(told.value)
     assert "--resume" in str(told.value) and "\n" not in str(told.value)
     assert load_checkpoint(tmp_path / "run")["step"] == 3  # the end of the first of three epochs
-    assert signal.getsignal(signal.SIGCHLD) is before
+    assert signal.getsignal(signal.SIGCHLD) in (before, signal.SIG_DFL)
     monkeypatch.undo()
     monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 1000)
     assert train(streamed, tmp_path / "run", resume=True, progress=False).finished
+
+
+def test_a_loader_used_before_in_the_process_does_not_interrupt_a_step(
+    streamed, tmp_path, monkeypatch
+):
+    """PyTorch's way of noticing deaths stays in a process once any loader has had workers."""
+
+    def of_another_loader(signum, frame):
+        signal_handling._error_if_any_worker_fails()
+
+    of_another_loader.__module__ = signal_handling.__name__
+    before = signal.signal(signal.SIGCHLD, of_another_loader)
+    try:
+        test_a_reader_that_is_killed_ends_the_run_in_words(streamed, tmp_path, monkeypatch)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_reader_that_hangs_ends_the_run_in_words(streamed, monkeypatch):

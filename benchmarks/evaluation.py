@@ -54,7 +54,9 @@ def main(
         print(f"{name:15s}{spread} images/s, {new[name]:6.1f} new pages an image")
     ours, theirs = (spread.values for spread in rates.values())
     times = Spread([a / b for a, b in zip(ours, theirs, strict=True)])
-    print(f"{times.median:.2f} x ({min(times.values):.2f} to {max(times.values):.2f})")
+    print(
+        f"{times.median:.2f} x ({min(times.values):.2f} to {max(times.values):.2f} over the rounds)"
+    )
     if out is not None:
         told = {"recipe": recipe_name, "new_pages_per_image": new}
         told["images_per_second"] = {name: spread.values for name, spread in rates.items()}

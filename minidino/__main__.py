@@ -1,5 +1,6 @@
 """``python -m minidino``, and the ``minidino`` script."""
 
+import signal
 import sys
 import traceback
 
@@ -9,9 +10,13 @@ def entry() -> None:
     # Imported here so that Ctrl-C during torch's import, which takes seconds, is not a traceback.
     try:
         from minidino.cli import main
-        from minidino.distributed import leave, may_speak, world_size
+        from minidino.distributed import launched, leave, may_speak, world_size
     except KeyboardInterrupt:
         sys.exit(130)
+    if launched() > 1:
+        # When one process dies the launcher sends SIGTERM to the others, which have yet to say why
+        # they stop. A run receives it by a handler of its own.
+        signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         code = main()
     except Exception:

@@ -417,7 +417,8 @@ SMALL = ["train", "--max-images", "64", "--batch-size", "16", "--epochs", "20", 
          "--knn-evals", "0", "--snapshots", "0", "--log-every", "1"]  # fmt: skip
 
 
-def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path):
+@pytest.mark.parametrize("last_moment", [False, True], ids=["", "SIGTERM before it can speak"])
+def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path, last_moment):
     kill = """
 import os, signal
 from minidino.trainer import Trainer
@@ -428,7 +429,16 @@ def killed(self, images):
     return step(self, images)
 Trainer.step = killed
 """
-    code, text = torchrun(tmp_path, *SMALL, "--out", str(tmp_path / "run"), patch=kill)
+    sigterm = """
+from minidino import distributed
+may_speak = distributed.may_speak
+def interrupted():
+    os.kill(os.getpid(), signal.SIGTERM)
+    return may_speak()
+distributed.may_speak = interrupted
+"""
+    patch = kill + sigterm * last_moment
+    code, text = torchrun(tmp_path, *SMALL, "--out", str(tmp_path / "run"), patch=patch)
     assert code == 1
     assert text.count("minidino: ") == 1, text
     assert "minidino: a process of the 2 has ended or went silent, so all stop" in text

@@ -43,7 +43,7 @@ RUNGS = (
     THREADS,
     Rung("last block for [CLS] alone", "minidino.vit.VisionTransformer.forward", plain.forward),
     Rung(
-        "last block without keys and values",
+        "one query in place of keys and values",
         "minidino.vit.Attention.forward_cls",
         plain.keys_and_values,
     ),

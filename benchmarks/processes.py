@@ -159,7 +159,7 @@ def main(
     ):
         values = result[key]
         low, high = min(values), max(values)
-        print(f"{words:38s}{Spread(values).median:5.2f} ({low:.2f} to {high:.2f})")
+        print(f"{words:38s}{Spread(values).median:5.2f} ({low:.2f} to {high:.2f} over the rounds)")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         where = provenance(torch.device(device))

@@ -94,7 +94,8 @@ def chart(results: dict[str, dict], title: str) -> plt.Figure:
         at = [i + shift for i in range(len(peers))]
         left.barh(at, medians, height=0.38, color=colors, alpha=alpha)
         for y, value in zip(at, medians, strict=True):
-            left.text(value, y, f" {value:.0f}", va="center", fontsize=9)
+            digits = 0 if value > 20 else 1
+            left.text(value, y, f" {value:.{digits}f}", va="center", fontsize=9)
     left.set_yticks(range(len(peers)), peers)
     left.invert_yaxis()
     left.margins(x=0.12)
@@ -105,13 +106,13 @@ def chart(results: dict[str, dict], title: str) -> plt.Figure:
         low, high = slower.middle_half
         right.barh(i, slower.median, color=plots.TRUTH, height=0.6)
         right.plot([low, high], [i, i], color="black", linewidth=1)
-        right.text(max(high, 0), i, f"  {slower.median:+.0f}%", va="center", fontsize=9)
+        right.text(max(high, 0), i, f"  {slower.median:+z.0f}%", va="center", fontsize=9)
     right.axvline(0, color="black", linewidth=0.8)
     right.set_yticks(range(len(rungs)), rungs)
     right.invert_yaxis()
     right.margins(x=0.2)
     right.set_title(
-        "what each buys: time of a step without it (line: half of the rounds)", fontsize=10
+        "time of a step without each (line: half of the rounds)", fontsize=10
     )
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)

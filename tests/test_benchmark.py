@@ -18,6 +18,7 @@ import contenders
 import cost
 import measure
 import plain
+import throughput
 
 CPU = torch.device("cpu")
 
@@ -168,6 +169,16 @@ def test_no_point_of_the_figure_of_costs_is_cut_off():
     for ax in figure.axes:
         low, high = ax.get_ylim()
         assert all(low <= y <= high for line in ax.lines for y in line.get_ydata()) and low == 0
+
+
+def test_small_rates_and_small_gains_are_told_apart_in_the_chart():
+    results = {
+        "minidino": {"end_to_end": [6.96], "step_alone": [7.58]},
+        "without: something": {"step_alone": [7.6]},  # a quarter of a percent faster
+        "peer": {"end_to_end": [113.6], "step_alone": [5.7]},
+    }
+    texts = {t.get_text().strip() for ax in throughput.chart(results, "").axes for t in ax.texts}
+    assert texts == {"7.0", "7.6", "114", "5.7", "+0%"}
 
 
 def test_every_second_round_lies_in_the_middle_half():

@@ -70,7 +70,7 @@ def ladder(name: str) -> str:
             middle = statistics.median(slower)
             low, _, high = statistics.quantiles(slower, n=4, method="inclusive")
             name = who.removeprefix("without: ")
-            rows.append([name, f"{middle:+.0f}%", f"{low:+.0f} to {high:+.0f}%"])
+            rows.append([name, f"{middle:+z.0f}%", f"{low:+z.0f} to {high:+z.0f}%"])
     return markdown(["without", "time of a step", "half of the rounds"], rows)
 
 

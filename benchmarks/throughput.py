@@ -111,9 +111,7 @@ def chart(results: dict[str, dict], title: str) -> plt.Figure:
     right.set_yticks(range(len(rungs)), rungs)
     right.invert_yaxis()
     right.margins(x=0.2)
-    right.set_title(
-        "time of a step without each (line: half of the rounds)", fontsize=10
-    )
+    right.set_title("time of a step without each (line: half of the rounds)", fontsize=10)
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=11)

@@ -24,6 +24,9 @@ CUDA_GRAPH_PARAMETERS = 15_000_000
 # Side by side, Python prepares each part's operations in turn: many threads would wait for that,
 # and so would threads with few images.
 MOST_THREADS, FEWEST_IMAGES = 4, 8
+# A CPU is fastest with activations that stay near it: from 32 MiB on the C library gives memory
+# back as soon as it is free, and each of its pages is cleared anew when it is wanted again.
+LARGEST_ACTIVATION = 8 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Engine:
     compile: bool = False
     """torch.compile the networks and the loss; without it if that fails. By default on CUDA."""
     accumulate: int = 1
-    """Take a batch's gradients in so many parts, for cards that do not hold it whole."""
+    """Take a batch's gradients in so many parts, for cards that do not hold it whole. A CPU takes
+    it in more where that is faster."""
     checkpoint_activations: bool = False
     """Keep one activation per block and compute the others again in the backward pass."""
     data_parallel: int = 1
@@ -80,6 +84,23 @@ class Engine:
             if batch_size % (n * self.accumulate) == 0 and (cores % n == 0 or cores < n):
                 return n
         return 1
+
+    def pieces(self, n_images: int, device: torch.device, image: int) -> int:
+        """In how many parts each thread takes its share of so many images, one after another.
+
+        ``accumulate``, and on a CPU as many more as it needs for each activation to be small.
+
+        Args:
+            image: bytes of one image's largest activation, ``memory.widest_activation``.
+        """
+        pieces, share = self.accumulate, n_images // self.threads(n_images, device)
+        if device.type == "cpu":
+            for n in range(pieces + 1, share // FEWEST_IMAGES + 1):
+                if share // pieces * image <= LARGEST_ACTIVATION:
+                    break
+                if share % n == 0:
+                    pieces = n
+        return pieces
 
     def check_batch(self, batch_size: int) -> None:
         """Raises UserError if a batch does not divide into the parts asked for."""

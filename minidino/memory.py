@@ -37,8 +37,9 @@ class StepMemory:
 def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
     """The peak of one step of a whole batch: float32 on a CPU, bf16 autocast on CUDA."""
     c, batch = config, config.batch_size
-    images = batch // engine.accumulate  # at a time
-    threads = 1 if cuda else engine.threads(batch, torch.device("cpu"))
+    device = torch.device("cuda" if cuda else "cpu")
+    images = batch // engine.pieces(batch, device, widest_activation(c))  # at a time
+    threads = engine.threads(batch, device)
     compute = 2 if cuda else FLOAT
     views = 2 + c.n_local
     pixels = 3 * (2 * c.global_size**2 + c.n_local * c.local_size**2)
@@ -81,6 +82,16 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
     held = batch * (FLOAT * pixels + 3 * c.image_size**2 + 2 * compute * c.out_dim)
     # While views are cut no activations are there yet.
     return StepMemory(weights, held, activations, max(scratch, cropping - activations))
+
+
+def widest_activation(config: TrainConfig) -> int:
+    """Bytes of the largest float32 tensor in a step of one image: an MLP's hidden layer."""
+    c = config
+    tokens = max(
+        n * (1 + (size // c.patch_size) ** 2)
+        for n, size in ((2, c.global_size), (c.n_local, c.local_size))
+    )
+    return FLOAT * 4 * c.embed_dim * tokens
 
 
 def _block(c: TrainConfig, size: int, compute: int, cuda: bool) -> int:

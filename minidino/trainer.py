@@ -27,6 +27,7 @@ from minidino.engine import Compiled, Engine, recompute_blocks, split_images
 from minidino.errors import UserError
 from minidino.head import DINOHead
 from minidino.loss import DINOLoss
+from minidino.memory import widest_activation
 from minidino.parallel import Replica, SideBySide, replicas, sum_gradients
 from minidino.schedules import cosine_schedule, linear_warmup
 from minidino.teacher import update_teacher
@@ -191,8 +192,9 @@ class Trainer:
         Returns:
             The loss, and the teacher's raw logits of the whole batch.
         """
-        each = self.engine.accumulate  # parts that a replica takes in turn
         kind, cuda = self.device.type, self.device.type == "cuda"
+        # Parts that a replica takes in turn.
+        each = self.engine.pieces(n_images, self.device, widest_activation(self.config))
         views = tuple(v for v in views if len(v))
         parts = split_images(views, each * len(self.replicas), n_images)
         before, of = (len(parts) * n for n in (distributed.rank(), distributed.world_size()))

@@ -130,6 +130,48 @@ def test_how_many_threads_share_a_batch(cores, engine, images, threads):
     assert engine.threads(images, torch.device("cuda")) == 1
 
 
+@pytest.mark.parametrize(
+    ("engine", "images", "mib", "pieces"),
+    [
+        (Engine(), 64, 0.125, 1),  # all of them: 8 MiB
+        (Engine(), 64, 0.126, 2),
+        (Engine(), 128, 0.5, 8),
+        (Engine(data_parallel=2), 128, 0.5, 4),  # each has a half of them
+        (Engine(accumulate=2), 128, 0.5, 8),
+        (Engine(accumulate=16), 128, 0.5, 16),  # as asked for
+        (Engine(), 75, 0.5, 5),  # equal parts: 4 would do
+        (Engine(), 62, 0.5, 2),  # of 31 and no fewer, since 31 is prime
+        (Engine(), 64, 100.0, 8),  # no fewer than 8 images each
+        (Engine(), 15, 100.0, 1),
+    ],
+    ids=str,
+)
+def test_in_how_many_pieces_a_thread_takes_its_images(cores, engine, images, mib, pieces):
+    cores(1)
+    assert engine.pieces(images, CPU, int(mib * 2**20)) == pieces
+    assert engine.pieces(images, torch.device("cuda"), int(mib * 2**20)) == engine.accumulate
+
+
+@pytest.mark.parametrize("engine", [PLAIN, Engine(data_parallel=2)], ids=str)
+def test_pieces_give_the_step_of_the_whole(config, engine, monkeypatch):
+    config = replace(config, batch_size=32, drop_path_rate=0.5)
+    images = [batch(i, 32) for i in range(5)]
+    trainers = [Trainer(config, 6, CPU, e) for e in (engine, PLAIN)]
+    whole = trainers[1], [trainers[1].step(x) for x in images]
+    monkeypatch.setattr("minidino.engine.LARGEST_ACTIVATION", 0)
+    seen = spy_on_scores(trainers[0])
+    ours = trainers[0], [trainers[0].step(x) for x in images]
+    assert seen == [8] * 20  # images of each of 4 pieces in 5 steps
+    assert_same_to_rounding(config, ours, whole)
+
+
+def spy_on_scores(trainer: Trainer) -> list[int]:
+    """How many images each call of the networks has; two views of each are global."""
+    seen, plain = [], trainer.score.function
+    trainer.score.function = lambda *a: seen.append(len(a[2]) // 2) or plain(*a)
+    return seen
+
+
 def test_threads_divide_the_cores(cores):
     cores(6)
     assert Engine.of(CPU).data_parallel == 4

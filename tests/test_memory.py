@@ -12,7 +12,7 @@ from minidino import batch as B
 from minidino.config import RECIPES, recipe
 from minidino.engine import Engine
 from minidino.errors import UserError
-from minidino.memory import parameter_counts, step_memory
+from minidino.memory import parameter_counts, step_memory, widest_activation
 from minidino.train import train
 from minidino.trainer import Network, Trainer
 
@@ -94,6 +94,27 @@ def test_the_peak_is_within_20_percent_of_the_allocators(name, engine):
     config = replace(CONFIGS[name], freeze_last_layer_epochs=0)  # its gradients and moments too
     peak = peak_bytes(Trainer(config, 10, CPU, engine), some_images(config))
     assert step_memory(config, engine, cuda=False).total == pytest.approx(peak, rel=0.2)
+
+
+def test_a_large_batch_takes_its_activations_a_few_images_at_a_time_on_a_cpu():
+    """The recipe's 128 images and 16 of them; on CUDA activations grow with the batch."""
+    for cuda, growth in ((False, 1), (True, 8)):
+        small, large = (
+            step_memory(recipe("tiny", batch_size=n), Engine(data_parallel=2), cuda=cuda)
+            for n in (16, 128)
+        )
+        assert large.activations == pytest.approx(growth * small.activations, rel=0.05)
+
+
+def test_the_largest_activation_is_the_largest_that_autograd_keeps():
+    config = CONFIGS["tiny"]
+    trainer, sizes = Trainer(config, 10, CPU, KEPT), []
+    views = trainer.crops(some_images(config), torch.Generator().manual_seed(0))
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: sizes.append(t.nbytes) or t, lambda t: t
+    ):
+        trainer.student.backbone(views[0])
+    assert widest_activation(config) * config.batch_size == max(sizes)
 
 
 def test_every_thread_has_gradients_of_its_own():

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.engine import Engine
+from minidino.memory import widest_activation
 from minidino.pictures import Pictures
 from minidino.trainer import Trainer, batch_indices, parameter_groups
 
@@ -33,7 +34,9 @@ class Rung:
 
 FUSED = Rung("fused attention", "minidino.vit.attend", plain.written_out_attention)
 NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain.fused_attention)
-SHORT = Rung("short rows of attention as columns", "minidino.vit.scores", plain.rows_of_scores)
+ONEDNN = Rung("products by oneDNN", "minidino.linear.Linear.forward", nn.Linear.forward)
+SKIPPED = Rung("dropped branches skipped", "minidino.vit.DropPath.forward", plain.branch_of_all)
+PIECES = Rung("a few images at a time", "minidino.engine.Engine.pieces", plain.only_as_asked)
 ADAMW = Rung("fused AdamW")
 NUMBERS = Rung("numbers left on the device")
 COMPILE = Rung("torch.compile")
@@ -49,7 +52,9 @@ RUNGS = (
     ),
     FUSED,
     NARROW,
-    SHORT,
+    ONEDNN,
+    SKIPPED,
+    PIECES,
     Rung("lean loss", "minidino.loss.cross_entropy_of_pairs", plain.pair_by_pair),
     Rung("EMA in one call", "minidino.trainer.update_teacher", plain.looped_ema),
     Rung("clipping in one call", "minidino.trainer.clip_gradients", plain.looped_clipping),
@@ -61,12 +66,15 @@ RUNGS = (
 def rungs_used(config: TrainConfig, device: torch.device) -> list[Rung]:
     """The optimisations that this network has on this device."""
     engine, narrow = Engine.of(device), plain.has_narrow_heads(config, device)
+    images, cpu = config.batch_size, device.type == "cpu"
     used = {
         COMPILE: engine.compile,
-        THREADS: engine.threads(config.batch_size, device) > 1,
+        THREADS: engine.threads(images, device) > 1,
         FUSED: not narrow,
         NARROW: narrow,
-        SHORT: plain.has_short_rows(config, device),
+        ONEDNN: cpu,
+        SKIPPED: cpu and config.drop_path_rate > 0,
+        PIECES: engine.pieces(images, device, widest_activation(config)) > 1,
     }
     return [rung for rung in RUNGS if used.get(rung, True)]
 

@@ -14,6 +14,7 @@ from torchvision import transforms
 
 from minidino import vit
 from minidino.config import TrainConfig
+from minidino.engine import Engine
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -43,7 +44,7 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def written_out_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The N x N matrix in memory."""
-    return vit.scores(q, k) @ v
+    return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1) @ v
 
 
 def has_narrow_heads(config: TrainConfig, device: torch.device) -> bool:
@@ -51,15 +52,21 @@ def has_narrow_heads(config: TrainConfig, device: torch.device) -> bool:
     return device.type == "cpu" and config.embed_dim // config.num_heads < 16
 
 
-def rows_of_scores(q: Tensor, k: Tensor) -> Tensor:
-    """A row for each query, however short it is."""
-    return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)
+def branch_of_all(
+    drop_path: vit.DropPath, x: Tensor, branch: Callable, onto: Tensor | None = None
+) -> Tensor:
+    """The branch of every image, those that skip it times 0."""
+    y, onto = branch(x), x if onto is None else onto
+    if drop_path.rate == 0.0 or not drop_path.training:
+        return onto + y
+    n, keep = len(x), 1.0 - drop_path.rate
+    kept = x.new_empty(n).bernoulli_(keep) if drop_path.kept is None else drop_path.kept(n, keep)
+    return onto + y * (kept.to(x.device, x.dtype) / keep).view(n, *[1] * (x.ndim - 1))
 
 
-def has_short_rows(config: TrainConfig, device: torch.device) -> bool:
-    """Does ``vit.scores`` take columns in their place, in the smaller views, here?"""
-    tokens = 1 + (config.local_size // config.patch_size) ** 2
-    return has_narrow_heads(config, device) and config.n_local > 0 and tokens < 16
+def only_as_asked(engine: Engine, *_) -> int:
+    """No more parts than are asked for, however large they are."""
+    return engine.accumulate
 
 
 def pair_by_pair(student: Tensor, q: Tensor) -> Tensor:

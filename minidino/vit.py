@@ -15,13 +15,15 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from minidino.linear import Linear
+
 
 class DropPath(nn.Module):
-    """Skip a residual branch for random images of the batch (stochastic depth, 1603.09382).
+    """Add a residual branch, but not to random images of the batch (stochastic depth, 1603.09382).
 
-    In training each image's branch is dropped with probability ``rate`` and the kept ones
-    are scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode it
-    does nothing: this is how the teacher never sees it.
+    In training each image skips the branch with probability ``rate``, and what the others gain
+    from it is scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode
+    nobody skips: this is how the teacher never sees it.
     """
 
     def __init__(self, rate: float):
@@ -30,13 +32,22 @@ class DropPath(nn.Module):
         # (images, probability) -> 0 or 1 for each image; by default drawn here.
         self.kept: Callable[[int, float], Tensor] | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, branch: Callable[[Tensor], Tensor], onto: Tensor | None = None
+    ) -> Tensor:
+        """x + branch(x), or ``onto`` + branch(x); (B, ...) each. The branch takes any images."""
+        onto = x if onto is None else onto
         if self.rate == 0.0 or not self.training:
-            return x
+            return onto + branch(x)
         n, keep = len(x), 1.0 - self.rate
         kept = x.new_empty(n).bernoulli_(keep) if self.kept is None else self.kept(n, keep)
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            images = kept.nonzero()[:, 0]
+            y = branch(x.index_select(0, images))
+            return onto.index_add(0, images, y.to(onto.dtype), alpha=1 / keep)
+        # A GPU would have to tell the host how many are left: there the others are multiplied by 0.
         kept = kept.to(x.device, x.dtype, non_blocking=True)
-        return x * (kept / keep).view(n, *[1] * (x.ndim - 1))
+        return onto + branch(x) * (kept / keep).view(n, *[1] * (x.ndim - 1))
 
 
 class PatchEmbed(nn.Module):
@@ -53,19 +64,11 @@ class PatchEmbed(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v: queries (B, heads, n, d), keys and values (B, heads, N, d)."""
     if q.device.type == "cpu" and q.shape[-1] < 16:
-        # With heads this narrow two plain products are faster than the CPU's fused kernel.
-        return scores(q, k) @ v
+        # With heads this narrow two plain products are faster than the CPU's fused kernel. A CPU
+        # computes 16 numbers of a row at a time, so tokens, which are more, go along the rows.
+        q, k, v = (t.mT.contiguous() for t in (q * q.shape[-1] ** -0.5, k, v))
+        return (v @ (k.mT @ q).softmax(dim=-2)).mT
     return F.scaled_dot_product_attention(q, k, v)  # never writes the N x N matrix to memory
-
-
-def scores(q: Tensor, k: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) over the keys: (B, heads, n, N), each row sums to 1."""
-    q = q * q.shape[-1] ** -0.5
-    if k.shape[-2] < 16:
-        # A CPU computes 16 numbers at a time. Over rows that are shorter PyTorch's softmax takes
-        # them one by one, over columns of the transposed matrix it does not.
-        return (k @ q.transpose(-2, -1)).softmax(dim=-2).transpose(-2, -1)
-    return (q @ k.transpose(-2, -1)).softmax(dim=-1)
 
 
 class Attention(nn.Module):
@@ -74,8 +77,8 @@ class Attention(nn.Module):
     def __init__(self, dim: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.proj = Linear(dim, dim)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of all tokens, each (B, heads, N, head dim)."""
@@ -92,7 +95,7 @@ class Attention(nn.Module):
     def probabilities(self, x: Tensor) -> Tensor:
         """The matrix that ``forward`` does not keep: (B, heads, N, N), each row sums to 1."""
         q, k, _ = self.project(x)
-        return scores(q, k)
+        return (q @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
 
     def cls_probabilities(self, x: Tensor) -> Tensor:
         """The first row of ``probabilities``, (B, heads, N), without a key.
@@ -129,8 +132,8 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     def __init__(self, dim: int, hidden_dim: int):
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
-        self.fc2 = nn.Linear(hidden_dim, dim)
+        self.fc1 = Linear(dim, hidden_dim)
+        self.fc2 = Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -149,13 +152,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cls_only: bool = False) -> Tensor:
         """(B, N, D) -> (B, N, D), or, of [CLS] alone, (B, 1, D); it has seen all N."""
-        y = self.norm1(x)
-        if cls_only:
-            x, y = x[:, :1], self.attn.forward_cls(y)
-        else:
-            y = self.attn(y)
-        x = x + self.drop_path(y)
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        attn, onto = (self.attn.forward_cls, x[:, :1]) if cls_only else (self.attn, x)
+        x = self.drop_path(x, lambda x: attn(self.norm1(x)), onto)
+        return self.drop_path(x, lambda x: self.mlp(self.norm2(x)))
 
 
 class VisionTransformer(nn.Module):

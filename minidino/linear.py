@@ -1,8 +1,8 @@
 """A linear layer whose large products oneDNN computes on a CPU: the same sums, sooner.
 
 PyTorch gives the products of float32 matrices to MKL, and keeps oneDNN for networks that it
-compiles. On AMD's CPUs oneDNN takes 5 to 10% less time, but for the gradient of the weights, which
-stays with MKL. Wherever this cannot be, and for small products, this is ``nn.Linear``.
+compiles. On an EPYC of AMD's oneDNN takes 5 to 10% less time, but for the gradient of the weights,
+which stays with MKL. Wherever it is missing, and for small products, this is ``nn.Linear``.
 """
 
 import torch

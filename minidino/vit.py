@@ -19,11 +19,11 @@ from minidino.linear import Linear
 
 
 class DropPath(nn.Module):
-    """Add a residual branch, but not to random images of the batch (stochastic depth, 1603.09382).
+    """Add a residual branch, and skip it for random images (stochastic depth, 1603.09382).
 
-    In training each image skips the branch with probability ``rate``, and what the others gain
-    from it is scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode
-    nobody skips: this is how the teacher never sees it.
+    In training each image skips the branch with probability ``rate``, and for the others it is
+    scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode no image
+    skips it: this is how the teacher never sees it.
     """
 
     def __init__(self, rate: float):
@@ -35,7 +35,8 @@ class DropPath(nn.Module):
     def forward(
         self, x: Tensor, branch: Callable[[Tensor], Tensor], onto: Tensor | None = None
     ) -> Tensor:
-        """x + branch(x), or ``onto`` + branch(x); (B, ...) each. The branch takes any images."""
+        """(B, ...) -> (B, ...): x + branch(x), or ``onto`` + branch(x), for a branch that computes
+        each image by itself."""
         onto = x if onto is None else onto
         if self.rate == 0.0 or not self.training:
             return onto + branch(x)

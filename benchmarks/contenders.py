@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.engine import Engine
+from minidino.linear import HAS_ONEDNN
 from minidino.memory import widest_activation
 from minidino.pictures import Pictures
 from minidino.trainer import Trainer, batch_indices, parameter_groups
@@ -72,7 +73,7 @@ def rungs_used(config: TrainConfig, device: torch.device) -> list[Rung]:
         THREADS: engine.threads(images, device) > 1,
         FUSED: not narrow,
         NARROW: narrow,
-        ONEDNN: cpu,
+        ONEDNN: cpu and HAS_ONEDNN,
         SKIPPED: cpu and config.drop_path_rate > 0,
         PIECES: engine.pieces(images, device, widest_activation(config)) > 1,
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from minidino.linear import Linear
 from minidino.pictures import Pictures
 from minidino.things import ThingsOnStuff
 
@@ -42,7 +43,9 @@ def three_steps(contender) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("rung", contenders.RUNGS, ids=lambda r: r.name)
-def test_without_an_optimisation_the_numbers_are_the_same(rung, data, tiny_config):
+def test_without_an_optimisation_the_numbers_are_the_same(rung, data, tiny_config, monkeypatch):
+    monkeypatch.setattr("minidino.linear.LARGE", 0)
+    monkeypatch.setattr("minidino.engine.LARGEST_ACTIVATION", 0)
     losses, moved = three_steps(contenders.Minidino(tiny_config, data, CPU))
     plain_losses, plainly = three_steps(contenders.Minidino(tiny_config, data, CPU, [rung]))
     torch.testing.assert_close(losses, plain_losses, rtol=1e-6, atol=0)
@@ -113,6 +116,14 @@ def test_flops_are_those_of_the_products():
     b = torch.randn(7, 11)
     # One product forward, one backward (b needs no gradient); a multiply-add counts 2.
     assert measure.flops(lambda: (a @ b).sum().backward()) == 2 * (2 * 5 * 7 * 11)
+
+
+def test_flops_of_onednn_are_counted(monkeypatch):
+    """A product forward and two backward, whichever library computes them."""
+    layer, x = Linear(7, 11), torch.randn(5, 7, requires_grad=True)
+    for large in (0, 2**60):
+        monkeypatch.setattr("minidino.linear.LARGE", large)
+        assert measure.flops(lambda: layer(x).sum().backward()) == 3 * (2 * 5 * 7 * 11)
 
 
 def test_peak_memory_sees_what_a_step_allocates():

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from minidino.config import TrainConfig
-from minidino.engine import Engine
-from minidino.linear import HAS_ONEDNN
-from minidino.memory import widest_activation
-from minidino.pictures import Pictures
+from minidino.data.pictures import Pictures
+from minidino.engine.memory import widest_activation
+from minidino.engine.settings import Engine
 from minidino.trainer import Trainer, batch_indices, parameter_groups
 
 
@@ -35,9 +34,9 @@ class Rung:
 
 FUSED = Rung("fused attention", "minidino.vit.attend", plain.written_out_attention)
 NARROW = Rung("narrow heads past the fused kernel", "minidino.vit.attend", plain.fused_attention)
-ONEDNN = Rung("products by oneDNN", "minidino.linear.Linear.forward", nn.Linear.forward)
-SKIPPED = Rung("dropped branches skipped", "minidino.vit.DropPath.forward", plain.branch_of_all)
-PIECES = Rung("a few images at a time", "minidino.engine.Engine.pieces", plain.only_as_asked)
+PIECES = Rung(
+    "a few images at a time", "minidino.engine.settings.Engine.pieces", plain.only_as_asked
+)
 ADAMW = Rung("fused AdamW")
 NUMBERS = Rung("numbers left on the device")
 COMPILE = Rung("torch.compile")
@@ -53,8 +52,6 @@ RUNGS = (
     ),
     FUSED,
     NARROW,
-    ONEDNN,
-    SKIPPED,
     PIECES,
     Rung("lean loss", "minidino.loss.cross_entropy_of_pairs", plain.pair_by_pair),
     Rung("EMA in one call", "minidino.trainer.update_teacher", plain.looped_ema),
@@ -67,14 +64,12 @@ RUNGS = (
 def rungs_used(config: TrainConfig, device: torch.device) -> list[Rung]:
     """The optimisations that this network has on this device."""
     engine, narrow = Engine.of(device), plain.has_narrow_heads(config, device)
-    images, cpu = config.batch_size, device.type == "cpu"
+    images = config.batch_size
     used = {
         COMPILE: engine.compile,
         THREADS: engine.threads(images, device) > 1,
         FUSED: not narrow,
         NARROW: narrow,
-        ONEDNN: cpu and HAS_ONEDNN,
-        SKIPPED: cpu and config.drop_path_rate > 0,
         PIECES: engine.pieces(images, device, widest_activation(config)) > 1,
     }
     return [rung for rung in RUNGS if used.get(rung, True)]

@@ -27,8 +27,8 @@ from tqdm import tqdm
 from minidino import plots
 from minidino.config import TrainConfig, recipe
 from minidino.data import load_data
-from minidino.provenance import provenance
-from minidino.train import pick_device
+from minidino.engine.machine import pick_device
+from minidino.run.provenance import provenance
 
 warnings.filterwarnings("ignore")
 

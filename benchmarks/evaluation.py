@@ -15,11 +15,11 @@ import torch
 import tyro
 from measure import Spread, in_turn
 
-from minidino.checkpoint import build_backbone
 from minidino.config import recipe
 from minidino.data import load_data
 from minidino.evaluate import extract_features
-from minidino.provenance import provenance
+from minidino.run.provenance import provenance
+from minidino.trainer import build_backbone
 
 
 def main(

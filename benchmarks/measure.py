@@ -13,8 +13,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from minidino.linear import HAS_ONEDNN
-
 
 @dataclass
 class Spread:
@@ -97,17 +95,10 @@ def matmul_peak(device: torch.device, seconds: float = 2.0) -> float:
 
 def flops(step: Callable[[], torch.Tensor]) -> int:
     """Floating-point operations of one step's matrix products, backward included."""
-    # The counter knows no fused attention on a CPU, so attention is written out for it, and no
-    # oneDNN, so it is told.
-    known = {torch.ops.mkldnn._linear_pointwise: _linear_flops} if HAS_ONEDNN else {}
-    counter = FlopCounterMode(display=False, custom_mapping=known)
-    with sdpa_kernel(SDPBackend.MATH), counter:
+    # The counter knows no fused attention on a CPU, so attention is written out for it.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         step()
     return counter.get_total_flops()
-
-
-def _linear_flops(x_shape: torch.Size, weight_shape: torch.Size, *_, **__) -> int:
-    return 2 * x_shape.numel() * weight_shape[0]
 
 
 def peak_memory(build: Callable, device: torch.device, steps: int = 3) -> int:

@@ -14,7 +14,7 @@ from torchvision import transforms
 
 from minidino import vit
 from minidino.config import TrainConfig
-from minidino.engine import Engine
+from minidino.engine.settings import Engine
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -50,18 +50,6 @@ def written_out_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def has_narrow_heads(config: TrainConfig, device: torch.device) -> bool:
     """Does ``vit.attend`` do without the fused kernel here?"""
     return device.type == "cpu" and config.embed_dim // config.num_heads < 16
-
-
-def branch_of_all(
-    drop_path: vit.DropPath, x: Tensor, branch: Callable, onto: Tensor | None = None
-) -> Tensor:
-    """The branch of every image, those that skip it times 0."""
-    y, onto = branch(x), x if onto is None else onto
-    if drop_path.rate == 0.0 or not drop_path.training:
-        return onto + y
-    n, keep = len(x), 1.0 - drop_path.rate
-    kept = x.new_empty(n).bernoulli_(keep) if drop_path.kept is None else drop_path.kept(n, keep)
-    return onto + y * (kept.to(x.device, x.dtype) / keep).view(n, *[1] * (x.ndim - 1))
 
 
 def only_as_asked(engine: Engine, *_) -> int:

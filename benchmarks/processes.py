@@ -27,11 +27,11 @@ import torch.multiprocessing
 import tyro
 from measure import Spread
 
-from minidino import distributed
 from minidino.config import TrainConfig, recipe
 from minidino.data import load_data
-from minidino.provenance import provenance
-from minidino.train import pick_device
+from minidino.engine import distributed
+from minidino.engine.machine import pick_device
+from minidino.run.provenance import provenance
 from minidino.trainer import Trainer, batch_indices
 
 SIDES = ("one", "together", "apart")

@@ -26,8 +26,8 @@ from contenders import COMPILE, Minidino
 from minidino import trainer as step_module
 from minidino.config import recipe
 from minidino.data import load_data
-from minidino.provenance import provenance
-from minidino.train import pick_device
+from minidino.engine.machine import pick_device
+from minidino.run.provenance import provenance
 
 
 def split(contender: Minidino, steps: int) -> dict[str, float]:
@@ -61,7 +61,7 @@ def split(contender: Minidino, steps: int) -> dict[str, float]:
         for name, (owner, attribute) in parts.items():
             timed = clocked(name, getattr(owner, attribute))
             stack.enter_context(mock.patch.object(owner, attribute, timed))
-        for replica in trainer.replicas:
+        for replica in trainer.gradients.replicas:
             timed = clocked("student forward", replica.network.forward)
             stack.enter_context(mock.patch.object(replica.network, "forward", timed))
         for name, function in (("clipping", "clip_gradients"), ("EMA", "update_teacher")):

@@ -27,10 +27,10 @@ from measure import Spread, flops, in_turn, matmul_peak, peak_memory, rate
 from minidino import plots
 from minidino.config import TrainConfig, recipe
 from minidino.data import load_data
+from minidino.data.pictures import Pictures
+from minidino.engine.machine import pick_device
 from minidino.errors import UserError
-from minidino.pictures import Pictures
-from minidino.provenance import provenance
-from minidino.train import pick_device
+from minidino.run.provenance import provenance
 
 warnings.filterwarnings("ignore")
 

@@ -10,13 +10,16 @@ def entry() -> None:
     # Imported here so that Ctrl-C during torch's import, which takes seconds, is not a traceback.
     try:
         from minidino.cli import main
-        from minidino.distributed import launched, leave, may_speak, world_size
+        from minidino.engine.distributed import launched, leave, may_speak, world_size
     except KeyboardInterrupt:
         sys.exit(130)
     if launched() > 1:
         # When one process dies the launcher sends SIGTERM to the others, which have yet to say why
         # they stop. A run receives it by a handler of its own.
         signal.signal(signal.SIGTERM, lambda *_: None)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a program without a console has none
+            stream.reconfigure(errors="replace")  # a console may lack a letter of a file's name
     try:
         code = main()
     except Exception:

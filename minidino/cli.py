@@ -10,9 +10,8 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import torch
 import tyro
 
 from minidino.commands.attend import attend_command
@@ -24,45 +23,37 @@ from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
-from minidino.config import RECIPES, recipe
-from minidino.distributed import launched, may_speak
-from minidino.engine import Engine
+from minidino.config import recipe
+from minidino.engine.distributed import launched, may_speak
+from minidino.engine.machine import usual_device
+from minidino.engine.settings import Engine
 from minidino.errors import UserError, one_line
-from minidino.interrupts import RunStopped
+from minidino.run.interrupts import RunStopped
+
+COMMANDS = {
+    "demo": demo_command,
+    "train": None,  # made from what is typed, see _train_command
+    "knn": knn_command,
+    "linear": linear_command,
+    "attend": attend_command,
+    "retrieve": retrieve_command,
+    "segment": segment_command,
+    "export": export_command,
+    "data": data_command,
+    "check": check_command,
+    "reset": reset_command,
+}
 
 
 def _run(argv: list[str]) -> int:
     """Parse and run a command; its exit code, where it has more to say than that it worked."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", nargs="?", default="things", const="things")
-    first.add_argument("--epochs", nargs="?")
-    first.add_argument("--device", nargs="?")
-    early, _ = first.parse_known_args(argv)
     training = argv[:1] == ["train"]
-    base = recipe(early.recipe) if training else RECIPES["things"]
-    epochs = int(early.epochs) if training and (early.epochs or "").isdecimal() else None
-    if epochs:  # what is no number is the parser's to refuse
-        base = base.with_epochs(epochs)
-    device = early.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    engine = Engine.of(device if training else "cpu")
-    commands = {
-        "demo": demo_command,
-        "train": make_train_command(base, _names_given(argv), engine),
-        "knn": knn_command,
-        "linear": linear_command,
-        "attend": attend_command,
-        "retrieve": retrieve_command,
-        "segment": segment_command,
-        "export": export_command,
-        "data": data_command,
-        "check": check_command,
-        "reset": reset_command,
-    }
+    commands = COMMANDS | {"train": _train_command(argv if training else [])}
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             command = tyro.extras.subcommand_cli_from_dict(
-                {name: _later(function) for name, function in commands.items()},
+                {name: _later(commands[name]) for name in commands},
                 prog="minidino",
                 description="Build DINO, self-distillation with no labels, and use it.",
                 args=argv,
@@ -74,6 +65,20 @@ def _run(argv: list[str]) -> int:
     if launched() > 1 and not training:
         raise UserError(f"{argv[0]} runs in one process, only train in several; leave out torchrun")
     return command() or 0
+
+
+def _train_command(argv: Sequence[str]) -> Callable:
+    """``train``, whose defaults are those of the recipe, length and device that are typed."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--recipe", nargs="?", default="things", const="things")
+    first.add_argument("--epochs", nargs="?")
+    first.add_argument("--device", nargs="?")
+    early, _ = first.parse_known_args(argv)
+    base = recipe(early.recipe)
+    if epochs := int(early.epochs) if (early.epochs or "").isdecimal() else None:
+        base = base.with_epochs(epochs)  # what is no number is the parser's to refuse
+    engine = Engine.of(early.device or usual_device())
+    return make_train_command(base, _names_given(argv), engine)
 
 
 def _names_given(argv: Sequence[str]) -> set[str]:

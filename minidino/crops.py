@@ -22,6 +22,7 @@ from minidino.pixels import (
     crop_resize,
     gaussian_blur,
     luma,
+    sent,
     solarize,
     standardize,
 )
@@ -230,18 +231,15 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
     def rows(chosen: Tensor) -> Tensor:
         return chosen.nonzero().squeeze(1)
 
-    def to_device(t: Tensor) -> Tensor:
-        return t.to(images.device, non_blocking=True)
-
-    x = crop_resize(images, to_device(draws.box), to_device(draws.flip), size)
+    x = crop_resize(images, sent(draws.box, images), sent(draws.flip, images), size)
     if len(i := rows(draws.jitter)):
-        order, factors, i_dev = draws.order[i], to_device(draws.factors[i]), to_device(i)
+        order, factors, i_dev = draws.order[i], sent(draws.factors[i], x), sent(i, x)
         x[i_dev] = color_jitter(x[i_dev], order, factors)
-    if len(i := to_device(rows(draws.grayscale))):
+    if len(i := sent(rows(draws.grayscale), x)):
         x[i] = luma(x[i]).expand(-1, 3, -1, -1)
     if len(i := rows(draws.blur)):
-        sigma, i = to_device(draws.sigma[i]), to_device(i)
+        sigma, i = sent(draws.sigma[i], x), sent(i, x)
         x[i] = gaussian_blur(x[i], sigma)
-    if len(i := to_device(rows(draws.solarize))):
+    if len(i := sent(rows(draws.solarize), x)):
         x[i] = solarize(x[i])
     return standardize(x)

@@ -52,7 +52,7 @@ def extract_features(
     features = []
     for batch in tqdm(batches, desc=progress, disable=not progress, leave=False):
         for images in batch.split(at_once):
-            x = normalize(images.to(device, non_blocking=True))
+            x = normalize(images.to(device))
             if not n_last_blocks and not mean_patches:
                 features.append(model(x).float().cpu())
                 continue

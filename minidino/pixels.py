@@ -30,8 +30,16 @@ def standardize(x: Tensor) -> Tensor:
 
 
 def constant(values: Sequence[float], like: Tensor) -> Tensor:
-    """A few numbers, sent to another tensor's device without waiting for it."""
-    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
+    """A few numbers, sent to another tensor's device."""
+    return sent(torch.tensor(values, dtype=like.dtype), like)
+
+
+def sent(t: Tensor, like: Tensor) -> Tensor:
+    """A tensor, sent to another one's device without waiting for it.
+
+    Apple's GPUs are waited for: they may read what is gone by then (pytorch/pytorch issue 189690).
+    """
+    return t.to(like.device, non_blocking=like.device.type != "mps")
 
 
 def keys_cubic(x: Tensor) -> Tensor:
@@ -118,8 +126,8 @@ def color_jitter(x: Tensor, order: Tensor, factors: Tensor) -> Tensor:
     hue_turn = (order == HUE).int().argmax(dim=1)
     ends = hue_turn.bincount(minlength=4).cumsum(0).tolist()  # images whose hue comes by turn t
     by_turn = hue_turn.argsort(stable=True)
-    back = by_turn.argsort().to(x.device, non_blocking=True)
-    operation, by_turn = (t.to(x.device, non_blocking=True) for t in (order[by_turn], by_turn))
+    back = sent(by_turn.argsort(), x)
+    operation, by_turn = (sent(t, x) for t in (order[by_turn], by_turn))
     x = x[by_turn]
 
     f = factors[by_turn].gather(1, operation)  # (n, 4), by turn

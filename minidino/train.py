@@ -1,32 +1,38 @@
-"""A training run: the steps over the data, logged, evaluated, saved, and resumed exactly."""
+"""A training run in three stages: settle its settings, build its parts, take its steps."""
 
 import copy
 import shlex
+import sys
 import time
+import types
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
-from minidino import distributed
-from minidino.batch import advised, largest_batch
-from minidino.checkpoint import LATEST
-from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.data import load_data
-from minidino.engine import Engine
+from minidino.data.pictures import Pictures
+from minidino.data.streamed import StreamedFolder
+from minidino.engine import distributed
+from minidino.engine.machine import advised, pick_device
+from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.folder import RunFolder, settings_kept
-from minidino.interrupts import RunStopped, StopRequest, stop_request
-from minidino.pictures import Pictures
-from minidino.recorder import Recorder
-from minidino.streamed import StreamedFolder
+from minidino.run.checkpoint import LATEST
+from minidino.run.checkpoint import resume as resume_from
+from minidino.run.folder import RunFolder, settings_kept
+from minidino.run.interrupts import RunStopped, StopRequest, stop_request
+from minidino.run.plan import epochs_that_fit, largest_batch
+from minidino.run.recorder import Recorder
+from minidino.run.watch import TrainingDiverged
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
-from minidino.watch import TrainingDiverged, Watch
+
+Images = Pictures | StreamedFolder
 
 
 @dataclass
@@ -50,19 +56,25 @@ class TrainResult:
     images_per_second: float
 
 
-def pick_device(name: str | None = None) -> torch.device:
-    """The device asked for, or CUDA where there is one.
+@dataclass(frozen=True)
+class Request:
+    """What was asked for beside the settings; ``settle`` makes settings of it.
 
-    Raises:
-        UserError: if it is not there.
+    Attributes:
+        out: the run's folder, or None.
+        minutes: when to stop.
+        fit: "fill" or "shorten": may the epochs follow from ``minutes``?
+        batch: "auto" if the batch may follow from the memory.
+        device: as it was typed.
+        began: ``time.perf_counter()`` at the call.
     """
-    try:
-        kind = ("cuda" if torch.cuda.is_available() else "cpu") if name is None else name
-        device = torch.device(kind)
-        torch.ones(1, device=device).item()  # "meta" is a device that keeps no numbers
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UserError(f'no device "{name}" on this machine; try --device cpu') from None
-    return distributed.own_device(device)
+
+    out: Path | None
+    minutes: float | None
+    fit: Literal["fill", "shorten"] | None
+    batch: Literal["auto"] | None
+    device: str | None
+    began: float
 
 
 @distributed.together
@@ -89,7 +101,7 @@ def train(
         minutes: stop after so long, saving; ``resume`` goes on from there.
         fit: let a fresh run's epochs follow from ``minutes`` and the speed of this machine:
             "fill" the time, or only "shorten" what would not fit. The result's config tells.
-        device: "cpu", "cuda", ...; by default CUDA where there is one.
+        device: "cpu", "cuda", "mps", ...; by default the fastest kind that is here.
         progress: show a bar.
         engine: how steps are computed; by default compiled on CUDA, and on a CPU with parts of
             the batch side by side.
@@ -102,85 +114,69 @@ def train(
         TrainingDiverged: if loss or weights stop being finite; the last checkpoint stays.
         RunStopped: after Ctrl-C or SIGTERM, when the step under way is saved.
     """
-    began = time.perf_counter()
+    began, out = time.perf_counter(), None if out is None else Path(out)
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UserError(f"minutes is {minutes}; it must be positive, and an end")
     where = pick_device(device)
-    out = None if out is None else Path(out)
-    gpus = range(torch.cuda.device_count())
+    engine = engine or Engine.of(where)
     with (
         stop_request() as stop,
-        torch.random.fork_rng(gpus),  # the caller's state stays as it was
+        torch.random.fork_rng(range(torch.cuda.device_count())),  # the caller's stays as it was
         # The main process reads the run's files, and its settings count for all.
         RunFolder(out if distributed.is_main() else None) as folder,
     ):
         with stop.cutting_in():
-            saved = folder.saved(resume)
-            if saved is not None:
-                config = _settings_to_go_on_with(config, saved, out, fit, batch)
-            mine = (config, minutes, fit, saved)
+            mine = (config, minutes, fit, folder.saved(resume))
             config, minutes, fit, saved = distributed.from_main(mine)
-            distributed.check_batch(config.batch_size)
-            data = _load_images(config, 2 if batch == "auto" else config.batch_size)
-            distributed.check_same(device=where.type, images=len(data))
-            engine, data = engine or Engine.of(where), data.to(where)
-            if batch == "auto" and saved is None:
-                fitting = largest_batch(config, engine, where, len(data))
-                config = replace(config, batch_size=fitting)
-                distributed.note(f"the largest batch that fits: {fitting} images")
-            if fit is not None and minutes is not None and saved is None:
-                left = minutes - (time.perf_counter() - began) / 60
-                epochs = epochs_that_fit(config, len(data), left, where, engine)
-                if fit == "fill" or epochs < config.epochs:
-                    config = config.with_epochs(epochs)
-                    distributed.note(f"epochs that fit in {minutes:g} minutes here: {epochs}")
-            trainer = Trainer(config, len(data) // config.batch_size, where, engine)
-            if saved is not None:
-                trainer.load_state_dict(saved, str(out / LATEST))
-            folder.make()
-            recorder = Recorder(out, trainer, data, saved, began)
+            asked = Request(out, minutes, fit, batch, device, began)
+            config, data = settle(config, asked, saved, where, engine)
+            trainer, recorder = build(config, asked, saved, where, engine, data, folder)
         try:
-            return _run(trainer, data, recorder, stop, minutes, progress, device)
+            return run(trainer, data, recorder, stop, asked, progress)
         finally:
             data.close()
 
 
-def epochs_that_fit(
-    config: TrainConfig,
-    n_images: int,
-    minutes: float,
-    device: torch.device,
-    engine: Engine | None = None,
-) -> int:
-    """How many epochs this machine trains in ``minutes``, from timing a few steps; at least 1.
+# ---------------------------------------------------------------- settle
 
-    Some of the time is left for evaluations and for the machine's moods.
+
+def settle(
+    config: TrainConfig, asked: Request, saved: dict | None, where: torch.device, engine: Engine
+) -> tuple[TrainConfig, Images]:
+    """The settings that the run will have, to the last one, and its images on the device.
+
+    A resume keeps the settings it was started with. A fresh run may take its batch from the
+    memory here and its epochs from the minutes it is given.
     """
-    size = (config.batch_size // distributed.world_size(), 3, config.image_size, config.image_size)
-    images = torch.randint(0, 256, size, dtype=torch.uint8, device=device)
-    trainer = Trainer(config.with_epochs(1), 100, device, engine)
-    timings = []
-    while distributed.any_of(len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100)):
-        began = time.perf_counter()
-        trainer.step(images)["loss"].item()
-        timings.append(time.perf_counter() - began)
-    per_epoch = float(np.median(timings[3:])) * (n_images // config.batch_size)
-    return distributed.from_main(max(1, int(0.85 * 60 * minutes / per_epoch)))
+    if saved is not None:
+        config = _settings_to_go_on_with(config, asked, saved)
+    distributed.check_batch(config.batch_size)
+    data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
+    distributed.check_same(device=where.type, images=len(data))
+    data = data.to(where)
+    if saved is None and asked.batch == "auto":
+        config = replace(config, batch_size=largest_batch(config, engine, where, len(data)))
+        distributed.note(f"the largest batch that fits: {config.batch_size} images")
+    if saved is None and asked.fit is not None and asked.minutes is not None:
+        left = asked.minutes - (time.perf_counter() - asked.began) / 60
+        epochs = epochs_that_fit(config, len(data), left, where, engine)
+        if asked.fit == "fill" or epochs < config.epochs:
+            config = config.with_epochs(epochs)
+            distributed.note(f"epochs that fit in {asked.minutes:g} minutes here: {epochs}")
+    return config, data
 
 
-def _settings_to_go_on_with(
-    config: TrainConfig, saved: dict, out: Path, fit: str | None, batch: str | None
-) -> TrainConfig:
+def _settings_to_go_on_with(config: TrainConfig, asked: Request, saved: dict) -> TrainConfig:
     """The run's own settings, if ``config`` has the same; what it chose itself may differ."""
-    kept = settings_kept(out, saved, asked={})
-    if fit is not None:
+    kept = settings_kept(asked.out, saved, asked={})
+    if asked.fit is not None:
         config = config.with_epochs(kept.epochs)
-    if batch is not None:
+    if asked.batch is not None:
         config = replace(config, batch_size=kept.batch_size)
-    return settings_kept(out, saved, asked=vars(config))
+    return settings_kept(asked.out, saved, asked=vars(config))
 
 
-def _load_images(config: TrainConfig, at_least: int) -> Pictures | StreamedFolder:
+def _load_images(config: TrainConfig, at_least: int) -> Images:
     """The training images, ``at_least`` so many: one batch of them."""
     data = load_data(
         config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
@@ -193,91 +189,136 @@ def _load_images(config: TrainConfig, at_least: int) -> Pictures | StreamedFolde
     return data
 
 
-def _run(
+# ---------------------------------------------------------------- build
+
+
+def build(
+    config: TrainConfig,
+    asked: Request,
+    saved: dict | None,
+    where: torch.device,
+    engine: Engine,
+    data: Images,
+    folder: RunFolder,
+) -> tuple[Trainer, Recorder]:
+    """The networks and all that moves them, at the step the run goes on from, and its record."""
+    trainer = Trainer(config, len(data) // config.batch_size, where, engine)
+    if saved is not None:
+        resume_from(trainer, saved, str(asked.out / LATEST))
+    folder.make()
+    return trainer, Recorder(asked.out, trainer, data, saved, asked.began)
+
+
+# ---------------------------------------------------------------- run
+
+
+def run(
     trainer: Trainer,
-    data: Pictures | StreamedFolder,
+    data: Images,
     recorder: Recorder,
     stop: StopRequest,
-    minutes: float | None,
+    asked: Request,
     progress: bool,
-    device: str | None,
 ) -> TrainResult:
+    """Take the steps, and after some of them look at what was learned, and save."""
     config, first, total = trainer.config, trainer.now, trainer.total_steps
     recorder.save()  # from here on the run can be resumed, and its folder can be written to
     recorder.look(stop)
-    watch = Watch(config.out_dim, round(config.warmup_epochs * trainer.steps_per_epoch))
-    step_seconds, window_steps = 0.0, 0
-    progress = progress and distributed.is_main()
+    pace = Pace(config.batch_size)
     indices = batch_indices(len(data), config.batch_size, config.seed, first, total)
-    shown = dict(unit="step", disable=not progress, desc="training")
-    with tqdm(total=total, initial=first, **shown) as bar:
-        window_start = time.perf_counter()
+    progress = progress and distributed.is_main()
+    with tqdm(
+        total=total, initial=first, unit="step", disable=not progress, desc="training"
+    ) as bar:
+        pace.go_on()
         for images in stop.until_asked(data.batches(map(distributed.share, indices))):
             metrics = trainer.step(images)
             bar.update()
-            window_steps += 1
+            pace.steps += 1
             at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
-            spent = time.perf_counter() - recorder.began
-            late = minutes is not None and distributed.any_of(time_is_up(spent, minutes))
+            late = asked.minutes is not None and distributed.any_of(
+                time_is_up(time.perf_counter() - asked.began, asked.minutes)
+            )
             logged = trainer.now % config.log_every == 0 or trainer.now == total
             if not (at_epoch_end or late or logged or recorder.due()):
                 continue
-
             # The only places where the host waits for the device.
-            metrics = distributed.mean(metrics)
-            loss, h = metrics["loss"].item(), metrics["entropy"].item()
-            step_seconds += (spent := time.perf_counter() - window_start)
-            rate = window_steps * config.batch_size / spent
-            if not np.isfinite(loss):
-                raise TrainingDiverged.at(trainer.now, f"the loss is {loss}")
+            metrics = _numbers(metrics, trainer.now)
+            rate = pace.rest()
             if logged:
-                line = recorder.log.write(
-                    step=trainer.now,
-                    epoch=trainer.now / trainer.steps_per_epoch,
-                    loss=loss,
-                    entropy=h,
-                    usage=entropy(metrics["mean_target"]).item(),
-                    kl=loss - h,
-                    lr=trainer.schedules.lr[trainer.now - 1],
-                    images_per_second=rate,
-                    seconds=recorder.seconds(),
-                )
-                for trouble in watch.see(line):
-                    distributed.note(trouble)
-                bar.set_postfix_str(f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s")
+                bar.set_postfix_str(recorder.write(metrics, rate))
             recorder.look(stop)
             if at_epoch_end or late:
                 recorder.save()
             if late:
                 break
-            window_start, window_steps = time.perf_counter(), 0
-    if stopped := stop.agreed():
+            pace.go_on()
+    if stop.agreed():
         recorder.save()
-    recorder.log.close()
-    if stopped:
+        recorder.log.close()
         distributed.wait_for_all()  # none says that it is saved before it is
-        raise RunStopped(_how_to_go_on(stop, trainer, recorder.folder, device), stop.number)
-    done = trainer.now - first
+        raise RunStopped(_how_to_go_on(stop, trainer, asked), stop.number)
+    recorder.log.close()
     return TrainResult(
         config=config,
         backbone=copy.deepcopy(trainer.teacher.backbone),
         history=recorder.log.lines,
         finished=trainer.now == total,
         seconds=recorder.seconds(),
-        images_per_second=done * config.batch_size / step_seconds if done else 0.0,
+        images_per_second=pace.overall(),
     )
-
-
-def _how_to_go_on(stop: StopRequest, trainer: Trainer, out: Path | None, device: str | None) -> str:
-    done = f"stopped by {stop.by} after step {trainer.now:,} of {trainer.total_steps:,}"
-    if out is None:
-        return f"{done}; nothing was saved, as the run has no folder"
-    flags = [] if device is None else ["--device", device]
-    flags += trainer.engine.flags(trainer.device)
-    command = ["minidino", "train", "--out", shlex.quote(str(out)), *flags, "--resume"]
-    return f"{done}, and saved; go on with: {' '.join(command)}"
 
 
 def time_is_up(seconds: float, minutes: float) -> bool:
     """Has a run of so many seconds used up its minutes?"""
     return seconds > 60 * minutes
+
+
+def _numbers(metrics: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+    """A step's metrics, averaged over the processes; TrainingDiverged if the loss is no number."""
+    metrics = distributed.mean(metrics)
+    if not np.isfinite(loss := metrics["loss"].item()):
+        raise TrainingDiverged.at(step, f"the loss is {loss}")
+    return metrics
+
+
+class Pace:
+    """Images a second of the steps alone, without what happens between them."""
+
+    def __init__(self, batch_size: int):
+        self.batch_size, self.steps = batch_size, 0
+        self.all_steps, self.all_seconds = 0, 0.0
+
+    def go_on(self) -> None:
+        """Steps begin."""
+        self.began, self.steps = time.perf_counter(), 0
+
+    def rest(self) -> float:
+        """Steps have ended; the rate of those since ``go_on``."""
+        seconds = time.perf_counter() - self.began
+        self.all_steps += self.steps
+        self.all_seconds += seconds
+        return self.steps * self.batch_size / seconds
+
+    def overall(self) -> float:
+        return self.all_steps * self.batch_size / self.all_seconds if self.all_steps else 0.0
+
+
+def _how_to_go_on(stop: StopRequest, trainer: Trainer, asked: Request) -> str:
+    done = f"stopped by {stop.by} after step {trainer.now:,} of {trainer.total_steps:,}"
+    if asked.out is None:
+        return f"{done}; nothing was saved, as the run has no folder"
+    flags = [] if asked.device is None else ["--device", asked.device]
+    flags += trainer.engine.flags(trainer.device)
+    command = ["minidino", "train", "--out", shlex.quote(str(asked.out)), *flags, "--resume"]
+    return f"{done}, and saved; go on with: {' '.join(command)}"
+
+
+class _Callable(types.ModuleType):
+    """``minidino.train`` is this module and a public function; calling the module calls it."""
+
+    def __call__(self, *args, **kwargs) -> TrainResult:
+        return train(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -15,15 +15,13 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from minidino.linear import Linear
-
 
 class DropPath(nn.Module):
-    """Add a residual branch, and skip it for random images (stochastic depth, 1603.09382).
+    """Skip a residual branch for random images of the batch (stochastic depth, 1603.09382).
 
-    In training each image skips the branch with probability ``rate``, and for the others it is
-    scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode no image
-    skips it: this is how the teacher never sees it.
+    In training each image's branch is dropped with probability ``rate``, and the kept ones are
+    scaled by 1 / (1 - rate), so the expected value does not change. In ``eval`` mode nothing is
+    dropped: this is how the teacher never sees it.
     """
 
     def __init__(self, rate: float):
@@ -32,23 +30,15 @@ class DropPath(nn.Module):
         # (images, probability) -> 0 or 1 for each image; by default drawn here.
         self.kept: Callable[[int, float], Tensor] | None = None
 
-    def forward(
-        self, x: Tensor, branch: Callable[[Tensor], Tensor], onto: Tensor | None = None
-    ) -> Tensor:
-        """(B, ...) -> (B, ...): x + branch(x), or ``onto`` + branch(x), for a branch that computes
-        each image by itself."""
-        onto = x if onto is None else onto
+    def forward(self, branch: Tensor) -> Tensor:
+        """What a branch adds, (B, ...) -> the same, 0 for the images that skip it."""
         if self.rate == 0.0 or not self.training:
-            return onto + branch(x)
-        n, keep = len(x), 1.0 - self.rate
-        kept = x.new_empty(n).bernoulli_(keep) if self.kept is None else self.kept(n, keep)
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            images = kept.nonzero()[:, 0]
-            y = branch(x.index_select(0, images))
-            return onto.index_add(0, images, y.to(onto.dtype), alpha=1 / keep)
-        # A GPU would have to tell the host how many are left: there the others are multiplied by 0.
-        kept = kept.to(x.device, x.dtype, non_blocking=True)
-        return onto + branch(x) * (kept / keep).view(n, *[1] * (x.ndim - 1))
+            return branch
+        n, keep = len(branch), 1.0 - self.rate
+        kept = branch.new_empty(n).bernoulli_(keep) if self.kept is None else self.kept(n, keep)
+        waits = branch.device.type == "mps"  # see pixels.sent
+        kept = kept.to(branch.device, branch.dtype, non_blocking=not waits)
+        return branch * (kept / keep).view(n, *[1] * (branch.ndim - 1))
 
 
 class PatchEmbed(nn.Module):
@@ -78,8 +68,8 @@ class Attention(nn.Module):
     def __init__(self, dim: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = Linear(dim, 3 * dim)
-        self.proj = Linear(dim, dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of all tokens, each (B, heads, N, head dim)."""
@@ -133,8 +123,8 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     def __init__(self, dim: int, hidden_dim: int):
         super().__init__()
-        self.fc1 = Linear(dim, hidden_dim)
-        self.fc2 = Linear(hidden_dim, dim)
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -153,9 +143,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cls_only: bool = False) -> Tensor:
         """(B, N, D) -> (B, N, D), or, of [CLS] alone, (B, 1, D); it has seen all N."""
-        attn, onto = (self.attn.forward_cls, x[:, :1]) if cls_only else (self.attn, x)
-        x = self.drop_path(x, lambda x: attn(self.norm1(x)), onto)
-        return self.drop_path(x, lambda x: self.mlp(self.norm2(x)))
+        tokens = self.norm1(x)
+        seen = self.attn.forward_cls(tokens) if cls_only else self.attn(tokens)
+        x = (x[:, :1] if cls_only else x) + self.drop_path(seen)
+        return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 class VisionTransformer(nn.Module):

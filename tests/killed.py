@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from minidino import cli, monitor
-from minidino.checkpoint import load_checkpoint
+from minidino import cli
+from minidino.run import monitor
+from minidino.run.checkpoint import load_checkpoint
 from minidino.trainer import Trainer
 
 # A server that has imported everything forks each process in no time.

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from minidino import cli
-from minidino.checkpoint import load_checkpoint
 from minidino.config import recipe
 from minidino.errors import UserError, one_line
+from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
 
 # ------------------------------------------------------------------ a place with everything in it

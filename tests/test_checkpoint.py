@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from minidino.checkpoint import (
+from minidino.errors import UserError
+from minidino.run.checkpoint import (
     load_backbone,
     load_checkpoint,
     load_to_resume,
     load_weights,
     save_checkpoint,
 )
-from minidino.errors import UserError
 from minidino.trainer import Trainer
 
 

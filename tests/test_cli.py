@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from minidino import cli
-from minidino.checkpoint import load_checkpoint
-from minidino.demo import describe
+from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
+from minidino.using.demo import describe
 
 SMALL = ["--max-images", "64", "--batch-size", "16", "--epochs", "1", "--depth", "2",
          "--embed-dim", "48", "--out-dim", "32", "--knn-evals", "0", "--device", "cpu"]  # fmt: skip
@@ -156,7 +156,7 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
 
 
 def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("minidino.demo.recipe", lambda name, seed: tiny_config)
+    monkeypatch.setattr("minidino.using.demo.recipe", lambda name, seed: tiny_config)
     out = tmp_path / "demo"
     code, said, err = minidino("demo", "--out", out, capsys=capsys)
     assert code == 0, err

@@ -8,12 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from minidino import downloads, folders, pictures
-from minidino.data import load_data
+from minidino.data import downloads, folders, load_data, pictures
+from minidino.data.pictures import Pictures, decode_square, open_picture
+from minidino.data.streamed import StreamedFolder
+from minidino.data.things import ThingsOnStuff
 from minidino.errors import UserError
-from minidino.pictures import Pictures, decode_square, open_picture
-from minidino.streamed import StreamedFolder
-from minidino.things import ThingsOnStuff
 
 
 def paint(path, color, size=(40, 30)):
@@ -229,6 +228,6 @@ def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkey
 
 def test_more_than_the_machine_holds_is_refused_before_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "_torchvision_set", lambda *_: [None] * 1000)
-    monkeypatch.setattr(pictures, "_memory", lambda: 10**6)
+    monkeypatch.setattr(pictures, "installed_ram", lambda: 10**6)
     with pytest.raises(UserError, match="1,000 images of 32 px do not fit in memory"):
         load_data("stl10", "train", 32, root=tmp_path)

@@ -23,17 +23,17 @@ import torch.distributed as dist
 from PIL import Image
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
-from minidino import distributed
-from minidino.checkpoint import load_checkpoint
 from minidino.cli import main
 from minidino.config import TrainConfig
 from minidino.crops import MultiCrop
 from minidino.data import load_data
-from minidino.engine import Engine
+from minidino.data.pictures import Pictures
+from minidino.engine.settings import Engine, distributed
 from minidino.errors import UserError
-from minidino.interrupts import RunStopped
-from minidino.pictures import Pictures
-from minidino.train import epochs_that_fit, train
+from minidino.run.checkpoint import load_checkpoint
+from minidino.run.interrupts import RunStopped
+from minidino.run.plan import epochs_that_fit
+from minidino.train import train
 from minidino.trainer import Trainer, batch_indices
 
 CPU = torch.device("cpu")
@@ -211,7 +211,7 @@ def in_parts(config: TrainConfig) -> tuple[int, dict]:
             sent.append(bucket.index())
             return default_hooks.allreduce_hook(dist.group.WORLD, bucket)
 
-        trainer.replicas[0].network.register_comm_hook(None, counted)
+        trainer.gradients.replicas[0].network.register_comm_hook(None, counted)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
         images = torch.randint(0, 256, (16, 3, 60, 60), dtype=torch.uint8, generator=generator)
@@ -245,7 +245,7 @@ def test_a_folder_too_large_for_memory_is_streamed_in_shares(config, tmp_path, m
 
 def streamed(config: TrainConfig) -> dict:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minidino.folders.IN_MEMORY_BYTES", 1000)
+        patch.setattr("minidino.data.folders.IN_MEMORY_BYTES", 1000)
         return run(config)
 
 
@@ -430,7 +430,7 @@ def killed(self, images):
 Trainer.step = killed
 """
     sigterm = """
-from minidino import distributed
+from minidino.engine import distributed
 may_speak = distributed.may_speak
 def interrupted():
     os.kill(os.getpid(), signal.SIGTERM)

@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from minidino.engine import Engine, split_images
+from minidino.engine.gradients import split_images
+from minidino.engine.parallel import SideBySide
+from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.parallel import SideBySide
+from minidino.run.checkpoint import resume
 from minidino.trainer import Trainer, parameter_groups, seed_of
 
 CPU = torch.device("cpu")
@@ -87,7 +89,7 @@ def test_threads_give_the_step_of_the_whole(config, engine):
     config = replace(config, batch_size=32, drop_path_rate=0.5)
     images = [batch(i, 32) for i in range(5)]
     trainers = [Trainer(config, 6, CPU, e) for e in (engine, PLAIN)]
-    assert len(trainers[0].replicas) == engine.data_parallel
+    assert len(trainers[0].gradients.replicas) == engine.data_parallel
     ours, whole = ((t, [t.step(x) for x in images]) for t in trainers)
     assert_same_to_rounding(config, ours, whole)
 
@@ -102,9 +104,9 @@ def test_threads_come_to_the_same_numbers_every_time(config):
 def test_threads_follow_the_weights_that_a_checkpoint_brings(config):
     state = run(config, PLAIN, 3)[0].state_dict()
     trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
-    trainer.load_state_dict(state, "a file")
+    resume(trainer, state, "a file")
     trainer.step(batch(0))
-    for r in trainer.replicas:
+    for r in trainer.gradients.replicas:
         twin, student = r.network.state_dict(), trainer.student.state_dict()
         assert all(torch.equal(twin[k], student[k]) for k in student)
 
@@ -158,7 +160,7 @@ def test_pieces_give_the_step_of_the_whole(config, engine, monkeypatch):
     images = [batch(i, 32) for i in range(5)]
     trainers = [Trainer(config, 6, CPU, e) for e in (engine, PLAIN)]
     whole = trainers[1], [trainers[1].step(x) for x in images]
-    monkeypatch.setattr("minidino.engine.LARGEST_ACTIVATION", 0)
+    monkeypatch.setattr("minidino.engine.settings.LARGEST_ACTIVATION", 0)
     seen = spy_on_scores(trainers[0])
     ours = trainers[0], [trainers[0].step(x) for x in images]
     assert seen == [8] * 20  # images of each of 4 pieces in 5 steps
@@ -167,8 +169,8 @@ def test_pieces_give_the_step_of_the_whole(config, engine, monkeypatch):
 
 def spy_on_scores(trainer: Trainer) -> list[int]:
     """How many images each call of the networks has; two views of each are global."""
-    seen, plain = [], trainer.score.function
-    trainer.score.function = lambda *a: seen.append(len(a[2]) // 2) or plain(*a)
+    seen, plain = [], trainer.gradients.objective.function
+    trainer.gradients.objective.function = lambda *a: seen.append(len(a[2]) // 2) or plain(*a)
     return seen
 
 
@@ -198,7 +200,9 @@ def test_a_trainer_and_its_threads_end_with_their_use(config):
         trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
         trainer.step(batch(0))
         meet = threading.Barrier(2)
-        team = trainer.side_by_side.map(lambda _: meet.wait(10) * 0 or threading.current_thread())
+        team = trainer.gradients.threads.map(
+            lambda _: meet.wait(10) * 0 or threading.current_thread()
+        )
         gone = weakref.ref(trainer)
         del trainer
         assert gone() is None and len(set(team)) == 2
@@ -212,7 +216,7 @@ def test_a_trainer_and_its_threads_end_with_their_use(config):
 def test_one_set_of_gradients_for_each_thread(config):
     trainer = Trainer(config, 6, CPU, Engine(data_parallel=2))
     kept = []
-    for r in trainer.replicas:
+    for r in trainer.gradients.replicas:
         r.network.register_forward_pre_hook(
             lambda *_: kept.extend(p for p in trainer.parameters if p.grad is not None)
         )
@@ -341,7 +345,7 @@ def kept_bytes(trainer, engine_parts: int = 1) -> int:
 
     views = trainer.crops(batch(0), torch.Generator().manual_seed(0))
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        loss, _ = trainer.score(trainer.student, torch.tensor(0.04), *views)
+        loss, _ = trainer.gradients.objective(trainer.student, torch.tensor(0.04), *views)
     assert loss.requires_grad
     return sum(found.values())
 
@@ -454,7 +458,7 @@ def test_an_error_of_the_step_itself_is_not_hidden(config, compile_with, monkeyp
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     trainer = Trainer(config, 6, CPU, COMPILED)
-    monkeypatch.setattr(trainer, "_gradients", no_memory)
+    monkeypatch.setattr(trainer.gradients, "_compute", no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         trainer.step(batch(0))
     assert len(calls) == 1  # a second try, uncompiled, would need no less memory

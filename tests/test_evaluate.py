@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize as l2
 
 from minidino.attention import score_attention
-from minidino.compare import features_of
+from minidino.data.pictures import Pictures
 from minidino.evaluate import (
     accuracy,
     extract_features,
@@ -16,8 +16,8 @@ from minidino.evaluate import (
     knn_predict,
     linear_probe,
 )
-from minidino.pictures import Pictures
 from minidino.pixels import normalize
+from minidino.using.score import features_of
 from minidino.vit import VisionTransformer
 
 

@@ -9,13 +9,13 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-import minidino.pretrained
+import minidino.weights.pretrained
 from minidino import cli
 from minidino.errors import UserError
-from minidino.export import TARGETS, export_backbone
-from minidino.pretrained import load_pretrained
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
+from minidino.weights.export import TARGETS, export_backbone
+from minidino.weights.pretrained import load_pretrained
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_write_that_fails_leaves_nothing(backbone, tmp_path, monkeypatch):
     def full_too(*_):
         raise SafetensorError("No space left on device")
 
-    for name, failure in [("minidino.export.save_file", full_too), ("os.replace", full)]:
+    for name, failure in [("minidino.weights.export.save_file", full_too), ("os.replace", full)]:
         for to in TARGETS:
             with monkeypatch.context() as patch:
                 patch.setattr(name, failure)

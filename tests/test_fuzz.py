@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from minidino.checkpoint import save_checkpoint
 from minidino.config import TrainConfig, recipe
+from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, open_picture
 from minidino.errors import UserError
-from minidino.pictures import MAX_PIXELS, UnreadablePicture, open_picture
-from minidino.pretrained import load_pretrained
+from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
+from minidino.weights.pretrained import load_pretrained
 
 MEMORY = 3 * 2**30  # more than any of the files below may take, over what is in use before
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from killed import TINY, Victim, assert_same_run, log_of
 
-from minidino.checkpoint import LATEST, PREVIOUS, load_checkpoint
+from minidino.run.checkpoint import LATEST, PREVIOUS, load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_a_signal_saves_the_step_under_way_and_leaves_with_a_word(
 
 def slow_knn() -> None:
     """k-NN that would take a minute."""
-    from minidino.monitor import KnnMonitor
+    from minidino.run.monitor import KnnMonitor
 
     KnnMonitor.__call__ = lambda self, backbone: time.sleep(60)
 
@@ -192,7 +192,7 @@ def test_two_runs_do_not_write_to_one_folder(whole, tmp_path):
 
 
 def test_a_stop_does_not_wait_for_threads_that_are_at_work():
-    code = "import threading, time; from minidino.distributed import leave; "
+    code = "import threading, time; from minidino.engine.distributed import leave; "
     code += "threading.Thread(target=time.sleep, args=(60,)).start(); print('said'); leave(143)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=40)
     assert done.returncode == 143 and done.stdout.strip() == b"said"

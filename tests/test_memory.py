@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from minidino import batch as B
 from minidino.config import RECIPES, recipe
-from minidino.engine import Engine
+from minidino.engine import batch as B
+from minidino.engine import machine
+from minidino.engine.memory import parameter_counts, step_memory, widest_activation
+from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.memory import parameter_counts, step_memory, widest_activation
+from minidino.run import plan
 from minidino.train import train
 from minidino.trainer import Network, Trainer
 
@@ -41,7 +43,7 @@ def saved_bytes(trainer: Trainer, views) -> int:
         return t
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        kept = trainer.score(trainer.student, torch.tensor(0.04), *views)
+        kept = trainer.gradients.objective(trainer.student, torch.tensor(0.04), *views)
     assert kept[0].requires_grad
     return sum(found.values())
 
@@ -179,9 +181,9 @@ def test_a_card_that_holds_nothing_is_told_in_one_line():
 
 
 def test_the_batch_leaves_steps_to_take(monkeypatch):
-    monkeypatch.setattr(B, "available_ram", lambda: 2**40)
-    assert B.largest_batch(recipe("things"), KEPT, CPU, 800) <= 100
-    assert 512 < B.largest_batch(recipe("things"), KEPT, CPU, 10**6) <= B.MOST
+    monkeypatch.setattr(plan, "available_ram", lambda: 2**40)
+    assert plan.largest_batch(recipe("things"), KEPT, CPU, 800) <= 100
+    assert 512 < plan.largest_batch(recipe("things"), KEPT, CPU, 10**6) <= plan.MOST
 
 
 def test_sizes_divide_into_the_parts():
@@ -192,7 +194,7 @@ def test_sizes_divide_into_the_parts():
 
 
 def test_ram_is_some_gigabytes():
-    assert 2**26 < B.available_ram() < 2**46
+    assert 2**26 < machine.available_ram() < 2**46
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_running_out_of_memory_costs_one_line_and_no_checkpoint(
 
 
 def test_other_errors_are_passed_on():
-    @B.advised
+    @machine.advised
     def fail():
         raise RuntimeError("shapes do not match")
 
@@ -238,7 +240,7 @@ def test_other_errors_are_passed_on():
 def test_the_largest_batch_of_a_card_trains_and_leaves_nothing_behind():
     cuda, config = torch.device("cuda"), recipe("tiny")
     before = torch.cuda.memory_allocated()
-    size = B.largest_batch(config, KEPT, cuda, 10**6)
+    size = plan.largest_batch(config, KEPT, cuda, 10**6)
     assert size > 1 and torch.cuda.memory_allocated() <= before + 2**20
     config = replace(config, batch_size=size)
     trainer = Trainer(config, 10, cuda)

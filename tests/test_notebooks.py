@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minidino import course
+from minidino.course import notebooks as course
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))

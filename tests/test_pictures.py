@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from minidino.data import load_data
-from minidino.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
+from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
 
 
 def pixel(path, at=(0, 0)):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from minidino.prefetch import one_ahead, to_device
+from minidino.data.prefetch import one_ahead, to_device
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])

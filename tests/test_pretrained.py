@@ -17,14 +17,15 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from minidino import cli, pretrained
+from minidino import cli
 from minidino.attention import score_attention
-from minidino.checkpoint import load_backbone, random_backbone
 from minidino.config import recipe
 from minidino.data import load_data
 from minidino.errors import UserError
-from minidino.pretrained import RELEASED, Release, load_pretrained, load_trained
+from minidino.run.checkpoint import load_backbone, random_backbone
 from minidino.train import train
+from minidino.weights import pretrained
+from minidino.weights.pretrained import RELEASED, Release, load_pretrained, load_trained
 
 SIZES = {"patch_size": 8, "embed_dim": 128, "depth": 2, "num_heads": 2}
 
@@ -545,6 +546,6 @@ def test_the_shipped_backbone_is_trained_and_of_the_recipe():
         score_attention(m, test.images, test.masks).best_head for m in (vit, trained.random())
     )
     assert ours > 1.5 * random
-    folder = Path(pretrained.__file__).parent / "weights"
+    folder = Path(pretrained.__file__).parent
     assert (folder / "things.safetensors").stat().st_size < 2e6
     assert "| commit | `" in (folder / "README.md").read_text()

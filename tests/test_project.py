@@ -1,14 +1,20 @@
 """What is said in two places is the same in both, and the package keeps its order."""
 
 import ast
+import graphlib
 import importlib.util
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+import minidino
+from minidino.config import RECIPES, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -38,6 +44,7 @@ def test_ci_holds_the_oldest_pytorch_that_is_allowed():
     low, high = re.match(r">=3\.(\d+),<3\.(\d+)", PYPROJECT["project"]["requires-python"]).groups()
     for minor in range(int(low), int(high)):
         assert f'"3.{minor}"' in workflow
+    assert all(f"{system}-latest" in workflow for system in ("ubuntu", "macos", "windows"))
 
 
 def test_makefile_and_readme_install_the_same():
@@ -54,7 +61,7 @@ def test_everything_imported_is_declared():
     project = PYPROJECT["project"]
     for file in (ROOT / "minidino").rglob("*.py"):
         declared = names(project["dependencies"])
-        if file.name == "course.py":  # what notebooks need, only the notebooks' commands need
+        if file.parent.name == "course":  # what notebooks need, only the notebooks' commands need
             declared |= names(project["optional-dependencies"]["course"])
         for node in ast.walk(ast.parse(file.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -63,17 +70,199 @@ def test_everything_imported_is_declared():
                 assert top in declared | sys.stdlib_module_names | {"minidino"}, (file.name, top)
 
 
-# What a file may import of the package: only what stands to its left in the flow of data.
-FLOW = ["linear", "vit", "pixels", "crops", "head", "loss", "teacher", "schedules", "collapse"]
-ALLOWED = {"vit": {"minidino.linear"}, "crops": {"minidino.pixels"}}
+# ------------------------------------------------------------------ the house
+
+PACKAGE = ROOT / "minidino"
+# What stands on a line may import what stands above it. On one line nothing goes in a circle.
+STOREYS = """
+    errors
+    vit
+    pixels
+    crops
+    head
+    loss
+    teacher
+    schedules
+    collapse
+    config evaluate attention plots
+    data engine
+    trainer
+    run weights
+    train
+    rivals successors using
+    course checks
+    commands cli
+    __main__
+"""
+STOREY = {room: i for i, line in enumerate(STOREYS.split("\n")) for room in line.split()}
+PIECES = ["vit", "pixels", "crops", "head", "loss", "teacher", "schedules", "collapse"]
 
 
-@pytest.mark.parametrize("name", FLOW)
-def test_the_pieces_stand_alone(name):
-    tree = ast.parse((ROOT / "minidino" / f"{name}.py").read_text())
-    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    ours = {m for m in imported if m and m.startswith("minidino")}
-    assert ours <= ALLOWED.get(name, set())
+def modules() -> dict[str, Path]:
+    """Every file of the package by its name without ``minidino.``: "vit", "data.things"."""
+    named = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        named[".".join(p for p in parts if p != "__init__")] = file
+    return named
+
+
+def arrows(named: dict[str, Path]) -> dict[str, set[str]]:
+    """What each module imports of the package, wherever in the file it does so."""
+    found = {}
+    for name, file in named.items():
+        targets = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                targets |= {a.name for a in node.names}
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert node.level == 0, f"{name}: imports are written in full"
+                for a in node.names:
+                    inner = f"{node.module}.{a.name}"
+                    targets.add(inner if inner.removeprefix("minidino.") in named else node.module)
+        ours = {t.removeprefix("minidino.") for t in targets if t.startswith("minidino.")}
+        found[name] = ours - {name}
+    return found
+
+
+def against_the_order(imports: dict[str, set[str]]) -> list[str]:
+    """Arrows that lead to a later storey, or from one piece of the method to no piece."""
+    back = []
+    for name, targets in imports.items():
+        here = name.split(".")[0]
+        for target in targets if here else ():
+            there = target.split(".")[0]
+            if STOREY[there] > STOREY[here] or (here in PIECES and there not in PIECES):
+                back.append(f"{name} -> {target}")
+    return back
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    try:
+        graphlib.TopologicalSorter(imports).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_every_arrow_between_rooms_goes_one_way():
+    imports = arrows(modules())
+    assert len(imports) > 70 and sum(map(len, imports.values())) > 200
+    assert against_the_order(imports) == []
+    assert circles(imports) == []
+    rooms: dict[str, set[str]] = {}
+    for name, targets in imports.items():
+        here = name.split(".")[0]
+        rooms.setdefault(here, set()).update({t.split(".")[0] for t in targets} - {here})
+    assert circles(rooms) == []
+
+
+def test_the_order_of_the_house_is_watched():
+    """A loss that reads settings, a trainer that reads checkpoints, two files in a circle."""
+    assert against_the_order({"loss": {"errors"}}) == ["loss -> errors"]
+    assert against_the_order({"head": {"config"}}) == ["head -> config"]
+    assert against_the_order({"trainer": {"run.checkpoint"}}) == ["trainer -> run.checkpoint"]
+    assert against_the_order({"run.plan": {"trainer"}, "crops": {"pixels"}}) == []
+    assert circles({"run.a": {"run.b"}, "run.b": {"run.a"}})
+
+
+def test_rooms_are_small():
+    assert len(list(PACKAGE.glob("*.py"))) <= 20
+    for file in PACKAGE.rglob("*.py"):
+        text, checks = file.read_text(encoding="utf-8"), "checks" in file.parts
+        assert text.count("\n") <= (700 if checks else 350), file
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and not checks:
+                assert node.end_lineno - node.lineno < 60, f"{file}: {node.name}"
+
+
+# No other name have the calls by which PyTorch's own optimizers treat many tensors at once, the
+# store through which processes can speak when their group is broken, and what tells a check which
+# operators an answer called, or that it returned a view. ``os._exit`` is documented.
+PRIVATE = {
+    "_foreach_add_", "_foreach_lerp_", "_foreach_mul_", "_foreach_norm", "_get_default_store",
+    "_python_dispatch", "_pytree", "_is_view", "_exit",
+}  # fmt: skip
+
+
+def test_private_names_of_libraries_are_known():
+    used = set()
+    for file in PACKAGE.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr):
+                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                used |= set() if own or node.attr in defined else {node.attr}
+            if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("minidino"):
+                parts = [*(node.module or "").split("."), *(a.name for a in node.names)]
+                used |= {p for p in parts if re.match(r"_[^_]", p)}
+    assert used == PRIVATE
+
+
+def test_text_files_name_their_encoding():
+    """Windows would take another one than the rest of the world."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+            if called in ("read_text", "write_text"):
+                assert "encoding" in {k.arg for k in node.keywords}, (file, node.lineno)
+
+
+# ------------------------------------------------------------------ public names
+
+
+def run_python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    return done.stdout
+
+
+def test_importing_the_package_is_quick_and_needs_no_pytorch():
+    took, torch_there = run_python(
+        "import sys, time; t = time.perf_counter(); import minidino;"
+        "print(time.perf_counter() - t, 'torch' in sys.modules)"
+    ).split()
+    assert float(took) < 0.3 and torch_there == "False"
+
+
+def test_public_names_are_what_their_files_define():
+    fixed = "VisionTransformer MultiCrop DINOHead DINOLoss update_teacher train recipe"
+    fixed += " load_pretrained load_data extract_features knn_predict linear_probe attention_maps"
+    assert set(minidino.__all__) == set(fixed.split()) <= set(dir(minidino))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in set(minidino.__all__) - {"train"}:
+        public = getattr(minidino, name)
+        assert public.__name__ == name and public.__module__.startswith("minidino.")
+        assert f"`{name}`" in readme, name
+    with pytest.raises(AttributeError, match="no attribute 'DINOLos'"):
+        minidino.DINOLos  # noqa: B018
+
+
+@pytest.mark.parametrize("first", ["import minidino.train", "import minidino.cli", "pass"])
+def test_train_can_be_called_however_it_was_imported(first):
+    """It is a module and a function of one name; what is imported before must not matter."""
+    code = f"{first}\nfrom minidino import train\nprint(callable(train), train.TrainResult)"
+    assert run_python(code).startswith("True <class 'minidino.train.TrainResult'>")
+
+
+def test_the_ten_lines_of_python_in_the_readme_run(tmp_path, monkeypatch):
+    """As they stand there, but for the length of the training and the number of images."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"### In Python\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) <= 12
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("minidino.data.THINGS_IMAGES", {"train": 128, "val": 40, "test": 40})
+    monkeypatch.setitem(RECIPES, "things", recipe("things", max_images=128, epochs=1, snapshots=0))
+    names: dict = {}
+    exec(code, names)
+    assert names["maps"].shape == (8, 12, 10, 10)
+    assert (tmp_path / "runs/mine/checkpoint.pt").exists() and 0 <= names["accuracy"] <= 1
 
 
 # ------------------------------------------------------------------ security

@@ -1,4 +1,4 @@
-"""minidino.retrieve against scikit-learn, and the command on pictures whose likeness is known."""
+"""Retrieval against scikit-learn, and the command on pictures whose likeness is known."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from minidino import cli
-from minidino.checkpoint import save_checkpoint
-from minidino.retrieve import find_neighbours, nearest
+from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
+from minidino.using.retrieve import find_neighbours, nearest
 from minidino.vit import VisionTransformer
 
 

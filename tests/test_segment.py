@@ -1,4 +1,4 @@
-"""minidino.segment against scikit-learn's PCA, hand-made features and a picture known by heart."""
+"""Segmentation against scikit-learn's PCA, hand-made features and a picture known by heart."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from minidino import cli
-from minidino.checkpoint import save_checkpoint
-from minidino.segment import attention_masks, look, mask_paths, pca_masks, pictures_of
+from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
+from minidino.using.segment import attention_masks, look, mask_paths, pca_masks, pictures_of
 from minidino.vit import VisionTransformer
 
 

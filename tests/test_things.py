@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from minidino.things import CHUNK, CLASSES, STUFF, ThingsOnStuff
+from minidino.data.things import CHUNK, CLASSES, STUFF, ThingsOnStuff
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from minidino.checkpoint import load_backbone, load_checkpoint, random_backbone
-from minidino.engine import Engine
+from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import normalize
-from minidino.train import TrainingDiverged, epochs_that_fit, train
+from minidino.run.checkpoint import load_backbone, load_checkpoint, random_backbone, resume
+from minidino.run.plan import epochs_that_fit
+from minidino.train import TrainingDiverged, train
 from minidino.trainer import (
     Schedules,
     Trainer,
@@ -165,7 +166,7 @@ def test_pictures_without_labels_train_the_same_from_memory_and_streamed(
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     config = replace(tiny_config, data=str(tmp_path), max_images=None, epochs=2)
     memory = train(config, progress=False)
-    monkeypatch.setattr("minidino.folders.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("minidino.data.folders.IN_MEMORY_BYTES", 1000)
     streamed = train(config, progress=False)
     losses = [[x["loss"] for x in steps_of(r)] for r in (memory, streamed)]
     assert losses[0] == losses[1] and len(losses[0]) == 4
@@ -253,9 +254,9 @@ def test_a_run_is_not_overwritten(tiny_config, tmp_path):
 def test_a_state_of_another_network_or_of_other_data_is_refused(tiny_config):
     state = Trainer(tiny_config, 6, CPU).state_dict()
     with pytest.raises(UserError, match="a file does not fit"):
-        Trainer(replace(tiny_config, embed_dim=96), 6, CPU).load_state_dict(state, "a file")
+        resume(Trainer(replace(tiny_config, embed_dim=96), 6, CPU), state, "a file")
     with pytest.raises(UserError, match="6 steps an epoch, this data gives 5"):
-        Trainer(tiny_config, 5, CPU).load_state_dict(state, "a file")
+        resume(Trainer(tiny_config, 5, CPU), state, "a file")
 
 
 def test_a_run_that_chose_its_epochs_goes_on_with_them(tiny_config, tmp_path, monkeypatch):
@@ -339,7 +340,7 @@ def test_a_run_can_be_fitted_to_the_time(tiny_config, monkeypatch, fit, expected
 def test_it_learns(tmp_path):
     """A short run of the things recipe beats random weights on held-out images."""
     from minidino.config import recipe
-    from minidino.demo import summarize
+    from minidino.using.demo import summarize
 
     config = recipe("things", max_images=3000, epochs=6, knn_evals=0)
     summary = summarize(train(config, tmp_path / "run", progress=False))
@@ -391,7 +392,7 @@ def test_without_labels_or_room_for_the_held_out_pictures_there_is_no_knn(
     config = replace(tiny_config, data=spec, max_images=None, epochs=1)
     if trouble == "large":
         config = replace(config, eval_size=120)
-        monkeypatch.setattr("minidino.folders.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
+        monkeypatch.setattr("minidino.data.folders.IN_MEMORY_BYTES", 24 * 3 * 60 * 60)
     result = train(config, progress=False)
     assert result.finished and not any("knn" in line for line in result.history)
     told = {"flat": "not in folders named as in train", "large": "images of 120 px are too many"}
@@ -441,7 +442,7 @@ def test_a_folder_is_free_again_when_a_run_ends_however_it_ends(tiny_config, tmp
     config = replace(tiny_config, base_lr=1e12, warmup_epochs=0, clip_grad=0, knn_evals=0)
     with pytest.raises(TrainingDiverged) as kept:
         train(config, tmp_path / "run", progress=False)
-    free = "import sys; from pathlib import Path; from minidino.files import held\n"
+    free = "import sys; from pathlib import Path; from minidino.run.files import held\n"
     free += "with held(Path(sys.argv[1])) as free: sys.exit(not free)"
     done = subprocess.run([sys.executable, "-c", free, str(tmp_path / "run")])
     assert done.returncode == 0 and kept

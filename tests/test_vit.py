@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minidino.chance import WholeBatch
+from minidino.engine.chance import WholeBatch
 from minidino.vit import Block, DropPath, VisionTransformer, vit_base, vit_small, vit_tiny
 
 SMALL = {"patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 4}
@@ -293,14 +293,9 @@ def test_drop_path_acts_in_training_only():
         assert not torch.allclose(model.train()(x), without(x), atol=1e-4)
 
 
-def of_ones(drop: DropPath, ones: torch.Tensor) -> torch.Tensor:
-    """What drop path makes of a branch that is 1 for every image."""
-    return drop(ones, lambda x: x, onto=torch.zeros_like(ones))
-
-
 def test_drop_path_drops_whole_images_and_keeps_the_expected_value():
     torch.manual_seed(0)
-    out = of_ones(DropPath(0.3).train(), torch.ones(20_000, 2, 3)).flatten(1)
+    out = DropPath(0.3).train()(torch.ones(20_000, 2, 3)).flatten(1)
     assert torch.equal(out.amin(dim=1), out.amax(dim=1))  # one draw for all of an image
     assert out.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     assert out.mean().item() == pytest.approx(1.0, abs=0.02)  # four standard errors
@@ -314,8 +309,7 @@ def test_parts_of_a_batch_drop_what_the_whole_drops():
         chance = WholeBatch(torch.Generator())
         chance.attach(drop)
         chance.begin(7, (part, of), 6 // of)
-        # Two branches.
-        return torch.stack([of_ones(drop, x[: 12 // of]).view(2, -1) for _ in range(2)])
+        return torch.stack([drop(x[: 12 // of]).view(2, -1) for _ in range(2)])  # two branches
 
     whole = dropped(0, 1)
     assert whole.unique().tolist() == [0.0, 2.0] and not torch.equal(whole[0], whole[1])
@@ -327,43 +321,9 @@ def test_a_network_that_takes_part_in_steps_can_be_used_by_hand():
     drop, chance = DropPath(0.5).train(), WholeBatch(torch.Generator())
     chance.attach(drop)
     for _ in range(2):
-        out = of_ones(drop, torch.ones(1001, 1))
+        out = drop(torch.ones(1001, 1))
         assert out.shape == (1001, 1) and 400 < (out == 0).sum() < 600
         chance.begin(0, (1, 2), 8)
-
-
-@pytest.mark.parametrize("kept", [[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], ids=str)
-def test_a_branch_is_computed_for_the_images_that_keep_it_alone(kept):
-    """Where 3 of 4 are kept: x + 4/3 of sin x for those, and of cos x in the gradient."""
-    drop, seen = DropPath(0.25).train(), []
-    drop.kept = lambda n, keep: torch.tensor(kept, dtype=torch.float32)
-    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
-    y = drop(x, lambda part: seen.append(len(part)) or part.sin())
-    (gradient,) = torch.autograd.grad(y.sum(), x)
-    scale = torch.tensor(kept).view(4, 1, 1) / 0.75
-    torch.testing.assert_close(y, x + scale * x.sin())
-    torch.testing.assert_close(gradient, 1 + scale * x.cos())
-    assert seen == [sum(kept)]
-
-
-@pytest.mark.parametrize("cls_only", [False, True])
-@pytest.mark.parametrize("width", [24, 48], ids=["narrow heads", "wide heads"])
-def test_a_block_that_all_images_skip_has_gradients_of_zero(width, cls_only):
-    block = Block(width, num_heads=3, mlp_ratio=2.0, drop_path=0.5).train()
-    block.drop_path.kept = lambda n, keep: torch.zeros(n)
-    x = torch.randn(4, 5, width)
-    y = block(x, cls_only=cls_only)
-    y.sum().backward()
-    assert torch.equal(y, x[:, :1] if cls_only else x)
-    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in block.parameters())
-
-
-def test_drop_path_joins_halves_and_wholes():
-    """Autocast gives a branch in bfloat16 beside a residual in float32."""
-    drop = DropPath(0.5).train()
-    drop.kept = lambda n, keep: torch.ones(n)
-    y = drop(torch.ones(2, 3), lambda x: x.bfloat16())
-    assert y.dtype == torch.float32 and torch.equal(y, torch.full((2, 3), 3.0))
 
 
 @torch.no_grad()

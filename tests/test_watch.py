@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from minidino.interrupts import RunStopped
-from minidino.watch import TrainingDiverged, Watch
+from minidino.run.interrupts import RunStopped
+from minidino.run.watch import TrainingDiverged, Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 LN_K = math.log(512)

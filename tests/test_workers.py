@@ -14,14 +14,13 @@ from PIL import Image
 from torch.utils.data._utils import signal_handling
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from minidino import folders, workers
-from minidino import streamed as streaming
-from minidino.checkpoint import load_checkpoint
-from minidino.data import load_data
+from minidino.data import folders, load_data, workers
+from minidino.data import streamed as streaming
+from minidino.data.pictures import UnreadablePicture
 from minidino.errors import UserError
-from minidino.interrupts import StopRequest
-from minidino.pictures import UnreadablePicture
-from minidino.recorder import Recorder
+from minidino.run.checkpoint import load_checkpoint
+from minidino.run.interrupts import StopRequest
+from minidino.run.recorder import Recorder
 from minidino.train import train
 
 

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
 from minidino.crops import Appearance
+from minidino.data.things import ThingsOnStuff
 from minidino.loss import DINOLoss
-from minidino.things import ThingsOnStuff
 from minidino.trainer import Trainer, batch_indices
 
 OUT = Path(__file__).resolve().parents[1] / "minidino" / "checks" / "logs"

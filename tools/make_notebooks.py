@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from minidino.course import empty, read, write
-from minidino.smoke import sized
+from minidino.course.notebooks import empty, read, write
+from minidino.course.smoke import sized
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,10 +8,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from minidino.batch import MOST, batch_sizes
 from minidino.config import RECIPES
-from minidino.engine import Engine
-from minidino.memory import CUDA_CONTEXT, HEADROOM, step_memory
+from minidino.engine.batch import batch_sizes
+from minidino.engine.memory import CUDA_CONTEXT, HEADROOM, step_memory
+from minidino.engine.settings import Engine
+from minidino.run.plan import MOST
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/memory.md"
 CARDS = (8, 12, 16, 24, 80)  # GB, of 10^9 bytes as cards are sold
@@ -26,11 +27,12 @@ ENGINES = {
 INTRODUCTION = f"""# What fits on a card
 
 Written by `tools/memory_table.py`. **Computed, not measured on CUDA.** The numbers come from the
-model in [`minidino/memory.py`](../minidino/memory.py): weights, gradients, AdamW's moments and the
-teacher in float32, activations of bf16 autocast, {HEADROOM - 1:.0%} on top for what allocators and
-kernels lose, and {CUDA_CONTEXT / 2**20:.0f} MiB for CUDA itself. On the CPU, in float32, tests hold
-it to within 15% of what autograd saves and within 20% of the allocator's peak
-(`pytest tests/test_memory.py`); the same test for CUDA is `pytest -m gpu tests/test_memory.py`.
+model in [`engine/memory.py`](../minidino/engine/memory.py): weights, gradients, AdamW's moments
+and the teacher in float32, activations of bf16 autocast, {HEADROOM - 1:.0%} on top for what
+allocators and kernels lose, and {CUDA_CONTEXT / 2**20:.0f} MiB for CUDA itself. On the CPU,
+in float32, tests hold it to within 15% of what autograd saves and within 20% of the
+allocator's peak (`pytest tests/test_memory.py`); the same test for CUDA is
+`pytest -m gpu tests/test_memory.py`.
 
 `--batch auto` does not rely on this table: on CUDA it takes real steps, and its batch is one that
 they fitted in. `--accumulate N` takes the same steps as without, to rounding, in N parts (only drop

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from minidino.checkpoint import FORMAT, load_backbone
+from minidino.run.checkpoint import FORMAT, load_backbone
 
 FOLDER = Path(__file__).resolve().parents[1] / "minidino" / "weights"
 CARD = """# things.safetensors
 
-`minidino.pretrained.load_pretrained("minidino_things")`
+`minidino.load_pretrained("minidino_things")`
 
 | | |
 | --- | --- |

@@ -23,7 +23,10 @@ VERDICTS = ("uniform", "peaked", "constant", "unstable", "healthy")
 
 def training_log(name: str) -> list[dict]:
     """The lines of a given training log: "a", "b" or "c" (tools/make_collapse_logs.py)."""
-    return [json.loads(line) for line in (LOGS / f"{name}.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (LOGS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @check("6.1", "mean of entropies, entropy of the mean")

@@ -8,7 +8,7 @@ mistake is named. Nothing here reads the learner's source.
 import functools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -142,6 +142,11 @@ def expect_tensor(
         raise Wrong(f"{what} has shape {tuple(got.shape)}; expected {tuple(shape)}{named}.")
     if dtype is not None and got.dtype != dtype:
         raise Wrong(f"{what} is {got.dtype}; expected {dtype}.")
+
+
+def flat(tensors: Iterable[Tensor]) -> Tensor:
+    """All their numbers, one after the other, as they are now."""
+    return torch.cat([t.detach().double().flatten() for t in tensors])
 
 
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:

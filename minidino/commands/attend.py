@@ -3,17 +3,18 @@
 import json
 from pathlib import Path
 
-from minidino.attend import (
+from minidino.commands.arguments import Checkpoint
+from minidino.engine.machine import pick_device
+from minidino.errors import UserError, one_line
+from minidino.run.files import write_text
+from minidino.using.attend import (
     draw_attention,
     draw_filmstrip,
     load_examples,
     maps_of,
     mask_scores,
 )
-from minidino.commands.arguments import Checkpoint
-from minidino.errors import UserError, one_line
-from minidino.pretrained import load_trained
-from minidino.train import pick_device
+from minidino.weights.pretrained import load_trained
 
 
 def attend_command(
@@ -37,7 +38,7 @@ def attend_command(
         masks: Folder of true masks with the pictures' names, white on the thing.
         size: Shorter side of the pictures in pixels (default: what the weights were made for).
         pictures: How many are drawn; all are scored.
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
@@ -68,7 +69,7 @@ def attend_command(
             draw_filmstrip(out, run, trained.config, where, examples, pictures)
         if known:
             both = {"trained": scores, "random": floor, "images": len(examples)}
-            (out / "scores.json").write_text(json.dumps(both, indent=2) + "\n")
+            write_text(out / "scores.json", json.dumps(both, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from None
     print(f"wrote {out / 'attention.png'}")

@@ -1,5 +1,6 @@
 """``minidino check`` and ``minidino reset``: a learner's notebooks."""
 
+import sys
 from typing import Annotated
 
 import tyro
@@ -12,7 +13,7 @@ Number = Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="Of the noteboo
 
 def _course():
     try:
-        from minidino import course
+        from minidino.course import notebooks as course
     except ImportError as error:
         raise UserError(
             f'notebooks need {error.name}; install it with: pip install -e ".[course,test]"'
@@ -29,10 +30,11 @@ def check_command(notebook: Number) -> int:
     path = course.find(notebook, "notebooks")
     results, errors = course.check(path)
     print(path.stem)
+    marks = course.marks(sys.stdout.encoding)
     for r in results:
         title = getattr(checks, f"check_{r.number.replace('.', '_')}").title
         said = {"done": "", "not started": " (not started)", "wrong": f": {r.hint}"}[r.status]
-        print(f"  {course.MARKS[r.status]} {r.number}  {title}{said}")
+        print(f"  {marks[r.status]} {r.number}  {title}{said}")
     done = sum(r.status == "done" for r in results)
     print(f"{done} of {len(results)} done")
     if errors and done == len(results):

@@ -8,8 +8,8 @@ import tyro
 
 from minidino import plots
 from minidino.data import load_data
+from minidino.data.streamed import StreamedFolder
 from minidino.errors import UserError
-from minidino.streamed import StreamedFolder
 
 
 def data_command(

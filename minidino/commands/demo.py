@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minidino.demo import describe, run_demo
+from minidino.using.demo import describe, run_demo
 
 
 def demo_command(
@@ -16,7 +16,7 @@ def demo_command(
         out: Folder for the run; it must not hold one already.
         seed: Decides the images, the weights and every augmentation.
         minutes: Longest training time.
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     summary = run_demo(out, seed=seed, minutes=minutes, device=device)
     print(describe(summary, out))

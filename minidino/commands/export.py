@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.commands.arguments import Checkpoint
-from minidino.export import TARGETS, export_backbone, timm_call
-from minidino.pretrained import load_trained
+from minidino.weights.export import TARGETS, export_backbone, timm_call
+from minidino.weights.pretrained import load_trained
 
 
 def export_command(
@@ -24,7 +24,7 @@ def export_command(
     out = out or trained.folder / TARGETS[to]
     export_backbone(trained.backbone, to, out)
     load = {
-        "safetensors": f'minidino.pretrained.load_pretrained("{out}")',
+        "safetensors": f'minidino.load_pretrained("{out}")',
         "timm": timm_call(trained.backbone, out),
         "huggingface": f'transformers.ViTModel.from_pretrained("{out}", add_pooling_layer=False)',
     }

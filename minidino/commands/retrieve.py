@@ -8,12 +8,12 @@ import tyro
 
 from minidino import plots
 from minidino.commands.arguments import Checkpoint
+from minidino.data.folders import list_pictures
+from minidino.data.pictures import decode_square
+from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.folders import list_pictures
-from minidino.pictures import decode_square
-from minidino.pretrained import load_trained
-from minidino.retrieve import find_neighbours, same_file
-from minidino.train import pick_device
+from minidino.using.retrieve import find_neighbours, same_file
+from minidino.weights.pretrained import load_trained
 
 
 def retrieve_command(
@@ -34,7 +34,7 @@ def retrieve_command(
         data: Folder of pictures, searched at any depth; the query itself is not counted.
         k: How many to find.
         out: The sheet (default: retrieve.png beside the checkpoint).
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     if k < 1:
         raise UserError("--k must be at least 1")

@@ -7,9 +7,10 @@ from typing import Annotated
 import tyro
 
 from minidino.commands.arguments import Checkpoint
-from minidino.compare import compare
 from minidino.errors import UserError
 from minidino.evaluate import knn_predict, linear_probe
+from minidino.run.files import write_text
+from minidino.using.score import compare
 
 
 def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
@@ -18,7 +19,7 @@ def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None
         f"({scores['train_images']} images to learn from, {scores['test_images']} tested)"
     )
     if json_file is not None:
-        json_file.write_text(json.dumps({"what": what} | scores, indent=2) + "\n")
+        write_text(json_file, json.dumps({"what": what} | scores, indent=2) + "\n")
 
 
 def _check_target(json_file: Path | None) -> None:
@@ -57,7 +58,7 @@ def knn_command(
         temperature: A vote weighs exp(cosine / temperature).
         max_images: Labelled images at most (default: all).
         json_file: Also write the numbers here.
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     if k < 1 or not 1e-4 <= temperature <= 100:
         raise UserError("--k must be at least 1, and --temperature from 0.0001 to 100")
@@ -89,7 +90,7 @@ def linear_command(
         blocks: The [CLS] tokens of so many last blocks are the feature; of all, if there are fewer.
         max_images: Labelled images at most (default: all).
         json_file: Also write the numbers here.
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     if epochs < 1 or blocks < 1:
         raise UserError("--epochs and --blocks must be at least 1")

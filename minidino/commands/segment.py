@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.commands.arguments import Checkpoint
+from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.pretrained import load_trained
-from minidino.segment import (
+from minidino.using.segment import (
     attention_masks,
     look,
     mask_paths,
@@ -14,7 +14,7 @@ from minidino.segment import (
     pictures_of,
     save_mask,
 )
-from minidino.train import pick_device
+from minidino.weights.pretrained import load_trained
 
 
 def segment_command(
@@ -39,7 +39,7 @@ def segment_command(
         out: Folder for the masks, laid out as --data is (default: beside the pictures).
         size: Shorter side in pixels that pictures are brought to; larger gives finer masks
             (default: what the weights were made for).
-        device: cpu or cuda; by default cuda where there is one.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")

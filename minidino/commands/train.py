@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from minidino.checkpoint import has_checkpoint
 from minidino.config import TrainConfig
-from minidino.distributed import is_main, together
-from minidino.engine import Engine
-from minidino.folder import RunFolder, settings_kept
+from minidino.engine.distributed import is_main, together
+from minidino.engine.settings import Engine
+from minidino.run.checkpoint import has_checkpoint
+from minidino.run.folder import RunFolder, settings_kept
 from minidino.train import train
 
 
@@ -45,7 +45,7 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
             minutes: Time limit. Without --epochs, as many epochs as fit are planned; with it,
                 training stops when the time is up, and --resume goes on.
             resume: Go on from the checkpoint in --out, with the settings it was started with.
-            device: cpu or cuda; by default cuda where there is one.
+            device: cpu, cuda or mps (Apple); by default the fastest that is here.
             batch: auto finds the largest batch that fits, in place of --batch-size; the learning
                 rate follows it.
             engine: Time and memory; these leave the outcome as it is, up to rounding.
@@ -56,16 +56,8 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
             with RunFolder(out) as folder:
                 config = settings_kept(out, folder.saved(resume), asked)
         fit = None if "epochs" in given else "fill"
-        result = train(
-            config,
-            out,
-            resume=resume,
-            minutes=minutes,
-            fit=fit,
-            device=device,
-            engine=engine,
-            batch=batch,
-        )
+        time_and_place = dict(minutes=minutes, fit=fit, device=device, engine=engine, batch=batch)
+        result = train(config, out, resume=resume, **time_and_place)
         state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
         if not is_main():
             return

@@ -1,0 +1,165 @@
+"""Exercise 7.5, the batches of an epoch: tells apart images that come twice or never, orders that
+repeat across epochs or seeds, and those that touch the global random state.
+"""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minidino.checks.core import Wrong, call, check, expect, expect_tensor
+
+
+@check("7.5", "every image once, in a new order")
+def check_7_5(epoch_batches):
+    def ask(n: int, batch_size: int, seed: int, epoch: int) -> Tensor:
+        try:
+            got = call(epoch_batches, n, batch_size, seed, epoch)
+        except RuntimeError as error:
+            if "invalid for input of size" not in str(error):
+                raise
+            raise Wrong(
+                f"{n} images do not divide into batches of {batch_size}. Keep only the first "
+                f"n // batch_size * batch_size = {n // batch_size * batch_size} of the "
+                "permutation, then cut."
+            ) from None
+        expect(
+            not isinstance(got, list | tuple),
+            f"The result should be a tensor; yours is a {type(got).__name__}. Cut with .view(-1, "
+            "batch_size), or torch.stack the batches.",
+        )
+        if isinstance(got, Tensor):
+            expect(
+                n % batch_size == 0 or got.shape != (n // batch_size + 1, batch_size),
+                f"There is a batch too many: {n} images fill {n // batch_size} batches of "
+                f"{batch_size}. What does not fill a last batch is dropped, not filled up with "
+                "images that come twice.",
+            )
+            expect(
+                got.ndim != 1,
+                "You returned one line of indices. Cut it into batches: row i holds the indices of "
+                "batch i.",
+            )
+            expect(
+                got.shape != (batch_size, n // batch_size) or batch_size == n // batch_size,
+                "Rows and columns are exchanged: row i holds the batch_size indices of batch i.",
+            )
+        expect_tensor(got, (n // batch_size, batch_size), "(batches, batch_size)")
+        expect(
+            got.dtype == torch.int64,
+            f"The indices are {got.dtype}; an index is a whole number, torch.int64.",
+        )
+        expect(
+            got.min() >= 0 and got.max() < n,
+            f"Your indices run from {got.min()} to {got.max()}. {n} images are numbered from 0 to "
+            f"{n - 1}.",
+        )
+        return got
+
+    # By hand: four images in two batches can only be 0, 1, 2, 3 in some order.
+    judge_cover(ask(4, 2, 0, 0), 4)
+    first = ask(60, 5, 3, 0)
+    judge_cover(first, 60)
+    judge_shuffled(first, 5)
+    judge_chance(ask, first)
+    other = ask(60, 5, 3, 1)
+    expect(
+        not torch.equal(first, other),
+        "The permutation is the same in every epoch: the same images meet in a batch for ever. "
+        "Let the epoch take part in the seed.",
+    )
+    expect(
+        not torch.equal(first.sort(dim=1).values, other.sort(dim=1).values)
+        and {tuple(sorted(row)) for row in first.tolist()}
+        != {tuple(sorted(row)) for row in other.tolist()},
+        "The same images meet in a batch in every epoch; only the batches, or the places in them, "
+        "change. Permute all images anew.",
+    )
+    expect(
+        not torch.equal(first, ask(60, 5, 4, 0)) and not torch.equal(other, ask(60, 5, 4, 1)),
+        "Another seed gives the same order, so runs that should differ by chance share it. Let the "
+        "seed take part, also in epoch 0.",
+    )
+    expect(
+        not torch.equal(other, ask(60, 5, 1, 3))
+        and not torch.equal(ask(60, 5, 0, 1), ask(60, 5, 1, 0))
+        and not torch.equal(ask(60, 5, 4, 2), ask(60, 5, 3, 3)),
+        "Epoch e + 1 of one seed is epoch e of the next: you mixed seed and epoch by something "
+        'like seed + epoch, and two runs share their orders. seed_of(seed, "order", epoch) gives '
+        "unrelated ones.",
+    )
+    epochs = [ask(23, 4, 0, epoch) for epoch in range(40)]
+    for epoch in epochs:
+        judge_cover(epoch, 23)
+    expect(
+        len(torch.cat(epochs).unique()) == 23,
+        "Some images are never seen: 23 do not divide into batches of 4, and you leave the same "
+        "ones out in every epoch. Permute all n first, then drop what does not fill a batch.",
+    )
+
+
+def judge_cover(got: Tensor, n: int) -> None:
+    """No image twice."""
+    seen = got.flatten().bincount(minlength=n)
+    repeated = int((seen > 1).sum())
+    expect(
+        not repeated,
+        f"{repeated} of {n} images come more than once in an epoch, and others not at all: "
+        "sampling with replacement. A permutation has each once: torch.randperm.",
+    )
+
+
+def judge_shuffled(got: Tensor, batch_size: int) -> None:
+    n = got.numel()
+    expect(
+        not torch.equal(got.flatten(), torch.arange(n)),
+        "The images come in the order they lie in, unshuffled. Neighbours in a file are often of "
+        "one class.",
+    )
+    blocks = got.sort(dim=1).values
+    expect(
+        not (blocks == blocks[:, :1] + torch.arange(batch_size)).all(),
+        "Every batch is a run of neighbours: you shuffled within batches, or whole batches. "
+        "Permute the images, then cut.",
+    )
+
+
+def judge_chance(ask: Callable, first: Tensor) -> None:
+    """The order follows from seed and epoch, and nothing else is disturbed."""
+
+    def scatter(seed: int) -> None:
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+
+    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        scatter(123)
+        before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+        again = ask(60, 5, 3, 0)
+        after = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+        scatter(321)
+        third = ask(60, 5, 3, 0)
+    finally:
+        torch.set_rng_state(kept[0])
+        np.random.set_state(kept[1])
+        random.setstate(kept[2])
+    expect(
+        torch.equal(first, again) and torch.equal(first, third),
+        "The same seed and epoch give another order each time: it hangs on the global random "
+        "state. A resumed run would see other images, and two loaders, of student and teacher, "
+        "would be shuffled apart. Use a torch.Generator of your own.",
+    )
+    undisturbed = (
+        torch.equal(before[0], after[0])
+        and np.array_equal(before[1], after[1])
+        and before[2] == after[2]
+    )
+    expect(
+        undisturbed,
+        "You seed the global random state, so everything else that is random (drop path) begins "
+        "anew with every epoch. Use a torch.Generator of your own: "
+        "torch.Generator().manual_seed(...).",
+    )

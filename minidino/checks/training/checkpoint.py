@@ -1,0 +1,158 @@
+"""Exercise 7.4, what a checkpoint holds: tells apart states that lack a part or hold more than
+data, and resumed runs that go on differently.
+"""
+
+import copy
+import io
+
+import torch
+from torch import Tensor, nn
+
+from minidino.checks.core import Wrong, call, check, expect
+from minidino.checks.training.common import CPU, SMALL, STEPS_PER_EPOCH, some_images
+from minidino.trainer import Trainer
+
+PARTS = ("student", "teacher", "criterion", "optimizer")
+
+
+@check("7.4", "what a checkpoint holds")
+def check_7_4(what_to_save, restore):
+    images = [some_images() for _ in range(6)]
+    whole, run = (Trainer(SMALL, STEPS_PER_EPOCH, CPU) for _ in range(2))
+    losses = [whole.step(x)["loss"] for x in images]
+    # Stopped in the middle of an epoch: step and epoch are told apart.
+    for x in images[:4]:
+        run.step(x)
+    state = through_a_file(call(what_to_save, run), run)
+    resumed = Trainer(SMALL, STEPS_PER_EPOCH, CPU)
+    fresh = copy.deepcopy({part: getattr(resumed, part).state_dict() for part in PARTS})
+    for part, value in state.items():
+        try:
+            restore(resumed, {part: value})
+        except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
+            said = " ".join(str(error).split())[:160]
+            raise Wrong(
+                f"What you saved as {part!r} does not fit the part that it is loaded into: {said} "
+                f"... Save run.{part}.state_dict(): it holds parameters and buffers, all under "
+                "their names."
+            ) from None
+    judge_restored(run, resumed, fresh)
+    differs = (
+        "The resumed run goes on differently from the run that never stopped: after 4 + 2 steps it "
+        "is not, bit for bit, where 6 steps lead. What you restore beside the four parts and `now` "
+        "disturbs them."
+    )
+    try:
+        again = [resumed.step(x)["loss"] for x in images[4:]]
+    except RuntimeError:
+        raise Wrong(differs) from None
+    expect(all(torch.equal(a, b) for a, b in zip(again, losses[4:], strict=True)), differs)
+    for part in PARTS:
+        expect(
+            same(getattr(resumed, part).state_dict(), getattr(whole, part).state_dict()), differs
+        )
+
+
+def through_a_file(state: object, run: Trainer) -> dict:
+    """The state as another process would read it."""
+    expect(isinstance(state, dict), f"Return a dict; yours is a {type(state).__name__}.")
+    for name, value in state.items():
+        expect(
+            isinstance(name, str) and hasattr(run, name),
+            f"A run has no part called {name!r}. The keys are names of its attributes: student, "
+            "teacher, criterion (which holds the center), optimizer, now. A random state need not "
+            "be saved: every step is seeded by its number.",
+        )
+        expect(
+            not (callable(getattr(run, name)) and not isinstance(getattr(run, name), nn.Module)),
+            f"run.{name} is a method. What counts the steps is the attribute run.now.",
+        )
+        expect(
+            not isinstance(value, nn.Module | torch.optim.Optimizer),
+            f"You put the {name} itself into the file, an object with its code: it can be read "
+            f"only where the code is still the same. Save what it holds, run.{name}.state_dict().",
+        )
+        expect(
+            hasattr(getattr(run, name), "state_dict") or type(value) is type(getattr(run, name)),
+            f"run.{name} is of type {type(getattr(run, name)).__name__}, and you save it as "
+            f"{type(value).__name__}. What follows from the config need not be saved at all; a "
+            "plain number, as run.now, is saved as it is.",
+        )
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    try:
+        return torch.load(file, weights_only=True)
+    except Exception:  # an unpickler's refusal has no type of its own
+        raise Wrong(
+            "Your state holds more than tensors and plain values (numbers, strings, lists, dicts), "
+            "so reading it would run code. Save state_dict()s and run.now; schedules and crops "
+            "follow from the configuration."
+        ) from None
+
+
+def same(a: object, b: object) -> bool:
+    """Equal to the last bit, containers and all."""
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def judge_restored(run: Trainer, resumed: Trainer, fresh: dict) -> None:
+    """Each part of the resumed run is the stopped run's, or what it is instead is named."""
+    want = {part: getattr(run, part).state_dict() for part in PARTS}
+    got = {part: getattr(resumed, part).state_dict() for part in PARTS}
+    expect(
+        not same(got["student"], fresh["student"]),
+        "The student is not in the checkpoint: the resumed run starts from random weights.",
+    )
+    expect(
+        not same(got["student"], want["teacher"]),
+        "The student was restored from the teacher. They are two networks by now; save each.",
+    )
+    expect(
+        not same(got["teacher"], fresh["teacher"]),
+        "You resume without the teacher: the student goes on, and is taught by random weights. The "
+        "teacher is an average over all steps so far and cannot be computed again.",
+    )
+    expect(
+        not same(got["teacher"], want["student"]),
+        "You saved the student in the teacher's place. The teacher lags behind the student; save "
+        "run.teacher.state_dict().",
+    )
+    expect(
+        not same(got["criterion"], fresh["criterion"]),
+        "You resume without the center: it starts at 0 again, and for some twenty steps no target "
+        "is centred. It is a buffer of run.criterion; save run.criterion.state_dict().",
+    )
+    expect(
+        got["optimizer"]["state"],
+        "You resume without the optimizer's state: Adam's moments start at 0 again, and its first "
+        "steps are as rough as those of a new run. Save run.optimizer.state_dict().",
+    )
+    expect(
+        resumed.now != 0,
+        "You resume without the step: the schedules restart, warm-up and all, and the same crops "
+        "are cut again. Save run.now.",
+    )
+    epoch = run.now // STEPS_PER_EPOCH
+    expect(
+        resumed.now != epoch,
+        f"You saved the epoch, {epoch}, as run.now. It counts steps: schedules and crops go by the "
+        "step, and a run may stop within an epoch.",
+    )
+    expect(
+        resumed.now == run.now,
+        f"The run stopped after {run.now} steps and the resumed one believes in {resumed.now}. "
+        "run.now is the number of steps taken, and so of the next one, counted from 0.",
+    )
+    for part in PARTS:
+        expect(
+            same(got[part], want[part]),
+            f"The {part}'s state is not what it was, to the last bit. Save it as it is: not "
+            "rounded to half precision, and not a part of it.",
+        )

@@ -1,0 +1,1 @@
+"""The notebooks: emptying, checking, progress."""

@@ -1,0 +1,260 @@
+"""Checkpoints: written whole or not at all, read without running anyone's code.
+
+A checkpoint is one file that holds what a run needs to go on (both networks, center,
+optimizer, position) and what anybody needs to use it (the configuration). The names inside
+are the official ones: ``student`` and ``teacher`` state dicts with ``backbone.`` and
+``head.`` prefixes. A run keeps its last two.
+"""
+
+import argparse
+import operator
+import os
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from minidino.config import TrainConfig
+from minidino.errors import UserError
+from minidino.run.files import replacing
+from minidino.trainer import Trainer, build_backbone
+from minidino.vit import VisionTransformer
+
+T = TypeVar("T")
+
+FORMAT = "minidino-1"
+LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
+
+class UnreadableCheckpoint(UserError):
+    """A file that is damaged, or no checkpoint at all."""
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` to ``path``; whoever reads sees the old file or the new one, never half.
+
+    The file it replaces stays beside it as ``checkpoint.previous.pt``.
+
+    Raises:
+        UserError: if the file cannot be written; an older one is still there.
+    """
+    path = Path(path)
+    try:
+        with replacing(path, keep_as=path.with_name(PREVIOUS)) as partial, partial.open("wb") as f:
+            torch.save({"format": FORMAT} | state, f)
+    except (OSError, RuntimeError) as error:
+        # Where a write fails, torch raises an error of its own on the way out.
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        cause = getattr(cause, "strerror", None) or cause
+        raise UserError(f"could not write {path}: {cause}; what was saved before is kept") from None
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Does the folder hold a training run?"""
+    return any((folder / name).exists() for name in (LATEST, PREVIOUS))
+
+
+def from_newest(folder: Path, read: Callable[[Path], T]) -> tuple[T, Path]:
+    """``read(file)`` of a run's latest checkpoint, and the file; of the one before it where the
+    latest is damaged or missing, with a word about that.
+
+    Raises:
+        UserError: if neither can be read, or there is none.
+    """
+    latest, previous = folder / LATEST, folder / PREVIOUS
+    if not previous.exists():
+        return read(latest), latest
+    try:
+        if not latest.exists():
+            raise UnreadableCheckpoint(f"{latest} is missing")
+        return read(latest), latest
+    except UnreadableCheckpoint as error:
+        try:
+            found = read(previous)
+        except UnreadableCheckpoint:
+            raise error from None
+        tqdm.write(f"{error}; using the one before it, {previous}", file=sys.stderr)
+        return found, previous
+
+
+def read_torch_file(path: Path, where: str) -> Any:
+    """What ``torch.save`` wrote, on the CPU; only tensors and plain values are unpickled.
+
+    Args:
+        path: the file.
+        where: what messages call it.
+
+    Raises:
+        UserError: if it is empty, damaged, would run code, or unpacks to more than it is.
+    """
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise UnreadableCheckpoint(f"{where} is not a readable checkpoint: the file is empty")
+        with path.open("rb") as file:
+            zipped = file.read(4) == b"PK\x03\x04"  # how torch.load tells, too
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > size:
+                raise UserError(
+                    f"{where} declares {unpacked:,} bytes in a file of {size:,}; torch.save does "
+                    "not compress, so this is no checkpoint and was not unpacked"
+                )
+        # The official checkpoints keep the command line in a Namespace, which runs nothing.
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")  # the errors below say all there is to say
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except OSError as error:  # of the disk, which may answer the next time: it is not damaged
+        raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
+    except Exception:  # a damaged pickle may raise anything
+        raise UnreadableCheckpoint(
+            f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "
+            "and plain values (nothing in it was run)"
+        ) from None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of minidino's.
+
+    Args:
+        path: a checkpoint, or the folder of a run; then the latest that is whole.
+
+    Raises:
+        UserError: if there is none, it is damaged, or it is not one of minidino's.
+    """
+    path = Path(path)
+    return from_newest(path, _load)[0] if path.is_dir() else _load(path)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}; train one with: minidino train --out FOLDER")
+    state = read_torch_file(path, str(path))
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is not a minidino checkpoint (format {FORMAT})")
+    return state
+
+
+def load_to_resume(folder: Path) -> dict[str, Any]:
+    """As ``load_checkpoint``, of a run that is about to write to its folder again.
+
+    A damaged latest checkpoint is replaced by the one before it, lest the next save keep the
+    damaged one and drop the other.
+    """
+    state, file = from_newest(folder, _load)
+    if file.name == PREVIOUS:
+        os.replace(file, folder / LATEST)
+    return state
+
+
+def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str) -> None:
+    """Load weights into a module, or say which do not fit.
+
+    Raises:
+        UserError: naming the first keys that are missing, unexpected or of another shape.
+    """
+    own = module.state_dict()
+    if not isinstance(weights, dict) or not all(
+        isinstance(v, Tensor) and v.is_floating_point() for v in weights.values()
+    ):
+        raise UserError(f"{where} has entries that are no weights")
+    problems = [f"{k} missing" for k in own if k not in weights]
+    problems += [f"{k} unexpected" for k in weights if k not in own]
+    problems += [
+        f"{k} is {tuple(weights[k].shape)}, not {tuple(own[k].shape)}"
+        for k in own
+        if k in weights and weights[k].shape != own[k].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:5])
+        raise UserError(f"{where} does not fit this model ({len(problems)} differences: {shown})")
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:  # sparse, for example
+        raise UserError(f"{where} has weights that cannot be used: {str(error)[-200:]}") from None
+
+
+def resume(trainer: Trainer, state: dict[str, Any], where: str) -> None:
+    """Bring a trainer to the state that a checkpoint holds.
+
+    Args:
+        trainer: of the same settings, fresh.
+        state: what ``load_checkpoint`` read.
+        where: what messages call it.
+
+    Raises:
+        UserError: if it is of another network or of data of another size, or lacks a part.
+    """
+    try:
+        if state["steps_per_epoch"] != trainer.steps_per_epoch:
+            raise UserError(
+                f"{where} was made with {state['steps_per_epoch']} steps an epoch, this data "
+                f"gives {trainer.steps_per_epoch}; resume on the same data and batch size"
+            )
+        load_weights(trainer.student, state["student"], where)
+        load_weights(trainer.teacher, state["teacher"], where)
+        load_weights(trainer.criterion, state["loss"], where)
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.now = operator.index(state["step"])
+        if not 0 <= trainer.now <= trainer.total_steps:
+            raise ValueError(f"step {trainer.now} of {trainer.total_steps}")
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise UserError(
+            f"{where} is not what a run goes on from: {type(error).__name__} {error}; start "
+            "anew with another --out"
+        ) from None
+
+
+def load_backbone(path: Path, which: str = "teacher") -> tuple[VisionTransformer, TrainConfig]:
+    """The trained backbone of a checkpoint, in eval mode on the CPU, and its configuration.
+
+    The teacher is the better of the two networks throughout training (figure 6 of the paper).
+    """
+    return backbone_of(load_checkpoint(path), str(path), which)
+
+
+def backbone_of(
+    state: dict[str, Any], where: str, which: str = "teacher"
+) -> tuple[VisionTransformer, TrainConfig]:
+    """As ``load_backbone``, of a checkpoint that is already read from ``where``."""
+    prefix = "backbone."
+    try:
+        config = TrainConfig.from_dict(state["config"])
+        weights = {k[len(prefix) :]: v for k, v in state[which].items() if k.startswith(prefix)}
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{where} lacks the configuration or the {which} of a checkpoint") from None
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    # A few numbers could ask for a network far larger than the file. (A tensor may show one
+    # stored number many times; what is stored counts.)
+    stored = {
+        v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() // v.element_size()
+        for v in weights.values()
+        if isinstance(v, Tensor) and v.layout == torch.strided
+    }
+    grid = config.global_size // config.patch_size
+    needed = config.embed_dim * (12 * config.depth * config.embed_dim + grid**2)
+    if needed > 2 * sum(stored.values()):
+        raise UserError(
+            f"{where} is too small for {config.depth} blocks of width {config.embed_dim} "
+            f"on {grid} x {grid} patches"
+        )
+    backbone = build_backbone(config)
+    load_weights(backbone, weights, where)
+    return backbone.eval(), config
+
+
+def random_backbone(config: TrainConfig) -> VisionTransformer:
+    """The same backbone as it was before training: what trained weights are compared with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build_backbone(config).eval()

@@ -1,0 +1,118 @@
+"""``minidino demo``: train on ThingsOnStuff, score against random weights, draw the result."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from minidino import plots
+from minidino.attention import score_attention
+from minidino.config import recipe
+from minidino.data import load_data
+from minidino.engine.machine import pick_device
+from minidino.errors import UserError
+from minidino.evaluate import accuracy, extract_features, knn_predict
+from minidino.run.checkpoint import has_checkpoint, random_backbone
+from minidino.run.files import write_text
+from minidino.run.provenance import provenance
+from minidino.train import TrainResult, train
+from minidino.using.attend import Example, draw_filmstrip, maps_of
+
+
+def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | None = None) -> dict:
+    """Train the ``things`` recipe for at most ``minutes`` and write what it learned.
+
+    Writes ``summary.json``, ``attention.png``, ``curves.png`` and ``filmstrip.png`` beside
+    the run's own files in ``out``.
+
+    Returns:
+        The content of ``summary.json``.
+
+    Raises:
+        UserError: if ``out`` cannot be written or holds a run already.
+    """
+    if has_checkpoint(out):
+        raise UserError(f"{out} already holds a run; remove it, or change --out")
+    config = recipe("things", seed=seed)
+    result = train(config, out, minutes=minutes, fit="shorten", device=device)
+    summary = summarize(result, device)
+    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    draw(result, out, summary, device)
+    return summary
+
+
+@torch.no_grad()
+def summarize(result: TrainResult, device: str | None = None) -> dict:
+    """k-NN and Jaccard on the *test* images, of the trained and of random weights."""
+    config, where = result.config, pick_device(device)
+    bank = load_data(config.data, "labelled", config.eval_size, max_images=5000, seed=config.seed)
+    test = load_data(config.data, "test", config.eval_size)
+    trained, random = result.backbone.to(where), random_backbone(config).to(where)
+    knn, attention = {}, {}
+    for name, backbone in (("trained", trained), ("random", random)):
+        features = extract_features(backbone, bank.images, progress=f"features, {name}")
+        queries = extract_features(backbone, test.images)
+        knn[name] = accuracy(knn_predict(features, bank.labels, queries), test.labels)
+        attention[name] = score_attention(backbone, test.images, test.masks)
+    return {
+        "knn": round(knn["trained"], 2),
+        "knn_random": round(knn["random"], 2),
+        "jaccard_best_head": round(attention["trained"].best_head, 4),
+        "jaccard_best_head_random": round(attention["random"].best_head, 4),
+        "jaccard_mean": round(attention["trained"].mean, 4),
+        "jaccard_mean_random": round(attention["random"].mean, 4),
+        "jaccard_heads": [round(h, 4) for h in attention["trained"].heads.tolist()],
+        "test_images": len(test),
+        "train_images": config.max_images,
+        "epochs": config.epochs,
+        "finished": result.finished,
+        "train_seconds": round(result.seconds, 1),
+        "images_per_second": round(result.images_per_second, 1),
+        "seed": config.seed,
+    } | provenance(where)
+
+
+def draw(result: TrainResult, out: Path, summary: dict, device: str | None = None) -> None:
+    """The three pictures: attention, curves and filmstrip."""
+    config, where = result.config, pick_device(device)
+    test = load_data(config.data, "test", config.eval_size, max_images=200)
+    # One image of each class, the first in the set: nothing is picked for its looks.
+    rows = [int((test.labels == c).nonzero()[0]) for c in range(len(test.classes))][:8]
+    examples = [Example(str(i), test.images[i], test.masks[i]) for i in rows]
+    images, masks = [e.image for e in examples], [e.mask for e in examples]
+    ratio = summary["jaccard_best_head"] / max(summary["jaccard_best_head_random"], 1e-9)
+    title = (
+        f"Where a ViT looks after {summary['train_seconds'] / 60:.1f} minutes of DINO, "
+        f"without labels\n"
+        f"k-NN {summary['knn']:.1f}% (random weights {summary['knn_random']:.1f}%)   "
+        f"best head's Jaccard {summary['jaccard_best_head']:.2f} "
+        f"({ratio:.1f} x random weights' {summary['jaccard_best_head_random']:.2f}), "
+        f"{summary['test_images']} unseen images"
+    )
+    trained, random = result.backbone.to(where), random_backbone(config).to(where)
+    figure = plots.attention_figure(
+        images, maps_of(trained, examples), maps_of(random, examples), masks, title
+    )
+    plots.save(figure, out / "attention.png")
+    title = f"DINO on ThingsOnStuff: {config.epochs} epochs in {summary['train_seconds']:.0f} s"
+    plots.save(plots.curves_figure(result.history, config.out_dim, title), out / "curves.png")
+    draw_filmstrip(out, out, config, where, examples, len(examples))
+
+
+def describe(summary: dict, out: Path) -> str:
+    """The result in a few lines for the terminal."""
+    s = summary
+    lines = [
+        "",
+        f"trained {s['epochs']} epochs in {s['train_seconds']:.0f} s on {s['device']} "
+        f"({s['images_per_second']:.0f} images/s), no labels used",
+        f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   "
+        f"random weights {s['knn_random']:5.1f}%",
+        f"  Jaccard of the best head     {s['jaccard_best_head']:.3f}    "
+        f"random weights {s['jaccard_best_head_random']:.3f}",
+        f"look at {out / 'attention.png'}, filmstrip.png and curves.png beside it",
+    ]
+    whole = recipe("things", seed=s["seed"]).epochs
+    if s["epochs"] < whole:
+        lines.append(f"{whole} epochs look clearer but did not fit in the time: more --minutes")
+    return "\n".join(lines)

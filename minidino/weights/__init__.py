@@ -1,0 +1,1 @@
+"""Trained weights: released ones, files of others, and files for others."""

@@ -1,0 +1,276 @@
+"""A file of weights, whatever it calls its parameters: a ``VisionTransformer`` comes out.
+
+Patch size, width, depth and grid are read from the shapes of the weights. The number of attention
+heads leaves no trace in them, and a wrong one loads without complaint and computes nonsense. It
+is taken from
+
+1. what accompanies the weights: the configuration in a checkpoint of ours, the metadata of an
+   export, or ``num_attention_heads`` in a Hugging Face ``config.json`` beside the file;
+2. else the argument ``num_heads``;
+3. else heads of 64 numbers each, as in every released DINO, DeiT and ViT from Ti to L.
+
+Files are read with ``weights_only=True`` or as safetensors: nothing in them is run.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from minidino.config import TrainConfig
+from minidino.errors import UserError
+from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
+from minidino.vit import VisionTransformer
+
+HEAD_WIDTH = 64
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A backbone to evaluate, and what is known of its training."""
+
+    backbone: VisionTransformer  # in eval mode, on the CPU
+    config: TrainConfig | None  # None if minidino did not train it
+    folder: Path  # where figures of it go
+
+    @property
+    def eval_size(self) -> int:
+        """Side of the images to evaluate, in pixels; without a configuration, the trained one."""
+        return self.config.eval_size if self.config else self.backbone.image_size
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed if self.config else 0
+
+    def data(self, asked: str | None) -> str:
+        """The data asked for, or else what the backbone was trained on.
+
+        Raises:
+            UserError: if neither is known.
+        """
+        if asked is None and self.config is None:
+            raise UserError("these weights do not say what they were trained on; give --data")
+        return self.config.data if asked is None else asked
+
+    def random(self) -> VisionTransformer:
+        """The same architecture, untrained; for a run of ours, as it was before training."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            sizes = self.backbone.state_dict()
+            return _build(sizes, self.backbone.num_heads, "the backbone").eval()
+
+
+def load_file(path: Path, num_heads: int | None, where: str) -> Trained:
+    content, known = _read(path, where)
+    if isinstance(content, dict) and content.get("format") == FORMAT:
+        backbone, config = backbone_of(content, where)
+        agreed_heads(config.num_heads, num_heads, where)
+    else:
+        named = _state_dict(content, path, where)
+        weights = _our_names(named)
+        beside = _heads_beside(path, weights)
+        heads = agreed_heads(beside if known is None else known, num_heads, where)
+        config = None
+        try:
+            backbone = _build(weights, heads, where)
+            load_weights(backbone, weights, where)
+        except UserError as error:
+            raise UserError(f"{error}{_guess(named)}") from None
+    broken = [k for k, v in backbone.state_dict().items() if not v.isfinite().all()]
+    if broken:
+        raise UserError(
+            f"{where} has NaN or infinite numbers in {len(broken)} parameters: "
+            f"{', '.join(broken[:5])}"
+        )
+    return Trained(backbone.eval(), config, path.parent)
+
+
+def _read(path: Path, where: str) -> tuple[Any, int | None]:
+    """The content of a file, and the number of heads if its metadata tells."""
+    if path.suffix != ".safetensors":
+        return read_torch_file(path, where), None
+    try:
+        with safe_open(path, framework="pt") as file:
+            heads = (file.metadata() or {}).get("num_heads")  # a string
+            return {name: file.get_tensor(name) for name in file.keys()}, heads and int(heads)  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{where} is not a readable safetensors file; it is cut short or damaged ({error})"
+        ) from None
+
+
+def _state_dict(content: Any, path: Path, where: str) -> Weights:
+    """The parameters in a file's content: those of the teacher, where there are two networks.
+
+    Raises:
+        UserError: if there are none, or they are not plain floating-point numbers.
+    """
+    for name in ("teacher", "student", "state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            content = content[name]
+            break
+    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise UserError(f"{where} holds no weights (no dictionary of names and tensors)")
+    odd = [
+        str(name)
+        for name, v in content.items()
+        if not isinstance(v, Tensor)
+        or not v.is_floating_point()
+        or v.layout != torch.strided
+        or v.device.type != "cpu"
+    ]
+    if odd:
+        raise UserError(
+            f"{where} has {len(odd)} entries that are no floating-point weights: "
+            f"{', '.join(odd[:5])}{_guess(map(str, content))}"
+        )
+    # A tensor may show one stored number many times, and so claim any size.
+    if sum(v.nbytes for v in content.values()) > path.stat().st_size:
+        raise UserError(f"{where} claims more numbers than the file holds; it was refused")
+    return {str(name): v for name, v in content.items()}
+
+
+# Hugging Face's names and ours. Version 5 of transformers has shorter names for the blocks in
+# memory, and writes the older ones to files. (Its ViTConfig has a default epsilon of 1e-12 for
+# LayerNorm; whatever it says, ours is the 1e-6 that DINO's weights were trained with.)
+_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."
+_HUGGINGFACE = [
+    (r"embeddings\.cls_token", r"cls_token"),
+    (r"embeddings\.position_embeddings", r"pos_embed"),
+    (r"embeddings\.patch_embeddings\.projection\.", r"patch_embed.proj."),
+    (r"layernorm\.", r"norm."),
+    (_BLOCK + r"layernorm_before\.", r"blocks.\1.norm1."),
+    (_BLOCK + r"layernorm_after\.", r"blocks.\1.norm2."),
+    (_BLOCK + r"attention\.(?:attention\.query|q_proj)\.", r"blocks.\1.attn.q."),
+    (_BLOCK + r"attention\.(?:attention\.key|k_proj)\.", r"blocks.\1.attn.k."),
+    (_BLOCK + r"attention\.(?:attention\.value|v_proj)\.", r"blocks.\1.attn.v."),
+    (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
+    (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
+    (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
+]
+# What sits on top of a backbone and is no part of it.
+_ON_TOP = re.compile(r"(head|classifier|pooler)\.")
+
+
+def _our_names(weights: Weights) -> Weights:
+    """The backbone alone, under the names that ``VisionTransformer`` uses."""
+    weights = {name.removeprefix("module."): v for name, v in weights.items()}
+    for prefix in ("backbone.", "vit."):
+        if any(name.startswith(prefix) for name in weights):
+            weights = {
+                name.removeprefix(prefix): v
+                for name, v in weights.items()
+                if name.startswith(prefix)
+            }
+    weights = {name: v for name, v in weights.items() if not _ON_TOP.match(name)}
+    if not any(name.startswith("embeddings.") for name in weights):
+        return weights
+    renamed = {}
+    for name, v in weights.items():
+        for theirs, ours in _HUGGINGFACE:
+            if re.match(theirs, name):
+                name = re.sub(f"^{theirs}", ours, name)
+                break
+        renamed[name] = v
+    for name in [n for n in renamed if ".attn.q." in n]:
+        trio = [name.replace(".q.", f".{part}.") for part in "qkv"]
+        if all(part in renamed for part in trio):
+            fused = torch.cat([renamed.pop(part) for part in trio])
+            renamed[name.replace(".q.", ".qkv.")] = fused
+    return renamed
+
+
+def _heads_beside(path: Path, weights: Weights) -> int | None:
+    """``num_attention_heads`` of a Hugging Face ``config.json`` in the same folder.
+
+    Raises:
+        UserError: if it cannot be read, or describes something that our ViT does not compute.
+    """
+    file = path.with_name("config.json")
+    if not file.is_file():
+        return None
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        heads, width = config.get("num_attention_heads"), config.get("hidden_size")
+        heads = None if heads is None else int(heads)
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise UserError(f"{file} is not a readable configuration") from None
+    if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
+        return None  # it describes something else
+    if (activation := config.get("hidden_act", "gelu")) != "gelu":
+        raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
+    return heads
+
+
+def agreed_heads(known: int | None, asked: int | None, where: str) -> int | None:
+    if known is not None and asked is not None and known != asked:
+        raise UserError(f"{where} has {known} attention heads, not {asked}")
+    heads = asked if known is None else known
+    if heads is not None and heads < 1:
+        raise UserError(f"{where} cannot have {heads} attention heads")
+    return heads
+
+
+def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransformer:
+    """A fresh ViT of the sizes that the weights have.
+
+    Raises:
+        UserError: if they are not those of a ViT, or the number of heads cannot be told.
+    """
+    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
+    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
+    if lacking:
+        raise UserError(
+            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
+            f"among its {len(weights)} parameters"
+        )
+    width, _, _, patch = weights["patch_embed.proj.weight"].shape
+    hidden = len(weights["blocks.0.mlp.fc1.weight"])
+    grid = math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
+    depth = len({k.split(".")[1] for k in weights if k.startswith("blocks.")})
+    # Many small entries could ask for a network far larger than the file.
+    if depth * width * (4 * width + 2 * hidden) > 2 * sum(v.numel() for v in weights.values()):
+        raise UserError(f"{where} is too small for {depth} blocks of width {width}")
+    if num_heads is None and width % HEAD_WIDTH:
+        raise UserError(
+            f"{where} does not tell its number of attention heads, and its width {width} is no "
+            f"multiple of {HEAD_WIDTH}; give load_pretrained num_heads, or put a config.json "
+            f'beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
+        )
+    try:
+        with torch.random.fork_rng(devices=[]):  # to load is not to draw
+            return VisionTransformer(
+                image_size=grid * patch,
+                patch_size=patch,
+                embed_dim=width,
+                depth=depth,
+                num_heads=num_heads or width // HEAD_WIDTH,
+                mlp_ratio=(hidden + 0.5) / width,  # the ViT rounds down
+            )
+    except (ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{where} does not make a ViT: {error}") from None
+
+
+_OTHERS = [
+    (r"register_tokens|reg_token|layer_scale|\.ls1\.", "a DINOv2 or DINOv3 model"),
+    (r"dist_token|distillation_token", "a distilled DeiT"),
+    (r"(layer\d|stages|features)\.\d+\.|conv1\.|bn1\.", "a convolutional network"),
+]
+
+
+def _guess(names: Iterable[str]) -> str:
+    """What other architecture the names of parameters remind of."""
+    names = "\n".join(names)
+    for pattern, what in _OTHERS:
+        if re.search(pattern, names):
+            return f"; it looks like {what}, which minidino does not have"
+    return ""

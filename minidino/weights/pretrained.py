@@ -1,0 +1,175 @@
+"""Trained weights by name or path: the released DINO models, the course's own, or any file.
+
+What is in a file, and under which names, is ``weights_file.py``'s to find out.
+"""
+
+import contextlib
+import http.client
+import os
+import re
+import socket
+import tempfile
+import urllib.error
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from minidino.errors import UserError
+from minidino.run.checkpoint import from_newest, has_checkpoint
+from minidino.vit import VisionTransformer
+from minidino.weights.file import HEAD_WIDTH, Trained, agreed_heads, load_file
+
+TIMEOUT = 30.0  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Release:
+    """One released file, and the sizes that its weights must turn out to have."""
+
+    url: str
+    patch_size: int
+    embed_dim: int
+    depth: int = 12
+    sha256: str | None = None
+
+
+# Without a SHA-256: whoever wrote this could not fetch the files to compute one, and their names
+# carry none, as torch.hub's ``name-0123abcd.pth`` does. A download is therefore kept only if it
+# can be read, has every expected parameter in its expected shape, and all its numbers are finite.
+_HOST = "https://dl.fbaipublicfiles.com/dino"
+RELEASED = {
+    "dino_vits16": Release(f"{_HOST}/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
+                           patch_size=16, embed_dim=384),
+    "dino_vits8": Release(f"{_HOST}/dino_deitsmall8_pretrain/dino_deitsmall8_pretrain.pth",
+                          patch_size=8, embed_dim=384),
+    "dino_vitb16": Release(f"{_HOST}/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
+                           patch_size=16, embed_dim=768),
+    "dino_vitb8": Release(f"{_HOST}/dino_vitbase8_pretrain/dino_vitbase8_pretrain.pth",
+                          patch_size=8, embed_dim=768),
+}  # fmt: skip
+
+# The course's own, small enough to come with the package; its card lies beside it.
+SHIPPED = {"minidino_things": Path(__file__).with_name("things.safetensors")}
+
+
+def load_pretrained(name_or_path: str | Path, num_heads: int | None = None) -> VisionTransformer:
+    """A backbone with trained weights, in eval mode on the CPU.
+
+    Args:
+        name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
+            ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8`` (downloaded once, to torch.hub's
+            cache); or a ``.pth`` or ``.safetensors`` file with
+            the names of the released weights, of timm or of Hugging Face's ``ViTModel``, a full
+            checkpoint of the official code (its teacher), a checkpoint or export of minidino; or
+            a folder with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
+        num_heads: attention heads, where nothing beside the weights tells (see this module).
+
+    Returns:
+        The ViT; (B, 3, H, W) normalised images -> (B, D). A classifier or projection head that
+        came with it is left out.
+
+    Raises:
+        UserError: if the weights cannot be had, are damaged, or are of another architecture.
+    """
+    return load_trained(name_or_path, num_heads).backbone
+
+
+def load_trained(name_or_path: str | Path, num_heads: int | None = None) -> Trained:
+    """As ``load_pretrained``, with what is known of the training."""
+    if str(name_or_path) in RELEASED:
+        return _load_released(str(name_or_path), num_heads)
+    if str(name_or_path) in SHIPPED:
+        path = SHIPPED[str(name_or_path)]
+        backbone = load_file(path, num_heads, str(name_or_path)).backbone
+        return Trained(backbone, None, Path("runs") / str(name_or_path))
+    path = Path(name_or_path).expanduser()
+    if path.is_dir() and has_checkpoint(path):
+        return from_newest(path, lambda file: load_file(file, num_heads, str(path)))[0]
+    return load_file(_weights_file(path), num_heads, str(path))
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_dir():
+        names = ("checkpoint.pt", "model.safetensors", "pytorch_model.bin")
+        found = [path / name for name in names if (path / name).is_file()]
+        if not found:
+            raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
+        return found[0]
+    if not path.is_file():
+        raise UserError(
+            f"no checkpoint at {path}, and no released weights of that name "
+            f"({', '.join([*SHIPPED, *RELEASED])}); train one with: minidino train --out FOLDER"
+        )
+    return path
+
+
+# ------------------------------------------------------------------ the released files
+
+
+def _load_released(name: str, num_heads: int | None) -> Trained:
+    release = RELEASED[name]
+    heads = agreed_heads(release.embed_dim // HEAD_WIDTH, num_heads, name)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(release.url).name
+    if not path.is_file():
+        _download(release, path)
+    try:
+        backbone = _checked(release, load_file(path, heads, str(path)).backbone)
+    except UserError as error:
+        raise UserError(f"{error}. To download it again, move {path} away") from None
+    return Trained(backbone, None, Path("runs") / name)
+
+
+def _checked(release: Release, backbone: VisionTransformer) -> VisionTransformer:
+    found = (backbone.patch_size, backbone.embed_dim, backbone.depth)
+    expected = (release.patch_size, release.embed_dim, release.depth)
+    if found != expected:
+        raise UserError(
+            f"the file holds a ViT of patch size, width and depth {found}, not {expected}"
+        )
+    return backbone
+
+
+def _download(release: Release, path: Path) -> None:
+    """Fetch a released file; it appears at ``path`` only when it proved to be usable."""
+    in_name = re.search(r"-([0-9a-f]{8})\.", path.name)
+    digest = release.sha256 or (in_name and in_name[1])
+    remedy = f"fetch {release.url} by other means and put it at {path}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=path.parent)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {path.parent} ({error.strerror}); set TORCH_HOME to another folder"
+        ) from None
+    with folder:
+        file = Path(folder.name) / path.name
+        try:
+            with _network_timeout(TIMEOUT):
+                torch.hub.download_url_to_file(release.url, str(file), hash_prefix=digest)
+        except (OSError, http.client.HTTPException) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise UserError(f"could not download {path.name}: {reason}; {remedy}") from None
+        except RuntimeError:  # torch.hub's only one
+            raise UserError(
+                f"what {release.url} sent has another SHA-256 than {digest}; it was not kept"
+            ) from None
+        try:
+            _checked(release, load_file(file, None, "the file").backbone)
+        except UserError as error:
+            raise UserError(
+                f"what {release.url} sent was not kept, since {error}; try again, or {remedy}"
+            ) from None
+        os.replace(file, path)
+
+
+@contextlib.contextmanager
+def _network_timeout(seconds: float) -> Iterator[None]:
+    """``torch.hub`` sets no timeout of its own and would wait for a silent server forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -21,11 +21,17 @@ check: $(READY)  ## how your exercises stand: make check NB=03
 sync: $(READY)  ## notebooks/ from solutions/, exercises emptied
 	$(BIN)/python tools/make_notebooks.py
 
+# Tests run side by side, each with one thread, and then by themselves those that measure.
+SIDE_BY_SIDE = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+JOBS ?= 2
+
 test: $(READY)  ## the whole suite but what is slow or needs a GPU
-	$(BIN)/python -m pytest
+	$(SIDE_BY_SIDE) -m "not alone and not slow and not gpu"
+	$(BIN)/python -m pytest -m "alone and not slow and not gpu"
 
 test-all: $(READY)  ## the slow tests too
-	$(BIN)/python -m pytest -m "not gpu"
+	$(SIDE_BY_SIDE) -m "not alone and not gpu"
+	$(BIN)/python -m pytest -m "alone and not gpu"
 
 lint: $(READY)
 	$(BIN)/ruff check .

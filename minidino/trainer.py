@@ -168,6 +168,7 @@ class Trainer:
         part = (distributed.rank(), distributed.world_size())
 
         views = self.crops(images, chance, part)  # (2 B, 3, G, G) and (n_local B, 3, L, L)
+        # Backward through the student, which sees all views, and not the teacher, which sees two.
         loss, teacher_logits = self.gradients(
             views, len(images), temp, seed_of(config.seed, "drop path", t)
         )

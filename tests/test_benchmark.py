@@ -99,6 +99,7 @@ def test_peers_see_views_of_the_same_shapes_and_learn(peer, data, tiny_config):
     assert shapes == {(3, c.global_size, c.global_size), (3, c.local_size, c.local_size)}
 
 
+@pytest.mark.alone
 def test_workers_of_a_peer_that_rests_are_gone(data, tiny_config):
     before = set(multiprocessing.active_children())
     peer = contenders.Textbook(tiny_config, data, CPU, workers=2)
@@ -122,6 +123,7 @@ def test_flops_of_products_are_counted():
     assert measure.flops(lambda: layer(x).sum().backward()) == 3 * (2 * 5 * 7 * 11)
 
 
+@pytest.mark.alone
 def test_peak_memory_sees_what_a_step_allocates():
     assert 200e6 < measure.peak_memory(Hungry, CPU, steps=1) < 400e6
 
@@ -133,6 +135,7 @@ class Hungry:
         return torch.ones(60_000_000).sum()
 
 
+@pytest.mark.alone
 def test_everyone_has_a_turn_in_each_round_in_changing_order():
     order = []
     steps = {
@@ -146,6 +149,7 @@ def test_everyone_has_a_turn_in_each_round_in_changing_order():
     assert all(len(s.values) == 15 and s.median > 0 for s in spreads.values())
 
 
+@pytest.mark.alone
 def test_who_rests_between_turns_is_warmed_up_in_each():
     """What a step takes from a stock is not the rate of making it."""
     stock, events = {"a": 0}, []

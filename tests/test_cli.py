@@ -1,7 +1,9 @@
 """The command line: what a person types, what comes back, and one line for a mistake."""
 
 import json
+import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 
 from minidino import cli
+from minidino.data import THINGS_IMAGES
 from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
 from minidino.using.demo import describe
@@ -17,11 +20,18 @@ SMALL = ["--max-images", "64", "--batch-size", "16", "--epochs", "1", "--depth",
          "--embed-dim", "48", "--out-dim", "32", "--knn-evals", "0", "--device", "cpu"]  # fmt: skip
 
 
-@pytest.fixture
-def run(tiny_config, tmp_path):
+@pytest.fixture(scope="session")
+def trained(tiny_config, tmp_path_factory):
     """A finished run of two seconds."""
-    train(tiny_config, tmp_path / "run", progress=False)
-    return tmp_path / "run"
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(tiny_config, folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """The same run, to do with as a test likes."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def minidino(*argv, capsys):
@@ -157,6 +167,7 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
 
 def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("minidino.using.demo.recipe", lambda name, seed: tiny_config)
+    monkeypatch.setitem(THINGS_IMAGES, "test", 200)
     out = tmp_path / "demo"
     code, said, err = minidino("demo", "--out", out, capsys=capsys)
     assert code == 0, err

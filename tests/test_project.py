@@ -223,6 +223,7 @@ def run_python(code: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.alone
 def test_importing_the_package_is_quick_and_needs_no_pytorch():
     took, torch_there = run_python(
         "import sys, time; t = time.perf_counter(); import minidino;"

@@ -322,6 +322,7 @@ def test_no_such_device_is_named(tiny_config):
         train(tiny_config, device="warp", progress=False)
 
 
+@pytest.mark.alone
 def test_planning_is_in_proportion_to_the_time(tiny_config):
     short, long = (epochs_that_fit(tiny_config, 96, m, CPU) for m in (0.05, 5))
     assert short >= 1 and 20 * short < long

@@ -1,4 +1,4 @@
-"""Who is timed: minidino, minidino with optimisations off, the textbook step, lightly + timm.
+"""Who is timed: minidino, minidino with optimisations off, the page dino.py, lightly + timm.
 
 All train the same network (width, depth, heads, patch, head, K) on the same images with the
 same crops (sizes, number, scales, colour and blur settings), batch and precision. A contender
@@ -7,9 +7,11 @@ has ``step()``, end to end from uint8 images to updated student and teacher, and
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import plain
@@ -21,6 +23,10 @@ from minidino.data.pictures import Pictures
 from minidino.engine.memory import widest_activation
 from minidino.engine.settings import Engine
 from minidino.trainer import Trainer, batch_indices, parameter_groups
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import dino
 
 
 @dataclass(frozen=True)
@@ -121,18 +127,40 @@ class Minidino:
         return metrics["loss"]
 
 
-class Textbook(Minidino):
-    """Every rung off, and the views made one by one with PIL and torchvision, by workers."""
+class Page:
+    """The page ``dino.py``: the same method, plainly; its views are made on the CPU."""
 
-    def __init__(self, config: TrainConfig, data: Pictures, device: torch.device, workers: int):
-        super().__init__(config, data, device, [rung for rung in RUNGS if rung is not NARROW])
-        self.loader = Loader(data, plain.pil_views(config), config.batch_size, workers)
-        self.rest = self.loader.rest
+    def __init__(self, config: TrainConfig, data: Pictures, device: torch.device):
+        c, look = config, config.appearance
+        self.images, self.device, self.batch_size = data.images, device, c.batch_size
+        (first, second, small) = look.blur_p
+        self.views_of = [
+            (c.global_size, c.global_scale, first, 0.0),
+            (c.global_size, c.global_scale, second, look.solarize_p),
+            *[(c.local_size, c.local_scale, small, 0.0)] * c.n_local,
+        ]
+        backbone = dino.ViT(c.global_size, c.patch_size, c.embed_dim, c.depth, c.num_heads)
+        head = dino.Head(c.embed_dim, c.out_dim, c.hidden_dim, c.bottleneck_dim)
+        self.dino = dino.Dino(backbone.to(device), head.to(device))
+        self.views = self._views()
+
+    def rest(self) -> None:
+        """Between two turns nothing of it works."""
 
     def step(self) -> Tensor:
-        views = [v.to(self.trainer.device, non_blocking=True) for v in self.loader.next()]
-        self.views = torch.cat(views[:2]), torch.cat(views[2:]) if views[2:] else self.views[1]
-        return self.step_alone()
+        return self._update(self._views())
+
+    def step_alone(self) -> Tensor:
+        return self._update(self.views)
+
+    def _views(self) -> list[Tensor]:
+        images = self.images[torch.randint(len(self.images), (self.batch_size,))] / 255
+        return [dino.view(images, *settings).to(self.device) for settings in self.views_of]
+
+    def _update(self, views: list[Tensor]) -> Tensor:
+        kind = self.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+            return torch.tensor(self.dino.step(views, 1e-3, 0.04, 0.99, 0.04, freeze_last=False))
 
 
 class LightlyAndTimm:
@@ -274,13 +302,13 @@ class Loader:
 
 def builders(
     config: TrainConfig, data: Pictures, device: torch.device, workers: int, ladder: bool
-) -> dict[str, Callable[[], Minidino | LightlyAndTimm]]:
+) -> dict[str, Callable[[], Minidino | Page | LightlyAndTimm]]:
     """A function for each contender that makes it; ours without one rung each if ``ladder``."""
     made = {"minidino": partial(Minidino, config, data, device)}
     if ladder:
         for rung in rungs_used(config, device):
             made[f"without: {rung.name}"] = partial(Minidino, config, data, device, [rung])
-    made["textbook"] = partial(Textbook, config, data, device, workers)
+    made["dino.py"] = partial(Page, config, data, device)
     if has_lightly():
         made["lightly + timm"] = partial(LightlyAndTimm, config, data, device, workers)
     return made

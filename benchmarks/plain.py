@@ -1,21 +1,16 @@
-"""The plain form of each optimisation: the same numbers, written as a textbook has them.
+"""The plain form of each optimisation: the same numbers, written as anybody would.
 
 ``tests/test_benchmark.py`` holds that each gives the loss and the gradients of the fast form.
 """
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from PIL import Image, ImageFilter
 from torch import Tensor, nn
-from torchvision import transforms
 
 from minidino import vit
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
-from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 
 def forward(model: vit.VisionTransformer, images: Tensor) -> Tensor:
@@ -83,53 +78,3 @@ def looped_clipping(parameters: list[nn.Parameter], max_norm: float) -> None:
             scale = max_norm / (p.grad.norm().item() + 1e-6)
             if scale < 1:
                 p.grad.mul_(scale)
-
-
-class _Blur:
-    def __init__(self, p: float, sigma: tuple[float, float]):
-        self.p, self.sigma = p, sigma
-
-    def __call__(self, picture: Image.Image) -> Image.Image:
-        if torch.rand(()) >= self.p:
-            return picture
-        radius = float(torch.empty(()).uniform_(*self.sigma))
-        return picture.filter(ImageFilter.GaussianBlur(radius))
-
-
-def pil_views(config: TrainConfig) -> Callable[[Image.Image], list[Tensor]]:
-    """Multi-crop with torchvision's transforms of one PIL picture: 2 global views, then local."""
-    look = config.appearance
-
-    def view(size: int, scale: tuple[float, float], blur_p: float, solarize_p: float):
-        jitter = transforms.ColorJitter(look.brightness, look.contrast, look.saturation, look.hue)
-        return transforms.Compose(
-            [
-                transforms.RandomResizedCrop(
-                    size, scale, interpolation=transforms.InterpolationMode.BICUBIC
-                ),
-                transforms.RandomHorizontalFlip(),
-                transforms.RandomApply([jitter], look.jitter_p),
-                transforms.RandomGrayscale(look.grayscale_p),
-                _Blur(blur_p, look.blur_sigma),
-                transforms.RandomSolarize(128, solarize_p),
-                transforms.ToTensor(),
-                transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-            ]
-        )
-
-    views = [
-        view(config.global_size, config.global_scale, look.blur_p[0], 0.0),
-        view(config.global_size, config.global_scale, look.blur_p[1], look.solarize_p),
-        *[view(config.local_size, config.local_scale, look.blur_p[2], 0.0)] * config.n_local,
-    ]
-    return _EachOf(views)
-
-
-class _EachOf:
-    """A list of views of one picture; a class, so that worker processes can be given it."""
-
-    def __init__(self, views: list[Callable[[Image.Image], Tensor]]):
-        self.views = views
-
-    def __call__(self, picture: Image.Image) -> list[Tensor]:
-        return [view(picture) for view in self.views]

@@ -1,4 +1,4 @@
-"""Images per second of training: minidino, a textbook step, and lightly + timm, in one run.
+"""Images per second of training: minidino, the page dino.py, and lightly + timm, in one run.
 
     python benchmarks/throughput.py                             # or: make bench
     python benchmarks/throughput.py --recipe tiny --data imagenette128/
@@ -21,7 +21,7 @@ from typing import Annotated
 import matplotlib.pyplot as plt
 import torch
 import tyro
-from contenders import THREADS, LightlyAndTimm, Minidino, Textbook, builders, has_lightly
+from contenders import THREADS, LightlyAndTimm, Minidino, builders, has_lightly
 from measure import Spread, flops, in_turn, matmul_peak, peak_memory, rate
 
 from minidino import plots
@@ -50,11 +50,12 @@ TRIAL = recipe(
 
 
 def best_workers(config: TrainConfig, data: Pictures, device: torch.device, seconds: float) -> int:
-    """The number of DataLoader workers that serves the peer best."""
-    peer = LightlyAndTimm if has_lightly() else Textbook
+    """The number of DataLoader workers that serves lightly best; 0 where it is not installed."""
+    if not has_lightly():
+        return 0
     tried = {}
     for workers in sorted({0, 1, os.cpu_count() or 1}):
-        contender = peer(config, data, device, workers)
+        contender = LightlyAndTimm(config, data, device, workers)
         rate(contender.step, config.batch_size, seconds / 2)
         tried[workers] = rate(contender.step, config.batch_size, seconds)
         contender.rest()

@@ -1,18 +1,19 @@
 """How far minidino lies from others' code and from the formulas: one function a number.
 
 ``PIECES`` lists every comparison with its bound. ``test_parity.py`` holds each to its bound and
-``tools/fidelity_table.py`` writes what was measured into ``docs/fidelity.md``. Weights and
+``tools/fidelity_table.py`` writes what was measured into ``docs/fidelity.md``. Whole steps are
+compared with the page ``dino.py``, in float64, which shares no code with the package. Weights and
 logits are random, from fixed seeds; pictures are the two photographs of scikit-learn.
 """
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import lightly.models.modules.heads as lightly_heads
 import numpy as np
-import textbook
 import timm
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,7 @@ from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
+import dino
 from minidino import pixels
 from minidino.config import PAPER_VITS16, recipe
 from minidino.crops import Appearance, Draws, draw, render
@@ -189,13 +191,42 @@ def position_model(smooth: bool = False) -> VisionTransformer:
     return model
 
 
+def cubic_matrix(size_in: int, size_out: int, scale: float | None = None) -> Tensor:
+    """Bicubic interpolation of a row, as a (size_out, size_in) matrix: Keys with a = -3/4.
+
+    Pixel centres lie at half-integers, taps beyond the edge repeat it, nothing is smoothed.
+    ``scale`` is input pixels per output pixel, by default such that both rows are as long.
+    """
+    a, scale = -0.75, size_in / size_out if scale is None else scale
+    matrix = torch.zeros(size_out, size_in, dtype=torch.float64)
+    for i in range(size_out):
+        at = (i + 0.5) * scale - 0.5
+        for tap in range(math.floor(at) - 1, math.floor(at) + 3):
+            t = abs(at - tap)
+            if t <= 1:
+                weight = (a + 2) * t**3 - (a + 3) * t**2 + 1
+            else:
+                weight = a * (t**3 - 5 * t**2 + 8 * t - 4)
+            matrix[i, min(max(tap, 0), size_in - 1)] += weight
+    return matrix
+
+
+def positions(pos_embed: Tensor, h: int, w: int) -> Tensor:
+    """(1, 1 + side^2, D) learned positions -> (1 + h*w, D)."""
+    side = math.isqrt(pos_embed.shape[1] - 1)
+    grid = pos_embed[0, 1:].double().view(side, side, -1)
+    rows, columns = cubic_matrix(side, h), cubic_matrix(side, w)
+    grid = torch.einsum("ij,jkd,lk->ild", rows, grid, columns)
+    return torch.cat([pos_embed[0, :1].double(), grid.flatten(0, 1)])
+
+
 @same("positions, 14 x 14 to 6 x 6, 10 x 14, 20 x 14, 30 x 30",
       "Keys' cubic written out, float64", 1e-5)  # fmt: skip
 @torch.no_grad()
 def positions_formula() -> float:
     model = position_model()
     return max(
-        relative(model.interpolate_positions(h, w)[0], textbook.positions(model.pos_embed, h, w))
+        relative(model.interpolate_positions(h, w)[0], positions(model.pos_embed, h, w))
         for h, w in GRIDS
     )
 
@@ -319,7 +350,7 @@ def twenty_losses() -> dict[str, float]:
         teacher += 0.1 * normal(1, k, seed=99)
         plain = student.detach().double().requires_grad_()
         a = ours(student, teacher, temp)
-        b = textbook.loss(plain, teacher, center, temp, views)
+        b = dino.dino_loss(plain.chunk(views), teacher.double().chunk(2), center, temp)
         a.backward()
         b.backward()
         center = 0.9 * center + 0.1 * teacher.double().mean(dim=0)
@@ -356,13 +387,16 @@ def schedules() -> float:
     c, total = PAPER_VITS16, 100 * 20
     ours = Schedules.of(c, steps_per_epoch=20)
     theirs = {
-        "lr": textbook.cosine(5e-4 * c.batch_size / 256, 1e-6, total, warmup=10 * 20),
-        "weight_decay": textbook.cosine(0.04, 0.4, total),
-        "teacher_momentum": textbook.cosine(0.996, 1.0, total),
+        "lr": (5e-4 * c.batch_size / 256, 1e-6, total, 10 * 20),
+        "weight_decay": (0.04, 0.4, total),
+        "teacher_momentum": (0.996, 1.0, total),
     }
     return max(
-        relative(torch.tensor(getattr(ours, name), dtype=torch.float64), torch.from_numpy(values))
-        for name, values in theirs.items()
+        relative(
+            torch.tensor(getattr(ours, name), dtype=torch.float64),
+            torch.tensor([dino.cosine(t, *formula) for t in range(total)], dtype=torch.float64),
+        )
+        for name, formula in theirs.items()
     )
 
 
@@ -371,7 +405,8 @@ def schedules() -> float:
          "it moves every step like the other schedules; the two meet once an epoch")  # fmt: skip
 def teacher_temperature() -> float:
     per_epoch = 100
-    theirs = textbook.temperature_by_epoch(0.04, 0.07, 100, 30).repeat(per_epoch)
+    by_epoch = np.concatenate([np.linspace(0.04, 0.07, 30), np.full(70, 0.07)])
+    theirs = by_epoch.repeat(per_epoch)
     ours = linear_warmup(0.04, 0.07, 100 * per_epoch, 30 * per_epoch).numpy()
     return float(np.abs(ours - theirs).max())
 
@@ -391,19 +426,14 @@ def ten_steps() -> dict[str, float]:
     per_epoch, total = 6, 18
     trainer = Trainer(config, per_epoch, torch.device("cpu"))
 
-    def forward(weights: textbook.Weights, views: list[Tensor]) -> Tensor:
-        parts = ({n.removeprefix(f"{part}."): p for n, p in weights.items() if n.startswith(part)}
-                 for part in ("backbone", "head"))  # fmt: skip
-        body, top = parts
-        features = [textbook.vit(body, v.double(), config.patch_size, 4) for v in views]
-        return textbook.head(top, torch.cat(features))
-
-    weights = dict(trainer.student.named_parameters())
-    start = {n: p.detach().double().clone() for n, p in weights.items()}
-    plain = textbook.Step(weights, forward, frozen={"head.last_layer.weight_g"}, clip=0.3)
-    lr = textbook.cosine(config.base_lr * 16 / 256, config.min_lr, total, warmup=6)
-    decay = textbook.cosine(0.04, 0.4, total)
-    momentum = textbook.cosine(config.teacher_momentum, 1.0, total)
+    backbone = dino.ViT(config.global_size, config.patch_size, 48, 2, 4)
+    plain = dino.Dino(backbone.double(), dino.Head(48, 32, 32, 16).double())
+    for network in (plain.student, plain.teacher):
+        network.load_state_dict(trainer.student.state_dict(), strict=True)
+    start = {n: p.detach().clone() for n, p in plain.student.named_parameters()}
+    lr = [dino.cosine(t, config.base_lr * 16 / 256, config.min_lr, total, 6) for t in range(10)]
+    decay = [dino.cosine(t, 0.04, 0.4, total) for t in range(10)]
+    momentum = [dino.cosine(t, config.teacher_momentum, 1.0, total) for t in range(10)]
     temp = np.concatenate([np.linspace(config.warmup_teacher_temp, 0.07, 6), np.full(12, 0.07)])
 
     worst, norms = {"loss": 0.0, "clipped gradients": 0.0, "center": 0.0}, []
@@ -412,15 +442,20 @@ def ten_steps() -> dict[str, float]:
         images = torch.randint(0, 256, (4, 3, 60, 60), dtype=torch.uint8, generator=g)
         views = trainer.crops(images, torch.Generator().manual_seed(seed_of(0, "step", t)))
         ours = trainer.step(images)["loss"]
-        theirs = plain(
-            list(views), 2 + config.n_local, lr[t], decay[t], momentum[t], temp[t], t >= 3
+        global_views, local_views = (v.double() for v in views)
+        theirs = plain.step(
+            [*global_views.chunk(2), *local_views.chunk(config.n_local)],
+            lr[t], decay[t], momentum[t], temp[t], freeze_last=t < 3, clip=0.3,
+        )  # fmt: skip
+        found, wanted = (
+            {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+            for network in (trainer.student, plain.student)
         )
-        found = {n: p.grad for n, p in weights.items() if p.grad is not None}
-        assert set(found) == set(plain.gradients)
-        norms += [p.norm().item() for p in plain.gradients.values()]
+        assert set(found) == set(wanted)
+        norms += [g.norm().item() for g in wanted.values()]
         pairs = {
             "loss": ([ours], [torch.tensor(theirs)]),
-            "clipped gradients": (list(found.values()), [plain.gradients[n] for n in found]),
+            "clipped gradients": (list(found.values()), [wanted[n] for n in found]),
             "center": ([trainer.criterion.center[0]], [plain.center]),
         }
         for name, (a, b) in pairs.items():
@@ -431,13 +466,14 @@ def ten_steps() -> dict[str, float]:
         ("teacher", trainer.teacher, plain.teacher),
     ):
         moved = [p.double() - start[n] for n, p in model.named_parameters()]
-        wanted = [expected[n] - start[n] for n, _ in model.named_parameters()]
+        theirs = dict(expected.named_parameters())
+        wanted = [theirs[n] - start[n] for n, _ in model.named_parameters()]
         worst[f"{name}'s movement"] = relative_norm(moved, wanted)
     return worst
 
 
 def _register_steps() -> None:
-    plain = "a textbook step without our code, float64"
+    plain = "the page dino.py, float64"
     for what, bound in (
         ("loss", 1e-5),
         ("clipped gradients", 1e-4),
@@ -455,13 +491,13 @@ _register_steps()
 # ---------------------------------------------------------------- k-NN
 
 
-@same("k-NN, k = 20, T = 0.07: answers", "brute force, float64", 0, "of 500 answers")
+@same("k-NN, k = 20, T = 0.07: answers", "the page dino.py, float64", 0, "of 500 answers")
 def knn_answers() -> float:
     y = torch.randint(0, 20, (2500,), generator=torch.Generator().manual_seed(0))
     x = (normal(20, 64)[y] + 2.5 * normal(2500, 64, seed=1)) * normal(2500, 1, seed=2).exp()
     ours = knn_predict(x[:2000], y[:2000], x[2000:])
-    theirs = textbook.knn(x[:2000], y[:2000], x[2000:], 20, 0.07)
-    return float((ours != torch.tensor(theirs)).sum())
+    theirs = dino.knn(x[:2000].double(), y[:2000], x[2000:].double())
+    return float((ours != theirs).sum())
 
 
 # ---------------------------------------------------------------- crops

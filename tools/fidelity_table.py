@@ -53,7 +53,7 @@ def rows_of(document: str) -> list[dict]:
 
 
 def main() -> None:
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]  # parity.py, dino.py
     from parity import PIECES
 
     measured = {p: p.measure() for p in in_order(PIECES)}

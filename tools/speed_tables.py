@@ -90,11 +90,11 @@ def summary(names: str) -> str:
         rates = {who: r.get("end_to_end") for who, r in result["images_per_second"].items()}
         ours, row = rates["minidino"], [f"`{result['recipe']}`, batch {result['batch_size']}"]
         row.append(digits(ours))
-        for peer in ("textbook", "lightly + timm"):
+        for peer in ("dino.py", "lightly + timm"):
             row.append(f"{digits(rates[peer])} ({times(ours, rates[peer]):.1f} x)")
         rows.append(row)
     told = f"({result['device']}, torch {result['torch']}, lightly {result['lightly']}, "
-    head = ["network", "minidino", "a textbook step", "lightly + timm"]
+    head = ["network", "minidino", "the page `dino.py`", "lightly + timm"]
     return f"{markdown(head, rows)}\n\n{told}timm {result['timm']})"
 
 

@@ -158,9 +158,8 @@ def knn(bank, labels, queries, k=20, temperature=0.07):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", default="things")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=0)
+    for name, default in (("--data", "things"), ("--minutes", 5.0), ("--seed", 0)):
+        parser.add_argument(name, type=type(default), default=default)
     args, began = parser.parse_args(), time.time()
     torch.manual_seed(args.seed)
     try:

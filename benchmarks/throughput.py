@@ -34,20 +34,6 @@ from minidino.run.provenance import provenance
 
 warnings.filterwarnings("ignore")
 
-# The network and crops of the trial that came before the things recipe.
-TRIAL = recipe(
-    "things",
-    image_size=48,
-    eval_size=48,
-    patch_size=8,
-    depth=4,
-    num_heads=4,
-    out_dim=256,
-    global_size=32,
-    local_size=16,
-    local_scale=(0.05, 0.4),
-)
-
 
 def best_workers(config: TrainConfig, data: Pictures, device: torch.device, seconds: float) -> int:
     """The number of DataLoader workers that serves lightly best; 0 where it is not installed."""
@@ -133,7 +119,7 @@ def main(
     """Measure everyone in turn; print a table, and write numbers and a chart.
 
     Args:
-        recipe_name: The recipe whose network, crops and batch all use, or trial.
+        recipe_name: The recipe whose network, crops and batch all use.
         data: Images: things (drawn at the recipe's size) or a folder of photographs.
         batch_size: Images a step, if not the recipe's.
         rounds: How often each is timed, in turn.
@@ -145,7 +131,7 @@ def main(
         out: Write OUT.json and OUT.png.
     """
     where = pick_device(device)
-    config = replace(TRIAL if recipe_name == "trial" else recipe(recipe_name), epochs=10_000)
+    config = replace(recipe(recipe_name), epochs=10_000)
     config = replace(config, data=data, batch_size=batch_size or config.batch_size)
     pictures = load_data(data, "train", config.image_size, max_images=max(1024, config.batch_size))
     if not isinstance(pictures, Pictures) or len(pictures) < config.batch_size:

@@ -1,6 +1,6 @@
 """Trained weights by name or path: the released DINO models, the course's own, or any file.
 
-What is in a file, and under which names, is ``weights_file.py``'s to find out.
+What is in a file, and under which names, is ``file.py``'s to find out.
 """
 
 import contextlib

@@ -199,7 +199,7 @@ def test_a_console_of_windows_can_print_every_command(arguments):
 
 ABSENT_ON_WINDOWS = """
 import os, signal, sys
-import psutil  # which has files of its own for each system
+import psutil, torch, tyro  # which provide for every system themselves
 for module, names in ((os, ("sysconf", "setpgrp", "fork")), (signal, ("SIGCHLD", "SIGKILL"))):
     for name in names:
         delattr(module, name)

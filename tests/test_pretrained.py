@@ -412,8 +412,8 @@ BAD = {
     "dinov2 of Hugging Face": ("folder", dinov2_huggingface, "a DINOv2"),
     "distilled": ("w.pth", tiny("deit_tiny_distilled_patch16_224"), "a distilled DeiT"),
     "missing": (
-        "w.pth", saved(lambda: changed(norm__bias=None, cls_token=None)),
-        "(2 differences: cls_token missing; norm.bias missing)"),
+        "w.pth", saved(lambda: changed(norm__bias=None, norm__weight=None)),
+        "(2 differences: norm.weight missing; norm.bias missing)"),
     "six extra": (
         "w.pth", saved(lambda: changed(**{f"more{i}": torch.zeros(1) for i in range(6)})),
         "6 differences: more0 unexpected; more1 unexpected; more2 unexpected; more3 unexpected; "
@@ -421,9 +421,15 @@ BAD = {
     "a tensor of another shape": (
         "w.pth", saved(lambda: changed(norm__bias=torch.zeros(7))),
         "norm.bias is (7,), not (128,)"),
-    "gray images": (
-        "w.pth", saved(lambda: changed(patch_embed__proj__weight=torch.zeros(128, 1, 8, 8))),
-        "is (128, 1, 8, 8), not (128, 3, 8, 8)"),
+    "two channels": (
+        "w.pth", saved(lambda: changed(patch_embed__proj__weight=torch.zeros(128, 2, 8, 8))),
+        "2 input channels, and nothing tells"),
+    "a rectangle": ("w.pth", tiny("vit_tiny_patch16_224", img_size=(32, 80)), "(--grid 4x6)"),
+    "no position of [CLS]": (
+        "w.pth", tiny("vit_tiny_patch16_224", no_embed_class=True), "4 positions, which is not 1"),
+    "no [CLS]": (
+        "w.pth", tiny("vit_tiny_patch16_224", class_token=False, global_pool="avg"),
+        "no [CLS] token"),
     "no blocks": ("w.pth", saved(lambda: {"cls_token": torch.zeros(1, 1, 64)}), "not a ViT"),
     "NaN": (
         "w.pth", saved(lambda: changed(norm__bias=torch.full((128,), torch.nan))),
@@ -448,7 +454,8 @@ BAD = {
     "a pickle that runs code": (
         "w.pth", lambda path: path.write_bytes(pickle.dumps(Bomb())), "nothing in it was run"),
     "a checkpoint that runs code": (
-        "w.pth", saved(lambda: changed() | {"x": Bomb()}), "nothing in it was run"),
+        "w.pth", saved(lambda: changed() | {"x": Bomb()}),
+        f"than tensors and plain values: {os.mkdir.__module__}.mkdir (nothing in it was run)"),
     "zip bomb": ("w.pth", zip_bomb, "torch.save does not compress"),
     "cut zip": ("w.pth", cut(saved(changed)), "it is cut short"),
     "cut legacy file": ("w.pth", cut(legacy), "it is cut short"),

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from minidino.commands.arguments import Checkpoint
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.run.files import write_text
@@ -14,7 +14,6 @@ from minidino.using.attend import (
     maps_of,
     mask_scores,
 )
-from minidino.weights.pretrained import load_trained
 
 
 def attend_command(
@@ -25,6 +24,7 @@ def attend_command(
     size: int | None = None,
     pictures: int = 8,
     device: str | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Draw where the last block's [CLS] token looks, and score it where masks are known.
 
@@ -42,7 +42,7 @@ def attend_command(
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
-    trained = load_trained(checkpoint)
+    trained = weights.load(checkpoint)
     where = pick_device(device)
     run, patch = trained.folder, trained.backbone.patch_size
     out = out or run / "attend"

@@ -7,13 +7,12 @@ import torch
 import tyro
 
 from minidino import plots
-from minidino.commands.arguments import Checkpoint
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights
 from minidino.data.folders import list_pictures
 from minidino.data.pictures import decode_square
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.retrieve import find_neighbours, same_file
-from minidino.weights.pretrained import load_trained
 
 
 def retrieve_command(
@@ -23,6 +22,7 @@ def retrieve_command(
     k: int = 9,
     out: Path | None = None,
     device: str | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Find the pictures of a folder that are most like a given one.
 
@@ -49,7 +49,7 @@ def retrieve_command(
         raise UserError(f"no pictures in {data} to compare {query.name} with")
     if out is not None and any(same_file(out, file) for file in (query, *files)):
         raise UserError(f"--out {out} is one of the pictures; give it another name")
-    trained, where = load_trained(checkpoint), pick_device(device)
+    trained, where = weights.load(checkpoint), pick_device(device)
     size = trained.eval_size
     found = find_neighbours(trained.backbone.to(where), query, files, size, k)
     for neighbour in found:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from minidino.commands.arguments import Checkpoint
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights
 from minidino.errors import UserError
 from minidino.evaluate import knn_predict, linear_probe
 from minidino.run.files import write_text
@@ -46,6 +46,7 @@ def knn_command(
     max_images: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Classify held-out pictures by their nearest neighbours among the labelled ones.
 
@@ -67,7 +68,8 @@ def knn_command(
     def judge(bank, labels, queries):
         return knn_predict(bank, labels, queries, k, temperature)
 
-    scores = compare(checkpoint, data, judge, max_images=max_images, device=device)
+    trained = weights.load(checkpoint)
+    scores = compare(trained, data, judge, max_images=max_images, device=device)
     k = min(k, int(scores["train_images"]))  # no more than there are can vote
     _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
 
@@ -80,6 +82,7 @@ def linear_command(
     max_images: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Train a linear classifier on frozen features and score it on held-out pictures.
 
@@ -99,7 +102,8 @@ def linear_command(
     def judge(features, labels, queries):
         return linear_probe(features, labels, queries, epochs)
 
+    trained = weights.load(checkpoint)
     scores = compare(
-        checkpoint, data, judge, max_images=max_images, device=device, n_last_blocks=blocks
+        trained, data, judge, max_images=max_images, device=device, n_last_blocks=blocks
     )
     _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)

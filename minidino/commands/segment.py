@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from minidino.commands.arguments import Checkpoint
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.segment import (
@@ -14,7 +14,6 @@ from minidino.using.segment import (
     pictures_of,
     save_mask,
 )
-from minidino.weights.pretrained import load_trained
 
 
 def segment_command(
@@ -24,6 +23,7 @@ def segment_command(
     out: Path | None = None,
     size: int | None = None,
     device: str | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Cut the thing out of pictures, without labels: a mask for each, white on the thing.
 
@@ -45,7 +45,7 @@ def segment_command(
         raise UserError(f"--size is {size}; the largest is 4,096")
     files = pictures_of(data)
     paths = dict(zip(files, mask_paths(files, data, out), strict=True))
-    trained, where = load_trained(checkpoint), pick_device(device)
+    trained, where = weights.load(checkpoint), pick_device(device)
     patch = trained.backbone.patch_size
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -27,6 +28,16 @@ from minidino.trainer import Trainer, build_backbone
 from minidino.vit import VisionTransformer
 
 T = TypeVar("T")
+
+# What the official checkpoints hold beside tensors and plain values, and runs nothing: the command
+# line in a Namespace, and learning rates as NumPy's numbers, by their names before and since 2.0.
+_number = np.float64(0).__reduce__()[0]  # (dtype, bytes) -> a number
+HARMLESS = [
+    argparse.Namespace,
+    np.dtype,
+    *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"},
+    *((_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
 
 FORMAT = "minidino-1"
 LATEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
@@ -107,8 +118,7 @@ def read_torch_file(path: Path, where: str) -> Any:
                     f"{where} declares {unpacked:,} bytes in a file of {size:,}; torch.save does "
                     "not compress, so this is no checkpoint and was not unpacked"
                 )
-        # The official checkpoints keep the command line in a Namespace, which runs nothing.
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
             warnings.simplefilter("ignore")  # the errors below say all there is to say
             return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
@@ -116,10 +126,25 @@ def read_torch_file(path: Path, where: str) -> Any:
     except OSError as error:  # of the disk, which may answer the next time: it is not damaged
         raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
     except Exception:  # a damaged pickle may raise anything
+        if more := _more_than_values(path):
+            raise UserError(
+                f"{where} holds more than tensors and plain values: {', '.join(more[:5])}"
+                f"{f' and {len(more) - 5} more' if len(more) > 5 else ''} (nothing in it was run); "
+                "where it was made, save its weights in a file of their own"
+            ) from None
         raise UnreadableCheckpoint(
             f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "
             "and plain values (nothing in it was run)"
         ) from None
+
+
+def _more_than_values(path: Path) -> list[str]:
+    """What a whole file of ``torch.save`` would call to be read; its code is listed, not run."""
+    try:
+        with torch.serialization.safe_globals(HARMLESS):
+            return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # damaged, or of the older format
+        return []
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from minidino.engine.machine import pick_device
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features
 from minidino.vit import VisionTransformer
-from minidino.weights.pretrained import load_trained
+from minidino.weights.file import Trained
 
 
 def features_of(
@@ -32,7 +32,7 @@ def features_of(
 
 
 def compare(
-    checkpoint: str,
+    trained: Trained,
     spec: str | None,
     judge: Callable[[Tensor, Tensor, Tensor], Tensor],
     *,
@@ -43,7 +43,7 @@ def compare(
     """Accuracy of trained weights and of the same backbone with random ones.
 
     Args:
-        checkpoint: whatever ``load_pretrained`` reads.
+        trained: the weights, as ``load_trained`` read them.
         spec: data with labels; None for what it was trained on, if a run of ours.
         judge: (features, labels, other features) -> labels of the others.
         max_images: labelled images at most.
@@ -53,9 +53,9 @@ def compare(
         ``trained`` and ``random`` in percent, ``train_images`` and ``test_images``.
 
     Raises:
-        UserError: if the weights cannot be used, or the data has no labels.
+        UserError: if the data has no labels.
     """
-    trained, where = load_trained(checkpoint), pick_device(device)
+    where = pick_device(device)
     spec, size = trained.data(spec), trained.eval_size
     bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed)
     if bank.labels is None:

@@ -7,7 +7,8 @@ is taken from
 1. what accompanies the weights: the configuration in a checkpoint of ours, the metadata of an
    export, or ``num_attention_heads`` in a Hugging Face ``config.json`` beside the file;
 2. else the argument ``num_heads``;
-3. else heads of 64 numbers each, as in every released DINO, DeiT and ViT from Ti to L.
+3. else heads of 64 numbers each, as in every released DINO, DeiT and ViT from Ti to L; a line
+   says so.
 
 Files are read with ``weights_only=True`` or as safetensors: nothing in them is run.
 """
@@ -22,16 +23,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from minidino.config import TrainConfig
 from minidino.errors import UserError
 from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
 from minidino.vit import VisionTransformer
+from minidino.weights.fit import Grid, check_vit, fitted
+from minidino.weights.names import Weights, our_names, tensors_in, the_network
 
 HEAD_WIDTH = 64
-
-Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Trained:
     backbone: VisionTransformer  # in eval mode, on the CPU
     config: TrainConfig | None  # None if minidino did not train it
     folder: Path  # where figures of it go
+    notes: tuple[str, ...] = ()  # what was chosen, assumed or left out, a line each
 
     @property
     def eval_size(self) -> int:
@@ -69,29 +70,40 @@ class Trained:
             return _build(sizes, self.backbone.num_heads, "the backbone").eval()
 
 
-def load_file(path: Path, num_heads: int | None, where: str) -> Trained:
+def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None = None) -> Trained:
+    """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
     content, known = _read(path, where)
+    config, notes = None, []
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
         agreed_heads(config.num_heads, num_heads, where)
+        if grid is not None and grid != (backbone.grid, backbone.grid):
+            raise UserError(f"{where} has positions of {backbone.grid} x {backbone.grid} patches")
     else:
-        named = _state_dict(content, path, where)
-        weights = _our_names(named)
+        named, notes = _the_weights(content, path, where)
+        weights = our_names(named)
         beside = _heads_beside(path, weights)
         heads = agreed_heads(beside if known is None else known, num_heads, where)
-        config = None
         try:
+            check_vit(weights, where)
+            weights, more = fitted(weights, grid, where)
             backbone = _build(weights, heads, where)
             load_weights(backbone, weights, where)
         except UserError as error:
             raise UserError(f"{error}{_guess(named)}") from None
+        if heads is None:
+            more.append(
+                f"{where}: {backbone.num_heads} heads of {HEAD_WIDTH} were assumed, which weights "
+                "do not tell; others with --num-heads (load_pretrained: num_heads)"
+            )
+        notes += more
     broken = [k for k, v in backbone.state_dict().items() if not v.isfinite().all()]
     if broken:
         raise UserError(
             f"{where} has NaN or infinite numbers in {len(broken)} parameters: "
             f"{', '.join(broken[:5])}"
         )
-    return Trained(backbone.eval(), config, path.parent)
+    return Trained(backbone.eval(), config, path.parent, tuple(notes))
 
 
 def _read(path: Path, where: str) -> tuple[Any, int | None]:
@@ -108,85 +120,30 @@ def _read(path: Path, where: str) -> tuple[Any, int | None]:
         ) from None
 
 
-def _state_dict(content: Any, path: Path, where: str) -> Weights:
-    """The parameters in a file's content: those of the teacher, where there are two networks.
+def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[str]]:
+    """The parameters of the network in a file's content, and lines about the choice.
 
     Raises:
         UserError: if there are none, or they are not plain floating-point numbers.
     """
-    for name in ("teacher", "student", "state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-            break
-    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
+    named = tensors_in(content) if isinstance(content, dict) else {}
+    if not named:
         raise UserError(f"{where} holds no weights (no dictionary of names and tensors)")
+    weights, notes = the_network(named, where)
     odd = [
-        str(name)
-        for name, v in content.items()
-        if not isinstance(v, Tensor)
-        or not v.is_floating_point()
-        or v.layout != torch.strided
-        or v.device.type != "cpu"
+        name
+        for name, v in weights.items()
+        if not v.is_floating_point() or v.layout != torch.strided or v.device.type != "cpu"
     ]
     if odd:
         raise UserError(
             f"{where} has {len(odd)} entries that are no floating-point weights: "
-            f"{', '.join(odd[:5])}{_guess(map(str, content))}"
+            f"{', '.join(odd[:5])}{_guess(weights)}"
         )
     # A tensor may show one stored number many times, and so claim any size.
-    if sum(v.nbytes for v in content.values()) > path.stat().st_size:
+    if sum(v.nbytes for v in weights.values()) > path.stat().st_size:
         raise UserError(f"{where} claims more numbers than the file holds; it was refused")
-    return {str(name): v for name, v in content.items()}
-
-
-# Hugging Face's names and ours. Version 5 of transformers has shorter names for the blocks in
-# memory, and writes the older ones to files. (Its ViTConfig has a default epsilon of 1e-12 for
-# LayerNorm; whatever it says, ours is the 1e-6 that DINO's weights were trained with.)
-_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."
-_HUGGINGFACE = [
-    (r"embeddings\.cls_token", r"cls_token"),
-    (r"embeddings\.position_embeddings", r"pos_embed"),
-    (r"embeddings\.patch_embeddings\.projection\.", r"patch_embed.proj."),
-    (r"layernorm\.", r"norm."),
-    (_BLOCK + r"layernorm_before\.", r"blocks.\1.norm1."),
-    (_BLOCK + r"layernorm_after\.", r"blocks.\1.norm2."),
-    (_BLOCK + r"attention\.(?:attention\.query|q_proj)\.", r"blocks.\1.attn.q."),
-    (_BLOCK + r"attention\.(?:attention\.key|k_proj)\.", r"blocks.\1.attn.k."),
-    (_BLOCK + r"attention\.(?:attention\.value|v_proj)\.", r"blocks.\1.attn.v."),
-    (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
-    (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
-    (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
-]
-# What sits on top of a backbone and is no part of it.
-_ON_TOP = re.compile(r"(head|classifier|pooler)\.")
-
-
-def _our_names(weights: Weights) -> Weights:
-    """The backbone alone, under the names that ``VisionTransformer`` uses."""
-    weights = {name.removeprefix("module."): v for name, v in weights.items()}
-    for prefix in ("backbone.", "vit."):
-        if any(name.startswith(prefix) for name in weights):
-            weights = {
-                name.removeprefix(prefix): v
-                for name, v in weights.items()
-                if name.startswith(prefix)
-            }
-    weights = {name: v for name, v in weights.items() if not _ON_TOP.match(name)}
-    if not any(name.startswith("embeddings.") for name in weights):
-        return weights
-    renamed = {}
-    for name, v in weights.items():
-        for theirs, ours in _HUGGINGFACE:
-            if re.match(theirs, name):
-                name = re.sub(f"^{theirs}", ours, name)
-                break
-        renamed[name] = v
-    for name in [n for n in renamed if ".attn.q." in n]:
-        trio = [name.replace(".q.", f".{part}.") for part in "qkv"]
-        if all(part in renamed for part in trio):
-            fused = torch.cat([renamed.pop(part) for part in trio])
-            renamed[name.replace(".q.", ".qkv.")] = fused
-    return renamed
+    return weights, notes
 
 
 def _heads_beside(path: Path, weights: Weights) -> int | None:
@@ -221,18 +178,11 @@ def agreed_heads(known: int | None, asked: int | None, where: str) -> int | None
 
 
 def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransformer:
-    """A fresh ViT of the sizes that the weights have.
+    """A fresh ViT of the sizes that the weights have, which ``check_vit`` found there.
 
     Raises:
-        UserError: if they are not those of a ViT, or the number of heads cannot be told.
+        UserError: if they do not make a ViT, or the number of heads cannot be told.
     """
-    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
-    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
-    if lacking:
-        raise UserError(
-            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
-            f"among its {len(weights)} parameters"
-        )
     width, _, _, patch = weights["patch_embed.proj.weight"].shape
     hidden = len(weights["blocks.0.mlp.fc1.weight"])
     grid = math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
@@ -243,8 +193,8 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
     if num_heads is None and width % HEAD_WIDTH:
         raise UserError(
             f"{where} does not tell its number of attention heads, and its width {width} is no "
-            f"multiple of {HEAD_WIDTH}; give load_pretrained num_heads, or put a config.json "
-            f'beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
+            f"multiple of {HEAD_WIDTH}; give --num-heads (load_pretrained: num_heads), or put a "
+            f'config.json beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
         )
     try:
         with torch.random.fork_rng(devices=[]):  # to load is not to draw

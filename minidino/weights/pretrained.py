@@ -8,6 +8,7 @@ import http.client
 import os
 import re
 import socket
+import sys
 import tempfile
 import urllib.error
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.run.checkpoint import from_newest, has_checkpoint
 from minidino.vit import VisionTransformer
 from minidino.weights.file import HEAD_WIDTH, Trained, agreed_heads, load_file
@@ -54,40 +56,53 @@ RELEASED = {
 SHIPPED = {"minidino_things": Path(__file__).with_name("things.safetensors")}
 
 
-def load_pretrained(name_or_path: str | Path, num_heads: int | None = None) -> VisionTransformer:
+def load_pretrained(
+    name_or_path: str | Path, num_heads: int | None = None, grid: tuple[int, int] | None = None
+) -> VisionTransformer:
     """A backbone with trained weights, in eval mode on the CPU.
 
     Args:
         name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
             ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8`` (downloaded once, to torch.hub's
-            cache); or a ``.pth`` or ``.safetensors`` file with
-            the names of the released weights, of timm or of Hugging Face's ``ViTModel``, a full
-            checkpoint of the official code (its teacher), a checkpoint or export of minidino; or
-            a folder with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
-        num_heads: attention heads, where nothing beside the weights tells (see this module).
+            cache); or a ``.pth`` or ``.safetensors`` file with the names of the released weights,
+            of timm or of Hugging Face's ``ViTModel``, whatever stands before them: a full
+            checkpoint of the official code, of lightly or of solo-learn (its teacher), a
+            checkpoint or export of minidino; or a folder with one of ``checkpoint.pt``,
+            ``model.safetensors``, ``pytorch_model.bin``.
+        num_heads: attention heads, where nothing beside the weights tells (see ``file.py``).
+        grid: rows and columns of the patches that positions are of, where they form no square.
 
     Returns:
         The ViT; (B, 3, H, W) normalised images -> (B, D). A classifier or projection head that
-        came with it is left out.
+        came with it is left out. What else was assumed or left out is told on stderr.
 
     Raises:
         UserError: if the weights cannot be had, are damaged, or are of another architecture.
     """
-    return load_trained(name_or_path, num_heads).backbone
+    return load_trained(name_or_path, num_heads, grid).backbone
 
 
-def load_trained(name_or_path: str | Path, num_heads: int | None = None) -> Trained:
+def load_trained(
+    name_or_path: str | Path, num_heads: int | None = None, grid: tuple[int, int] | None = None
+) -> Trained:
     """As ``load_pretrained``, with what is known of the training."""
-    if str(name_or_path) in RELEASED:
-        return _load_released(str(name_or_path), num_heads)
-    if str(name_or_path) in SHIPPED:
-        path = SHIPPED[str(name_or_path)]
-        backbone = load_file(path, num_heads, str(name_or_path)).backbone
-        return Trained(backbone, None, Path("runs") / str(name_or_path))
+    trained = _load(name_or_path, num_heads, grid)
+    for line in trained.notes:
+        tqdm.write(one_line(line), file=sys.stderr)
+    return trained
+
+
+def _load(name_or_path: str | Path, num_heads: int | None, grid: tuple[int, int] | None) -> Trained:
+    name = str(name_or_path)
+    if name in RELEASED:
+        return _load_released(name, num_heads, grid)
+    if name in SHIPPED:
+        backbone = load_file(SHIPPED[name], num_heads, name, grid).backbone
+        return Trained(backbone, None, Path("runs") / name)
     path = Path(name_or_path).expanduser()
     if path.is_dir() and has_checkpoint(path):
-        return from_newest(path, lambda file: load_file(file, num_heads, str(path)))[0]
-    return load_file(_weights_file(path), num_heads, str(path))
+        return from_newest(path, lambda file: load_file(file, num_heads, str(path), grid))[0]
+    return load_file(_weights_file(path), num_heads, str(path), grid)
 
 
 def _weights_file(path: Path) -> Path:
@@ -108,14 +123,14 @@ def _weights_file(path: Path) -> Path:
 # ------------------------------------------------------------------ the released files
 
 
-def _load_released(name: str, num_heads: int | None) -> Trained:
+def _load_released(name: str, num_heads: int | None, grid: tuple[int, int] | None) -> Trained:
     release = RELEASED[name]
     heads = agreed_heads(release.embed_dim // HEAD_WIDTH, num_heads, name)
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(release.url).name
     if not path.is_file():
         _download(release, path)
     try:
-        backbone = _checked(release, load_file(path, heads, str(path)).backbone)
+        backbone = _checked(release, load_file(path, heads, str(path), grid).backbone)
     except UserError as error:
         raise UserError(f"{error}. To download it again, move {path} away") from None
     return Trained(backbone, None, Path("runs") / name)

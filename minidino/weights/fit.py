@@ -1,0 +1,95 @@
+"""Weights that our ViT holds in another form: other channels than three, positions of a rectangle.
+
+The ViT sees three channels, less ImageNet's mean and over its standard deviation, and keeps the
+positions of a square. What is assumed on the way is told in a line each.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minidino.errors import UserError
+from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD, LUMA
+from minidino.weights.names import Weights
+
+Grid = tuple[int, int]
+
+
+def check_vit(weights: Weights, where: str) -> None:
+    """Raises UserError if what the sizes of a ViT are read from is not there."""
+    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
+    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
+    if lacking:
+        raise UserError(
+            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
+            f"among its {len(weights)} parameters"
+        )
+
+
+def fitted(weights: Weights, grid: Grid | None, where: str) -> tuple[Weights, list[str]]:
+    """The same network for three channels and a square grid, and lines about what was done.
+
+    Args:
+        weights: of a ViT, by our names.
+        grid: rows and columns of the patches that the positions are of, if they form no square.
+        where: what messages call the weights.
+
+    Raises:
+        UserError: if the channels or the positions cannot be told.
+    """
+    if "cls_token" not in weights:
+        raise UserError(f"{where} has no [CLS] token (cls_token), which features are read from")
+    kernel, about_channels = _three_channels(weights["patch_embed.proj.weight"], where)
+    positions, about_positions = _square(weights["pos_embed"], grid, where)
+    notes = [f"{where}: {line}" for line in (about_channels, about_positions) if line]
+    return weights | {"patch_embed.proj.weight": kernel, "pos_embed": positions}, notes
+
+
+def _three_channels(kernel: Tensor, where: str) -> tuple[Tensor, str]:
+    """(D, C, p, p) -> (D, 3, p, p), and what it sees of a picture if it is not all of it."""
+    channels = kernel.shape[1]
+    if channels == 1:
+        # Luma of a picture, less that of ImageNet's mean, over s, is a mix of the normalised
+        # channels: sum_c l_c (s_c x_c + m_c) - sum_c l_c m_c = sum_c l_c s_c x_c.
+        share = torch.tensor(LUMA) * torch.tensor(IMAGENET_STD)
+        mean = sum(luma * m for luma, m in zip(LUMA, IMAGENET_MEAN, strict=True))
+        return kernel.float() * (share / share.sum()).view(3, 1, 1), (
+            f"has 1 input channel; it is fed the gray picture (luma), less {mean:.3f} and over "
+            f"{share.sum():.3f} (ImageNet's, as for colours)"
+        )
+    if channels == 4:
+        return kernel[:, :3], (
+            "has 4 input channels; the first three are fed red, green and blue, the last zeros"
+        )
+    if channels != 3:
+        raise UserError(
+            f"{where} has {channels} input channels, and nothing tells what a picture has for "
+            "each; 1 (gray), 3 (RGB) or 4 (RGB and one more) can be fed"
+        )
+    return kernel, ""
+
+
+def _square(positions: Tensor, grid: Grid | None, where: str) -> tuple[Tensor, str]:
+    """(1, 1 + h w, D) -> (1, 1 + n n, D), n the longer side, and what was done to get there."""
+    tokens = positions.shape[1]
+    side = math.isqrt(max(tokens - 1, 0))
+    if grid is None and tokens == 1 + side * side:
+        return positions, ""
+    if grid is None:
+        raise UserError(
+            f"{where} has {tokens} positions, which is not 1 (of [CLS]) + a square: if they are of "
+            "a rectangle, give its rows and columns (--grid 4x6); without one of [CLS], or with "
+            "those of other tokens, they fit no ViT of DINO's"
+        )
+    h, w = grid
+    if min(grid) < 1 or tokens != 1 + h * w:
+        raise UserError(f"{where} has {tokens} positions, not 1 + {h} x {w}")
+    if h == w:
+        return positions, ""
+    n = max(grid)
+    rectangle = positions[:, 1:].float().mT.unflatten(-1, grid)  # (1, D, h, w)
+    square = F.interpolate(rectangle, size=(n, n), mode="bicubic", align_corners=False)
+    square = torch.cat([positions[:, :1].float(), square.flatten(2).mT], dim=1)
+    return square, f"its positions of {h} x {w} patches were interpolated to {n} x {n}"

@@ -1,0 +1,150 @@
+"""Which parameters of a file are the network, and what ``VisionTransformer`` calls them.
+
+Every library puts other words before the names of a backbone: ``teacher.backbone.`` the official
+code, ``state_dict.momentum_backbone.`` solo-learn, ``state_dict.teacher_backbone.vit.`` lightly.
+So the words are not listed here. A network is where its patch embedding is.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minidino.errors import UserError
+
+Weights = dict[str, Tensor]
+
+# What PyTorch adds to names, wherever it wraps a part of a network.
+_WRAPPED = re.compile(r"\b(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+# By these a network is found; by the second, one that lacks the first, to say what it lacks.
+_FOUND_BY = [
+    re.compile(r"(|.*\.)(?:patch_embed\.proj|embeddings\.patch_embeddings\.projection)\.weight"),
+    re.compile(r"(|.*?\.)(?:embeddings\.)?cls_token"),
+]
+_TEACHER, _STUDENT = {"teacher", "momentum", "ema", "target"}, {"student", "online"}
+# Words before a name that leave nothing to guess.
+_PLAIN = {"state_dict", "model", "teacher", "module", "backbone", "vit"}
+# What sits on top of a backbone and is no part of it.
+_ON_TOP = re.compile(r"(head|classifier|pooler)\.")
+# What only training needed: MAE's decoder, the token in place of what is masked.
+_TRAINED_WITH = re.compile(r"(?:.*\.)?(?:decoder\w*|mask_token|masked_embed)(?:\.|$)")
+
+
+def tensors_in(content: Any) -> Weights:
+    """All tensors of nested dictionaries: {"teacher": {"bias": t}} -> {"teacher.bias": t}."""
+    seen: set[int] = set()  # a dictionary in a file may hold itself
+
+    def walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+        if isinstance(value, Tensor):
+            yield name, value
+        elif isinstance(value, dict) and depth < 8 and id(value) not in seen:
+            seen.add(id(value))
+            for key, inner in value.items():
+                yield from walk(inner, f"{name}.{key}" if name else str(key), depth + 1)
+
+    return {_WRAPPED.sub("", name): v for name, v in walk(content, "", 0)}
+
+
+def the_network(named: Weights, where: str) -> tuple[Weights, list[str]]:
+    """The parameters of one backbone, the teacher's if there is one, without what precedes them.
+
+    Args:
+        named: every tensor of the file.
+        where: what messages call the file.
+
+    Returns:
+        the weights, and lines about what was chosen, guessed or left out.
+
+    Raises:
+        UserError: if there are several networks, and no name tells which is the teacher.
+    """
+    notes = []
+    found: dict[str, Tensor] = {}  # what precedes a network's names -> the tensor it was found by
+    for pattern in _FOUND_BY:
+        matches = ((pattern.fullmatch(name), v) for name, v in named.items())
+        found = found or {match[1]: v for match, v in matches if match}
+    prefix = _choose(found, where) if found else ""
+    others = [other for other in found if other != prefix]
+    official = all("student" in other.split(".") for other in others)
+    if not (official and set(prefix.split(".")[:-1]) <= _PLAIN):
+        rest = f"; it also holds {_listed(others)}" if others else ""
+        notes.append(f'{where}: read the network under "{prefix}"{rest}')
+    left_out = [name for name in named if _TRAINED_WITH.match(name)]
+    if left_out:
+        notes.append(f"{where}: left out what only training needed: {_listed(left_out)}")
+    weights = {
+        name.removeprefix(prefix): v
+        for name, v in named.items()
+        if name.startswith(prefix) and not _TRAINED_WITH.match(name)
+    }
+    return {name: v for name, v in weights.items() if not _ON_TOP.match(name)}, notes
+
+
+def _choose(found: dict[str, Tensor], where: str) -> str:
+    def claim(prefix: str) -> int:
+        words = re.split(r"[._]", prefix)
+        return sum((word in _TEACHER) - (word in _STUDENT) for word in words)
+
+    best = [prefix for prefix in found if claim(prefix) == max(map(claim, found))]
+    one = {v.data_ptr() if v.layout == torch.strided else id(v) for v in map(found.get, best)}
+    if len(one) > 1:  # else it is one network by several names
+        raise UserError(
+            f"{where} holds {len(best)} networks, {_listed(best)}, and no name tells which is "
+            "the teacher; save the one you mean in a file of its own"
+        )
+    return best[0]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(f'"{name}"' for name in names[:5]) + more
+
+
+# Hugging Face's names and ours. Version 5 of transformers has shorter names for the blocks in
+# memory, and writes the older ones to files. (Its ViTConfig has a default epsilon of 1e-12 for
+# LayerNorm; whatever it says, ours is the 1e-6 that DINO's weights were trained with.)
+_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."
+_HUGGINGFACE = [
+    (r"embeddings\.cls_token", r"cls_token"),
+    (r"embeddings\.position_embeddings", r"pos_embed"),
+    (r"embeddings\.patch_embeddings\.projection\.", r"patch_embed.proj."),
+    (r"layernorm\.", r"norm."),
+    (_BLOCK + r"layernorm_before\.", r"blocks.\1.norm1."),
+    (_BLOCK + r"layernorm_after\.", r"blocks.\1.norm2."),
+    (_BLOCK + r"attention\.(?:attention\.query|q_proj)\.", r"blocks.\1.attn.q."),
+    (_BLOCK + r"attention\.(?:attention\.key|k_proj)\.", r"blocks.\1.attn.k."),
+    (_BLOCK + r"attention\.(?:attention\.value|v_proj)\.", r"blocks.\1.attn.v."),
+    (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
+    (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
+    (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
+]
+# Blocks in chunks, as DINOv2's code has them for FSDP: blocks.CHUNK.BLOCK.
+_CHUNKED = re.compile(r"blocks\.(\d+)\.(\d+)\.")
+
+
+def our_names(weights: Weights) -> Weights:
+    """The same backbone under the names that ``VisionTransformer`` uses."""
+    pairs = (_CHUNKED.match(name) for name in weights)
+    pairs = sorted({(int(pair[1]), int(pair[2])) for pair in pairs if pair})
+    number = {pair: i for i, pair in enumerate(pairs)}  # BLOCK may count anew in each chunk
+
+    def renamed_block(match: re.Match) -> str:
+        return f"blocks.{number[int(match[1]), int(match[2])]}."
+
+    huggingface = any(name.startswith("embeddings.") for name in weights)
+    renamed = {}
+    for name, v in weights.items():
+        name = _CHUNKED.sub(renamed_block, name, count=1)
+        for theirs, ours in _HUGGINGFACE if huggingface else ():
+            if re.match(theirs, name):
+                name = re.sub(f"^{theirs}", ours, name)
+                break
+        renamed[name] = v
+    for name in [n for n in renamed if ".attn.q." in n]:
+        trio = [name.replace(".q.", f".{part}.") for part in "qkv"]
+        if all(part in renamed for part in trio):
+            fused = torch.cat([renamed.pop(part) for part in trio])
+            renamed[name.replace(".q.", ".qkv.")] = fused
+    return renamed

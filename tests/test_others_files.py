@@ -1,0 +1,303 @@
+"""What other libraries put around a network: other names, teachers, numbers, channels."""
+
+import argparse
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from safetensors.torch import save_file
+from test_pretrained import images, same_features, shake, timm_vit
+
+from minidino import attention_maps, cli, extract_features
+from minidino.errors import UserError
+from minidino.weights.pretrained import load_pretrained
+
+
+def weights(seed=0, **sizes):
+    """Of a teacher (seed 0) and of a student, which differ."""
+    state = timm_vit(num_classes=0, **sizes).state_dict()
+    return {k: v + 0.01 * seed for k, v in state.items()}
+
+
+def under(prefix, state):
+    return {prefix + k: v for k, v in state.items()}
+
+
+TEACHER, STUDENT = weights(), weights(1)
+COUNTER = {"head.mlp.1.num_batches_tracked": torch.tensor(7), "head.mlp.0.weight": torch.ones(3)}
+
+
+def rename_in_pickle(path, old, new):
+    """The same file as an older NumPy would have written it."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            assert not name.endswith("data.pkl") or old in content
+            archive.writestr(name, content.replace(old, new))
+
+
+# ------------------------------------------------------------------ what lies beside the weights
+
+
+@pytest.mark.parametrize("core", ["core", "_core"])
+def test_numpy_numbers_of_the_official_training(tmp_path, core):
+    """Its schedules are NumPy arrays, so its optimizer's learning rates are NumPy's numbers."""
+    schedule = np.linspace(0, 1, 5)
+    state = {
+        "student": under("module.backbone.", STUDENT),
+        "teacher": under("backbone.", TEACHER),
+        "optimizer": {"param_groups": [{"lr": schedule[1], "n": np.int64(3), "b": np.bool_(1)}]},
+        "args": argparse.Namespace(lr=np.float32(0.5)),
+    }
+    file = tmp_path / "w.pth"
+    torch.save(state, file)
+    rename_in_pickle(file, b"cnumpy._core.multiarray\n", f"cnumpy.{core}.multiarray\n".encode())
+    same_features(load_pretrained(file), timm_vit(num_classes=0))
+
+
+class Calls:
+    def __init__(self, function, *arguments):
+        self.what = function, arguments
+
+    def __reduce__(self):
+        return self.what
+
+
+@pytest.mark.parametrize("function", [np.save, np.fromfile, np.array, re.compile])
+def test_no_other_function_is_called(tmp_path, monkeypatch, function):
+    monkeypatch.chdir(tmp_path)
+    file = Path("w.pth")
+    torch.save({"teacher": TEACHER, "args": Calls(function, "exploded", 1)}, file)
+    with pytest.raises(UserError, match=rf"plain values: .*{function.__name__}.*was run"):
+        load_pretrained(file)
+    assert [f.name for f in tmp_path.iterdir()] == ["w.pth"]
+
+
+def test_what_is_left_out_is_not_judged(tmp_path, capsys):
+    """Batch norm in the head counts its steps in whole numbers."""
+    for state in ({"teacher": under("backbone.", TEACHER) | COUNTER}, TEACHER | COUNTER):
+        torch.save(state, tmp_path / "w.pth")
+        same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0))
+    assert len(capsys.readouterr().err.splitlines()) == 2  # of the heads
+
+
+# ------------------------------------------------------------------ which network
+
+
+def chunked(state, anew):
+    """Three blocks in chunks of two; numbered on, or from 0 in each chunk."""
+    at = {0: "0.0", 1: "0.1", 2: "1.0" if anew else "1.2"}
+    return {re.sub(r"blocks\.(\d)", lambda m: f"blocks.{at[int(m[1])]}", k): v
+            for k, v in state.items()}  # fmt: skip
+
+
+PLAIN = {
+    "nothing": TEACHER,
+    "official": {"student": under("module.backbone.", STUDENT),
+                 "teacher": under("backbone.", TEACHER)},
+    "DistributedDataParallel": under("module.", TEACHER),
+    "compiled, in parallel": under("module._orig_mod.backbone.", TEACHER),
+    "compiled blocks": {k.replace("attn.", "attn._orig_mod."): v for k, v in TEACHER.items()},
+    "FSDP": under("_fsdp_wrapped_module.", {
+        k.replace(".mlp", "._fsdp_wrapped_module.mlp"): v for k, v in TEACHER.items()}),
+    "DINOv2's trainer": {"model": under("student.backbone.", STUDENT)
+                         | under("teacher.backbone.", TEACHER) | {"teacher.dino_head.a": COUNTER}},
+}  # fmt: skip
+TOLD = {
+    "solo-learn": ({"state_dict": under("backbone.", STUDENT) | COUNTER
+                    | under("momentum_backbone.", TEACHER)}, "state_dict.momentum_backbone."),
+    "lightly": ({"state_dict": under("student_backbone.vit.", STUDENT)
+                 | under("teacher_backbone.vit.", TEACHER)}, "state_dict.teacher_backbone.vit."),
+    "in parallel": (under("module.student.", STUDENT) | under("module.teacher_ema.", TEACHER),
+                    "module.teacher_ema."),
+    "BYOL": (under("online_network.", STUDENT) | under("target_network.", TEACHER),
+             "target_network."),
+    "MoCo v3": ({"state_dict": under("module.base_encoder.", STUDENT)
+                 | under("module.momentum_encoder.", TEACHER)},
+                "state_dict.module.momentum_encoder."),
+    "timm": ({"state_dict": STUDENT, "state_dict_ema": TEACHER}, "state_dict_ema."),
+    "DeiT": ({"model": STUDENT, "model_ema": TEACHER, "epoch": 3}, "model_ema."),
+    "averaged": ({"ema_state_dict": under("module.", TEACHER)}, "ema_state_dict.module."),
+    "net": (under("net.", TEACHER), "net."),
+    "encoder": ({"state_dict": under("encoder.", TEACHER)}, "state_dict.encoder."),
+    "the student alone": ({"student": under("module.", TEACHER)}, "student.module."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *TOLD])
+def test_the_teacher_is_found_whatever_precedes_its_names(tmp_path, capsys, name):
+    state, prefix = (PLAIN[name], None) if name in PLAIN else TOLD[name]
+    torch.save(state, tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth", num_heads=2)
+    same_features(ours, timm_vit(num_classes=0))
+    said = capsys.readouterr().err
+    assert said.count("\n") == (prefix is not None)
+    assert prefix is None or f'w.pth: read the network under "{prefix}"' in said
+
+
+def test_prefixes_in_safetensors_and_before_hugging_faces_names(tmp_path):
+    save_file(TOLD["solo-learn"][0]["state_dict"], tmp_path / "w.safetensors")
+    same_features(load_pretrained(tmp_path / "w.safetensors"), timm_vit(num_classes=0))
+    config = transformers.ViTConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
+        image_size=32, patch_size=8, layer_norm_eps=1e-6)  # fmt: skip
+    theirs = shake(transformers.ViTModel(config, add_pooling_layer=False))
+    torch.save({"state_dict": under("model.teacher.vit.", theirs.state_dict())}, tmp_path / "h.pth")
+    same_features(load_pretrained(tmp_path / "h.pth"), lambda x: theirs(x).last_hidden_state[:, 0])
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_blocks_in_chunks(tmp_path, anew):
+    torch.save({"teacher": under("backbone.", chunked(weights(depth=3), anew))}, tmp_path / "w.pth")
+    same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0, depth=3))
+
+
+def test_networks_of_equal_claim_are_named(tmp_path):
+    torch.save({"state_dict": under("a.", STUDENT) | under("b.", TEACHER)}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r'2 networks, "state_dict.a.", "state_dict.b.", and no'):
+        load_pretrained(tmp_path / "w.pth")
+
+
+def test_one_network_by_two_names_and_a_file_that_holds_itself(tmp_path):
+    """A Lightning module often keeps a network and, compiled, the same again."""
+    state = {"state_dict": under("net.", TEACHER) | under("fast._orig_mod.", TEACHER)}
+    state["state_dict"]["itself"] = state
+    torch.save(state, tmp_path / "w.pth")
+    same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0))
+
+
+def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
+    decoder = under(
+        "decoder_blocks.0.", {"norm1.weight": torch.ones(8), "norm1.bias": torch.ones(8)}
+    )
+    state = TEACHER | {"mask_token": torch.ones(1, 1, 8), "decoder_pos_embed": torch.ones(1, 5, 8)}
+    torch.save({"model": state | decoder}, tmp_path / "w.pth")
+    same_features(load_pretrained(tmp_path / "w.pth", num_heads=2), timm_vit(num_classes=0))
+    said = capsys.readouterr().err
+    assert 'left out what only training needed: "model.mask_token", "model.decoder_pos_' in said
+
+    config = transformers.ViTMAEConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
+        image_size=32, patch_size=8, layer_norm_eps=1e-6, mask_ratio=0.0, decoder_hidden_size=32,
+        decoder_num_hidden_layers=1, decoder_num_attention_heads=2, decoder_intermediate_size=64,
+    )  # fmt: skip
+    theirs = shake(transformers.ViTMAEForPreTraining(config))
+    theirs.save_pretrained(tmp_path / "mae")
+    ours = load_pretrained(tmp_path / "mae")
+    same_features(ours, lambda x: theirs.vit(x).last_hidden_state[:, 0], tol=1e-4)
+    assert re.search(r"left out .* and \d+ more", capsys.readouterr().err)
+
+
+# ------------------------------------------------------------------ channels
+
+
+def pictures():
+    generator = torch.Generator().manual_seed(2)
+    return torch.randint(256, (5, 3, 32, 32), dtype=torch.uint8, generator=generator)
+
+
+@torch.no_grad()
+def test_gray_weights_see_gray_pictures(tmp_path, capsys):
+    """PIL's gray of each picture, normalised in NumPy, through timm's network of one channel."""
+    theirs = timm_vit(in_chans=1, num_classes=0)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth", num_heads=2)
+    assert "1 input channel; it is fed the gray picture (luma), less 0.459 and over 0.226" in (
+        capsys.readouterr().err
+    )
+    gray = np.stack(
+        [np.asarray(Image.fromarray(p.permute(1, 2, 0).numpy()).convert("L")) for p in pictures()]
+    )
+    mean = np.dot([0.299, 0.587, 0.114], [0.485, 0.456, 0.406])
+    std = np.dot([0.299, 0.587, 0.114], [0.229, 0.224, 0.225])
+    x = torch.from_numpy((gray / 255 - mean) / std)[:, None].float()
+    features = extract_features(ours, pictures())
+    assert (features - theirs(x)).abs().max() < 0.01 * features.abs().max()  # PIL rounds to bytes
+    assert features.std(dim=0).mean() > 0.1
+    assert attention_maps(ours, images()).shape == (3, 2, 4, 4)
+
+
+@torch.no_grad()
+def test_a_fourth_channel_is_zeros(tmp_path, capsys):
+    theirs = timm_vit(in_chans=4, num_classes=0)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth")
+    same_features(ours, lambda x: theirs(torch.cat([x, torch.zeros_like(x[:, :1])], dim=1)))
+    assert "4 input channels; the first three are fed" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------ positions of a rectangle
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sides", [(4, 6), (6, 4)])
+def test_a_rectangle_of_positions(tmp_path, sides, capsys):
+    """Between the known positions, those of timm's square network are interpolated by torch."""
+    theirs = timm_vit(img_size=tuple(8 * n for n in sides), num_classes=0)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth", grid=sides)
+    square = timm_vit(img_size=48, num_classes=0)
+    known = theirs.pos_embed[0, 1:].T.reshape(1, 128, *sides)
+    known = torch.nn.functional.interpolate(known, (6, 6), mode="bicubic")
+    state = theirs.state_dict()
+    positions = torch.cat([theirs.pos_embed[0, :1], known.reshape(128, 36).T])[None]
+    square.load_state_dict(state | {"pos_embed": positions})
+    same_features(ours, square, side=48)
+    assert f"{sides[0]} x {sides[1]} patches were interpolated to 6 x 6" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"25 positions, which is not 1 .*--grid 4x6"):
+        load_pretrained(tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"25 positions, not 1 \+ 5 x 5"):
+        load_pretrained(tmp_path / "w.pth", grid=(5, 5))
+
+
+# ------------------------------------------------------------------ in the commands
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Two classes of pictures, and weights whose heads and positions must be told."""
+    monkeypatch.chdir(tmp_path)
+    for i, color in enumerate(["red", "blue"] * 10):
+        folder = Path("photos", color)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 32), color).rotate(i).save(folder / f"{i}.png")
+    theirs = timm_vit(embed_dim=96, num_heads=4, img_size=(16, 24), in_chans=1)
+    torch.save({"state_dict": under("momentum_backbone.", theirs.state_dict())}, "w.pth")
+
+
+COMMANDS = {
+    "knn": ["--data", "photos"],
+    "linear": ["--data", "photos", "--epochs", "2"],
+    "attend": ["--data", "photos/red/0.png"],
+    "segment": ["--data", "photos/red/0.png"],
+    "retrieve": ["photos/red/0.png", "--data", "photos"],
+    "export": ["--to", "timm"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_told_what_weights_do_not_tell(photos, capsys, command):
+    argv = [command, "w.pth", *COMMANDS[command]]
+    assert cli.main(argv) == 2
+    assert "--grid" in capsys.readouterr().err
+    assert cli.main([*argv, "--grid", "2x3"]) == 2
+    assert "width 96 is no multiple of 64; give --num-heads" in capsys.readouterr().err
+    assert cli.main([*argv, "--grid", "2,3"]) == 2
+    assert "--grid 2,3 is not rows x columns" in capsys.readouterr().err
+    assert cli.main([*argv, "--grid", "2x3", "--num-heads", "4"]) == 0
+    assert "were assumed" not in capsys.readouterr().err
+
+
+def test_heads_that_were_assumed_are_told(tmp_path, capsys):
+    torch.save(TEACHER, tmp_path / "w.pth")
+    load_pretrained(tmp_path / "w.pth")
+    assert "w.pth: 2 heads of 64 were assumed" in capsys.readouterr().err
+    assert load_pretrained(tmp_path / "w.pth", num_heads=4).num_heads == 4
+    assert load_pretrained("minidino_things").num_heads == 12
+    assert capsys.readouterr().err == ""

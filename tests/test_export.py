@@ -1,21 +1,27 @@
 """Exports against the libraries they are for."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 import transformers
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import minidino.weights.pretrained
-from minidino import cli
+from minidino import cli, extract_features
+from minidino.data.pictures import decode_square
 from minidino.errors import UserError
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 from minidino.weights.export import TARGETS, export_backbone
 from minidino.weights.pretrained import load_pretrained
+
+NAMED = [to for to in TARGETS if to != "onnx"]  # keep the names of parameters; see test_onnx.py
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_transformers_loads_it(backbone, tmp_path):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("to", NAMED)
 def test_command_exports_the_teacher_and_says_how_to_load_it(
     tiny_config, tmp_path, monkeypatch, capsys, to
 ):
@@ -104,6 +110,48 @@ def test_foreign_weights_can_be_exported(tmp_path):
     close(hf(images(32)).last_hidden_state[:, 0], theirs(images(32)))
 
 
+ODD = [
+    {"patch_size": 7, "image_size": 21, "embed_dim": 36, "num_heads": 3, "mlp_ratio": 2.34},
+    {"patch_size": 14, "image_size": 28, "embed_dim": 48, "num_heads": 1, "mlp_ratio": 100.5 / 48},
+    {"patch_size": 4, "image_size": 4, "embed_dim": 50, "num_heads": 25, "mlp_ratio": 1 / 3},
+    {"patch_size": 32, "image_size": 64, "embed_dim": 130, "num_heads": 2, "depth": 13},
+]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sizes", ODD)
+def test_the_printed_timm_line_loads_any_sizes(tmp_path, monkeypatch, capsys, sizes):
+    monkeypatch.chdir(tmp_path)
+    vit = VisionTransformer(**({"depth": 1} | sizes)).eval()
+    heads, folder = vit.num_heads, Path('it\'s "odd"')
+    export_backbone(vit, "safetensors", Path("w.safetensors"))
+    argv = ["export", "w.safetensors", "--to", "timm", "--out", str(folder / "t.safetensors")]
+    assert cli.main(argv) == 0
+    theirs = eval(capsys.readouterr().out.split("load it with: ")[1], {"timm": timm}).eval()
+    assert theirs.blocks[0].attn.num_heads == heads
+    close(theirs(images(vit.image_size)), vit(images(vit.image_size)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size, tol", [((40, 40), 1e-4), ((90, 90), 0.02), ((97, 131), 0.02)])
+def test_the_huggingface_folder_brings_its_own_preprocessing(backbone, tmp_path, size, tol):
+    """To rounding of bytes where it resizes, and a part of a pixel where it crops."""
+    out, file = tmp_path / "hf", tmp_path / "picture.png"
+    export_backbone(backbone, "huggingface", out)
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    colors = np.stack([x * 255 / width, y * 255 / height, 128 + 100 * np.sin(x / 9)], axis=-1)
+    Image.fromarray(colors.astype(np.uint8)).save(file)
+    ours = extract_features(backbone, decode_square(file, 40)[None])[0]
+
+    picture = Image.open(file)
+    pixels = transformers.AutoImageProcessor.from_pretrained(out)(picture, return_tensors="pt")
+    assert pixels.pixel_values.shape == (1, 3, 40, 40)
+    pipeline = transformers.pipeline("image-feature-extraction", model=str(out), device="cpu")
+    rows = torch.tensor(pipeline(str(file)))[0]  # (1 + 25, 48)
+    assert (rows[0] - ours).abs().max() < tol * ours.abs().max()
+
+
 # ------------------------------------------------------------------ mistakes
 
 
@@ -124,20 +172,27 @@ def test_a_write_that_fails_leaves_nothing(backbone, tmp_path, monkeypatch):
         raise SafetensorError("No space left on device")
 
     for name, failure in [("minidino.weights.export.save_file", full_too), ("os.replace", full)]:
-        for to in TARGETS:
+        for to in NAMED:
             with monkeypatch.context() as patch:
                 patch.setattr(name, failure)
                 with pytest.raises(UserError, match=r"cannot write .*No space left"):
-                    export_backbone(backbone, to, tmp_path / "out")
+                    export_backbone(backbone, to, tmp_path / "out.safetensors")
             assert os.listdir(tmp_path) == []
+
+
+def test_a_name_that_no_library_would_read_is_refused(backbone, tmp_path):
+    for to in ("timm", "safetensors"):
+        with pytest.raises(UserError, match=r"w.bin: a name ends in .safetensors"):
+            export_backbone(backbone, to, tmp_path / "w.bin")
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_unknown_target_names_the_known(backbone, tmp_path, capsys):
     with pytest.raises(UserError, match="safetensors, timm, huggingface"):
-        export_backbone(backbone, "onnx", tmp_path / "w")
-    assert cli.main(["export", str(tmp_path), "--to", "onnx"]) == 2
+        export_backbone(backbone, "keras", tmp_path / "w")
+    assert cli.main(["export", str(tmp_path), "--to", "keras"]) == 2
     err = capsys.readouterr().err
-    assert "onnx" in err and len(err.splitlines()) == 1
+    assert "keras" in err and len(err.splitlines()) == 1
 
 
 def test_nothing_to_export(tmp_path, capsys):

@@ -3,29 +3,24 @@
 from pathlib import Path
 from typing import Literal
 
-from minidino.commands.arguments import Checkpoint
-from minidino.weights.export import TARGETS, export_backbone, timm_call
-from minidino.weights.pretrained import load_trained
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights
+from minidino.weights.export import TARGETS, export_backbone, how_to_load
 
 
 def export_command(
     checkpoint: Checkpoint,
-    to: Literal["safetensors", "timm", "huggingface"],
+    to: Literal["safetensors", "timm", "huggingface", "onnx"],
     out: Path | None = None,
+    weights: Weights = UNSAID,
 ) -> None:
     """Write the trained backbone (the teacher) for other libraries, and say how to load it.
 
     Args:
         checkpoint: A checkpoint, the folder of a run, or released weights.
-        to: safetensors (for minidino itself), timm, or huggingface (a folder).
+        to: safetensors (for minidino itself), timm, huggingface (a folder), or onnx.
         out: File or folder to write; it must not exist (default: beside the checkpoint).
     """
-    trained = load_trained(checkpoint)
+    trained = weights.load(checkpoint)
     out = out or trained.folder / TARGETS[to]
     export_backbone(trained.backbone, to, out)
-    load = {
-        "safetensors": f'minidino.load_pretrained("{out}")',
-        "timm": timm_call(trained.backbone, out),
-        "huggingface": f'transformers.ViTModel.from_pretrained("{out}", add_pooling_layer=False)',
-    }
-    print(f"wrote {out}; load it with: {load[to]}")
+    print(f"wrote {out}; {how_to_load(trained.backbone, to, out)}")

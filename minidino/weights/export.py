@@ -14,14 +14,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from minidino.errors import UserError
+from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 from minidino.run.checkpoint import FORMAT
 from minidino.vit import VisionTransformer
+from minidino.weights.onnx import write_onnx
 
 # What the export is called where no other name is asked for.
 TARGETS = {
     "safetensors": "minidino.safetensors",
     "timm": "timm.safetensors",
     "huggingface": "huggingface",
+    "onnx": "minidino.onnx",
 }
 
 
@@ -32,8 +35,8 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
         backbone: the ViT; its weights are written as they are.
         to: ``safetensors``, our names (the released weights' own) with patch size and number of
             heads as metadata, for ``load_pretrained``; ``timm``, the state dict of
-            ``timm.create_model(..., num_classes=0)``, whose names are the same; or
-            ``huggingface``, a folder for ``transformers.ViTModel.from_pretrained``.
+            ``timm.create_model(..., num_classes=0)``, whose names are the same; ``huggingface``,
+            a folder for ``transformers.ViTModel.from_pretrained``; or ``onnx``.
         out: the file, or for Hugging Face the folder; it must not exist.
 
     Raises:
@@ -43,6 +46,8 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
         raise UserError(f'no export to "{to}"; there are {", ".join(TARGETS)}')
     if out.exists():
         raise UserError(f"{out} exists and is kept; choose another --out")
+    if to in ("safetensors", "timm") and out.suffix != ".safetensors":
+        raise UserError(f"--out {out}: a name ends in .safetensors, or no library reads the file")
     weights = {k: v.detach().cpu().contiguous() for k, v in backbone.state_dict().items()}
     metadata = {
         "format": FORMAT,
@@ -55,10 +60,13 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
             written = Path(folder) / "written"
             if to == "huggingface":
                 written.mkdir()
-                config = json.dumps(_config(backbone), indent=2) + "\n"
-                (written / "config.json").write_text(config, encoding="utf-8")
+                for name, content in [("config", _config), ("preprocessor_config", _preprocessor)]:
+                    text = json.dumps(content(backbone), indent=2) + "\n"
+                    (written / f"{name}.json").write_text(text, encoding="utf-8")
                 # transformers reads only files that say they are PyTorch's.
                 save_file(_huggingface(weights), written / "model.safetensors", {"format": "pt"})
+            elif to == "onnx":
+                write_onnx(backbone, written)
             else:
                 save_file(weights, written, metadata)
             os.replace(written, out)
@@ -66,15 +74,30 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
         raise UserError(f"cannot write {out}: {error}") from None
 
 
-def timm_call(backbone: VisionTransformer, weights: Path) -> str:
+def how_to_load(backbone: VisionTransformer, to: str, out: Path) -> str:
+    """A line of Python that loads an export, and in its comment what to know of it."""
+    file, p = str(out), backbone.patch_size
+    load = {
+        "safetensors": f"minidino.load_pretrained({file!r})",
+        "timm": _timm_call(backbone, file),
+        "huggingface": f"transformers.ViTModel.from_pretrained({file!r}, add_pooling_layer=False)"
+        f"  # pictures of another size than {backbone.image_size}: interpolate_pos_encoding=True",
+        "onnx": f"onnxruntime.InferenceSession({file!r})"
+        f"  # images (any, 3, any, any), sides multiples of {p}, normalised -> features",
+    }
+    return f"load it with: {load[to]}"
+
+
+def _timm_call(backbone: VisionTransformer, file: str) -> str:
     """Python that makes timm's model of the same sizes and loads the weights strictly."""
-    hidden = backbone.blocks[0].mlp.fc1.out_features
+    width, hidden = backbone.embed_dim, backbone.blocks[0].mlp.fc1.out_features
+    ratio = hidden / width
+    ratio = ratio if int(width * ratio) == hidden else (hidden + 0.5) / width  # timm rounds down
     return (
         'timm.create_model("vit_small_patch16_224", num_classes=0, '
         f"img_size={backbone.image_size}, patch_size={backbone.patch_size}, "
-        f"embed_dim={backbone.embed_dim}, depth={backbone.depth}, "
-        f"num_heads={backbone.num_heads}, mlp_ratio={hidden / backbone.embed_dim:g}, "
-        f'checkpoint_path="{weights}")'
+        f"embed_dim={width}, depth={backbone.depth}, "
+        f"num_heads={backbone.num_heads}, mlp_ratio={ratio!r}, checkpoint_path={file!r})"
     )
 
 
@@ -95,6 +118,25 @@ def _config(backbone: VisionTransformer) -> dict:
         "patch_size": backbone.patch_size,
         "num_channels": 3,
         "qkv_bias": True,
+    }
+
+
+def _preprocessor(backbone: VisionTransformer) -> dict:
+    """What Hugging Face does to a picture: as ``square`` and ``normalize`` here, to rounding."""
+    side = backbone.image_size
+    return {
+        "image_processor_type": "BitImageProcessor",  # scales the shorter side, then crops
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": side},
+        "resample": 3,  # bicubic
+        "do_center_crop": True,
+        "crop_size": {"height": side, "width": side},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(IMAGENET_MEAN),
+        "image_std": list(IMAGENET_STD),
     }
 
 

@@ -247,7 +247,7 @@ OTHERS = [
     ("0.mask.png is there and was not written", "segment run --data withmask"),
     ("a_file exists and is kept", "export run --to timm --out a_file"),
     ("checkpoint.pt exists and is kept", "export run --to timm --out run/checkpoint.pt"),
-    ("cannot write a_file/x", "export run --to safetensors --out a_file/x"),
+    ("cannot write a_file/x", "export run --to safetensors --out a_file/x.safetensors"),
     ("empty exists and is kept", "export run --to huggingface --out empty"),
     ("File name too long", "export run --to timm --out " + 300 * "x"),
     # numbers of the other commands
@@ -276,7 +276,7 @@ OTHERS = [
     ("minutes is nan", "demo --minutes nan"),
     ("minutes is inf", "demo --minutes inf"),
     ("seed is -1", "demo --seed -1"),
-    ("onnx", "export run --to onnx"),
+    ("keras", "export run --to keras"),
     # pictures and masks
     ("none of the 6 pictures in bad", "attend run --data bad"),
     ("none of the 1 pictures in a_file", "attend run --data a_file"),

@@ -113,7 +113,7 @@ def test_foreign_weights_can_be_exported(tmp_path):
 ODD = [
     {"patch_size": 7, "image_size": 21, "embed_dim": 36, "num_heads": 3, "mlp_ratio": 2.34},
     {"patch_size": 14, "image_size": 28, "embed_dim": 48, "num_heads": 1, "mlp_ratio": 100.5 / 48},
-    {"patch_size": 4, "image_size": 4, "embed_dim": 50, "num_heads": 25, "mlp_ratio": 1 / 3},
+    {"patch_size": 4, "image_size": 4, "embed_dim": 22, "num_heads": 11, "mlp_ratio": 15.5 / 22},
     {"patch_size": 32, "image_size": 64, "embed_dim": 130, "num_heads": 2, "depth": 13},
 ]
 

@@ -79,6 +79,13 @@ def test_no_other_function_is_called(tmp_path, monkeypatch, function):
     assert [f.name for f in tmp_path.iterdir()] == ["w.pth"]
 
 
+def test_a_run_whose_latest_file_is_such_falls_back_on_the_one_before(tmp_path, capsys):
+    torch.save({"teacher": TEACHER, "args": Calls(np.save, "a", 1)}, tmp_path / "checkpoint.pt")
+    torch.save({"teacher": TEACHER}, tmp_path / "checkpoint.previous.pt")
+    same_features(load_pretrained(tmp_path), timm_vit(num_classes=0))
+    assert "plain values: numpy.save" in capsys.readouterr().err
+
+
 def test_what_is_left_out_is_not_judged(tmp_path, capsys):
     """Batch norm in the head counts its steps in whole numbers."""
     for state in ({"teacher": under("backbone.", TEACHER) | COUNTER}, TEACHER | COUNTER):
@@ -158,6 +165,13 @@ def test_blocks_in_chunks(tmp_path, anew):
     same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0, depth=3))
 
 
+def test_other_blocks_beside_chunks_are_named(tmp_path):
+    state = chunked(TEACHER, True) | {"auxiliary.blocks.7.8.bias": torch.ones(1)}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"1 differences: auxiliary.blocks.7.8.bias unexpected"):
+        load_pretrained(tmp_path / "w.pth")
+
+
 def test_networks_of_equal_claim_are_named(tmp_path):
     torch.save({"state_dict": under("a.", STUDENT) | under("b.", TEACHER)}, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r'2 networks, "state_dict.a.", "state_dict.b.", and no'):
@@ -180,7 +194,7 @@ def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
     torch.save({"model": state | decoder}, tmp_path / "w.pth")
     same_features(load_pretrained(tmp_path / "w.pth", num_heads=2), timm_vit(num_classes=0))
     said = capsys.readouterr().err
-    assert 'left out what only training needed: "model.mask_token", "model.decoder_pos_' in said
+    assert 'left out, as no part of an encoder: "model.mask_token", "model.decoder_pos_' in said
 
     config = transformers.ViTMAEConfig(
         hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
@@ -191,7 +205,7 @@ def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
     theirs.save_pretrained(tmp_path / "mae")
     ours = load_pretrained(tmp_path / "mae")
     same_features(ours, lambda x: theirs.vit(x).last_hidden_state[:, 0], tol=1e-4)
-    assert re.search(r"left out .* and \d+ more", capsys.readouterr().err)
+    assert re.search(r"left out, .* and \d+ more", capsys.readouterr().err)
 
 
 # ------------------------------------------------------------------ channels

@@ -23,4 +23,4 @@ def export_command(
     trained = weights.load(checkpoint)
     out = out or trained.folder / TARGETS[to]
     export_backbone(trained.backbone, to, out)
-    print(f"wrote {out}; {how_to_load(trained.backbone, to, out)}")
+    print(f"wrote {out}; load it with: {how_to_load(trained.backbone, to, out)}")

@@ -127,7 +127,7 @@ def read_torch_file(path: Path, where: str) -> Any:
         raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
     except Exception:  # a damaged pickle may raise anything
         if more := _more_than_values(path):
-            raise UserError(
+            raise UnreadableCheckpoint(
                 f"{where} holds more than tensors and plain values: {', '.join(more[:5])}"
                 f"{f' and {len(more) - 5} more' if len(more) > 5 else ''} (nothing in it was run); "
                 "where it was made, save its weights in a file of their own"

@@ -85,7 +85,7 @@ def how_to_load(backbone: VisionTransformer, to: str, out: Path) -> str:
         "onnx": f"onnxruntime.InferenceSession({file!r})"
         f"  # images (any, 3, any, any), sides multiples of {p}, normalised -> features",
     }
-    return f"load it with: {load[to]}"
+    return load[to]
 
 
 def _timm_call(backbone: VisionTransformer, file: str) -> str:

@@ -78,7 +78,9 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
         backbone, config = backbone_of(content, where)
         agreed_heads(config.num_heads, num_heads, where)
         if grid is not None and grid != (backbone.grid, backbone.grid):
-            raise UserError(f"{where} has positions of {backbone.grid} x {backbone.grid} patches")
+            raise UserError(
+                f"{where} has positions of {backbone.grid} x {backbone.grid} patches; no --grid"
+            )
     else:
         named, notes = _the_weights(content, path, where)
         weights = our_names(named)

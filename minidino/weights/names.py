@@ -28,8 +28,8 @@ _TEACHER, _STUDENT = {"teacher", "momentum", "ema", "target"}, {"student", "onli
 _PLAIN = {"state_dict", "model", "teacher", "module", "backbone", "vit"}
 # What sits on top of a backbone and is no part of it.
 _ON_TOP = re.compile(r"(head|classifier|pooler)\.")
-# What only training needed: MAE's decoder, the token in place of what is masked.
-_TRAINED_WITH = re.compile(r"(?:.*\.)?(?:decoder\w*|mask_token|masked_embed)(?:\.|$)")
+# MAE's decoder, and the token in place of what was masked in training.
+_NO_ENCODER = re.compile(r"(?:.*\.)?(?:decoder\w*|mask_token|masked_embed)(?:\.|$)")
 
 
 def tensors_in(content: Any) -> Weights:
@@ -71,13 +71,13 @@ def the_network(named: Weights, where: str) -> tuple[Weights, list[str]]:
     if not (official and set(prefix.split(".")[:-1]) <= _PLAIN):
         rest = f"; it also holds {_listed(others)}" if others else ""
         notes.append(f'{where}: read the network under "{prefix}"{rest}')
-    left_out = [name for name in named if _TRAINED_WITH.match(name)]
+    left_out = [name for name in named if _NO_ENCODER.match(name)]
     if left_out:
-        notes.append(f"{where}: left out what only training needed: {_listed(left_out)}")
+        notes.append(f"{where}: left out, as no part of an encoder: {_listed(left_out)}")
     weights = {
         name.removeprefix(prefix): v
         for name, v in named.items()
-        if name.startswith(prefix) and not _TRAINED_WITH.match(name)
+        if name.startswith(prefix) and not _NO_ENCODER.match(name)
     }
     return {name: v for name, v in weights.items() if not _ON_TOP.match(name)}, notes
 
@@ -121,7 +121,7 @@ _HUGGINGFACE = [
     (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
 ]
 # Blocks in chunks, as DINOv2's code has them for FSDP: blocks.CHUNK.BLOCK.
-_CHUNKED = re.compile(r"blocks\.(\d+)\.(\d+)\.")
+_CHUNKED = re.compile(r"^blocks\.(\d{1,4})\.(\d{1,4})\.")
 
 
 def our_names(weights: Weights) -> Weights:
@@ -136,7 +136,7 @@ def our_names(weights: Weights) -> Weights:
     huggingface = any(name.startswith("embeddings.") for name in weights)
     renamed = {}
     for name, v in weights.items():
-        name = _CHUNKED.sub(renamed_block, name, count=1)
+        name = _CHUNKED.sub(renamed_block, name)
         for theirs, ours in _HUGGINGFACE if huggingface else ():
             if re.match(theirs, name):
                 name = re.sub(f"^{theirs}", ours, name)

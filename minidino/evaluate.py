@@ -8,15 +8,36 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from minidino.pixels import normalize
+from minidino.vit import FEW
+
+EVALUATION_BYTES = 2**30  # what the tensors of the images under way may take together
 
 
-def images_at_once(device: torch.device) -> int:
-    """How many images a network that is not trained takes at a time.
+def bytes_per_image(model: nn.Module, height: int, width: int) -> int:
+    """What a VisionTransformer needs at most for one image while it is not trained.
+
+    In an MLP these are there at a time, for each token: a block's input, its sum with attention,
+    the norm of that, the hidden layer before and after its nonlinearity, and what earlier blocks
+    gave, if it is wanted. Attention needs less: with many tokens its matrix is never written
+    (vit.attend). An image in floats is there up to three times.
+    """
+    tokens = 1 + (height // model.patch_size) * (width // model.patch_size)
+    widths = (3 + model.depth) * model.embed_dim + 2 * model.blocks[0].mlp.fc1.out_features
+    matrix = 2 * model.num_heads * tokens if tokens < FEW else 0  # scores, and their softmax
+    return 4 * (tokens * (widths + matrix) + 3 * 3 * height * width)
+
+
+def images_at_once(model: nn.Module, height: int, width: int) -> int:
+    """How many images of that size a network that is not trained takes at a time.
 
     A GPU wants many. On a CPU the tensors of a few are small enough that the memory they free
-    serves the next few; for larger ones the system clears new pages each time.
+    serves the next few; for larger ones the system clears new pages each time. Of large images
+    fewer are taken, one at least, so that ``EVALUATION_BYTES`` are enough.
     """
-    return 32 if device.type == "cpu" else 256
+    many = 32 if next(model.parameters()).device.type == "cpu" else 256
+    if not hasattr(model, "patch_size"):  # a network of somebody else's
+        return many
+    return max(1, min(many, EVALUATION_BYTES // bytes_per_image(model, height, width)))
 
 
 @torch.no_grad()
@@ -33,7 +54,7 @@ def extract_features(
     Args:
         model: a VisionTransformer; it is put in eval mode for the duration.
         images_or_loader: uint8 (N, 3, H, W), or an iterable of such batches.
-        batch_size: images at a time, at most; by default what suits the device.
+        batch_size: images at a time, at most; by default what suits device and memory.
         n_last_blocks: 0 for the model's output, the final [CLS]; otherwise the [CLS] tokens
             of so many last blocks, concatenated (the paper's linear probe of ViT-S: 4).
         mean_patches: append the mean patch token of the last block (the paper's ViT-B).
@@ -41,27 +62,31 @@ def extract_features(
 
     Returns:
         float32 (N, D) on the CPU, D a multiple of the model's width.
+
+    Raises:
+        TypeError: if the images are not bytes.
     """
     device = next(model.parameters()).device
-    at_once = batch_size or images_at_once(device)
     batches = images_or_loader
     if isinstance(batches, Tensor):
-        batches = batches.split(at_once)
+        batches = batches.split(batch_size or images_at_once(model, *batches.shape[-2:]))
     was_training = model.training
     model.eval()
     features = []
-    for batch in tqdm(batches, desc=progress, disable=not progress, leave=False):
-        for images in batch.split(at_once):
-            x = normalize(images.to(device))
-            if not n_last_blocks and not mean_patches:
-                features.append(model(x).float().cpu())
-                continue
-            layers = model.get_intermediate_layers(x, max(n_last_blocks, 1))
-            parts = [tokens[:, 0] for tokens in layers]
-            if mean_patches:
-                parts.append(layers[-1][:, 1:].mean(dim=1))
-            features.append(torch.cat(parts, dim=-1).float().cpu())
-    model.train(was_training)
+    try:
+        for batch in tqdm(batches, desc=progress, disable=not progress, leave=False):
+            for images in batch.split(batch_size or images_at_once(model, *batch.shape[-2:])):
+                x = normalize(images.to(device))
+                if not n_last_blocks and not mean_patches:
+                    features.append(model(x).float().cpu())
+                    continue
+                layers = model.get_intermediate_layers(x, max(n_last_blocks, 1))
+                parts = [tokens[:, 0] for tokens in layers]
+                if mean_patches:
+                    parts.append(layers[-1][:, 1:].mean(dim=1))
+                features.append(torch.cat(parts, dim=-1).float().cpu())
+    finally:
+        model.train(was_training)
     return torch.cat(features)
 
 

@@ -52,9 +52,12 @@ class PatchEmbed(nn.Module):
         return rearrange(self.proj(images), "b d h w -> b (h w) d")
 
 
+NARROW, FEW = 16, 128  # numbers of a head, and tokens: below both, a CPU writes the N x N matrix
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v: queries (B, heads, n, d), keys and values (B, heads, N, d)."""
-    if q.device.type == "cpu" and q.shape[-1] < 16:
+    if q.device.type == "cpu" and q.shape[-1] < NARROW and k.shape[-2] < FEW:
         # With heads this narrow two plain products are faster than the CPU's fused kernel. A CPU
         # computes 16 numbers of a row at a time, so tokens, which are more, go along the rows.
         q, k, v = (t.mT.contiguous() for t in (q * q.shape[-1] ** -0.5, k, v))

@@ -13,6 +13,7 @@ import torch
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
+from minidino.vit import FEW, NARROW
 
 FLOAT = 4  # bytes
 # On top of a count: what allocators lose between blocks, and kernels' own scratch.
@@ -102,8 +103,9 @@ def _block(c: TrainConfig, size: int, compute: int, cuda: bool) -> int:
     """
     norms = 2 * (FLOAT * c.embed_dim + 2 * FLOAT)
     attention = FLOAT * c.num_heads  # one normaliser a query: the matrix itself is not kept
-    if not cuda and c.embed_dim // c.num_heads < 16:
-        attention *= 1 + (size // c.patch_size) ** 2  # here it is, see vit.attend
+    tokens = 1 + (size // c.patch_size) ** 2
+    if not cuda and c.embed_dim // c.num_heads < NARROW and tokens < FEW:
+        attention *= tokens  # here it is, see vit.attend
     return norms + attention + compute * c.embed_dim * (1 + 3 + 1 + 1 + 4 + 4)
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from minidino.data.pictures import UnreadablePicture, decode_square
 from minidino.errors import UserError
-from minidino.evaluate import extract_features
+from minidino.evaluate import extract_features, images_at_once
 from minidino.vit import VisionTransformer
 
 
@@ -78,7 +78,7 @@ def find_neighbours(
                 tqdm.write(f"skipped unreadable picture {error}")
                 continue
             readable.append(file)
-            if len(pending) == 64:
+            if len(pending) == images_at_once(model, size, size):
                 yield torch.stack(pending)
                 pending = []
         if pending:

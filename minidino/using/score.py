@@ -10,7 +10,7 @@ from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError
-from minidino.evaluate import accuracy, extract_features
+from minidino.evaluate import accuracy, extract_features, images_at_once
 from minidino.vit import VisionTransformer
 from minidino.weights.file import Trained
 
@@ -23,7 +23,8 @@ def features_of(
     Args:
         how: passed on to ``extract_features``.
     """
-    batches = data.batches(torch.arange(len(data)).split(256))
+    side = data.size if isinstance(data, StreamedFolder) else data.images.shape[-1]
+    batches = data.batches(torch.arange(len(data)).split(images_at_once(model, side, side)))
     features = extract_features(model, batches, **how)
     if isinstance(data, StreamedFolder) and data.skipped:
         good = torch.tensor([file not in data.skipped for file in data.files])

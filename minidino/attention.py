@@ -27,7 +27,15 @@ def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
 
     Returns:
         (B, heads, h, w). A map sums to 1 less what [CLS] pays to itself.
+
+    Raises:
+        TypeError: if the images are bytes.
     """
+    if not images.is_floating_point():
+        raise TypeError(
+            f"expected normalised floats (B, 3, H, W), got {images.dtype} "
+            f"{tuple(images.shape)}; minidino.pixels.normalize makes them of bytes"
+        )
     to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
     h = images.shape[-2] // model.patch_size
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
@@ -59,8 +67,17 @@ def mass_mask(maps: Tensor, keep: float = 0.6) -> Tensor:
     return mask.view(maps.shape)
 
 
-def jaccard(mask: Tensor, target: Tensor) -> Tensor:
-    """Intersection over union of boolean masks (..., H, W) -> (...,); 1 if both are empty."""
+def jaccard(mask: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Intersection over union of boolean masks (..., H, W) -> (...,); 1 if both are empty.
+
+    Pixels where ``valid`` is false count for neither (the void border of VOC's masks).
+
+    >>> mask, target = torch.tensor([[True, True, True]]), torch.tensor([[True, False, False]])
+    >>> jaccard(mask, target, valid=torch.tensor([[True, True, False]])).item()
+    0.5
+    """
+    if valid is not None:
+        mask, target = mask & valid, target & valid
     overlap = (mask & target).sum(dim=(-2, -1)).float()
     union = (mask | target).sum(dim=(-2, -1)).float()
     return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
@@ -68,7 +85,7 @@ def jaccard(mask: Tensor, target: Tensor) -> Tensor:
 
 def upsample_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """Nearest-neighbour upsampling of boolean (..., h, w) to (..., H, W)."""
-    flat = mask.float().flatten(0, -3)[None]
+    flat = mask.byte().flatten(0, -3)[None]  # a true mask may have many millions of pixels
     return F.interpolate(flat, size=size, mode="nearest")[0].bool().view(*mask.shape[:-2], *size)
 
 
@@ -114,10 +131,10 @@ def score_attention(
         model: a VisionTransformer, in eval mode.
         images: uint8 (N, 3, H, W).
         masks: bool (N, H, W).
-        batch_size: images at a time; by default what suits the device.
+        batch_size: images at a time; by default what suits device and memory.
     """
     device = next(model.parameters()).device
-    batch_size = batch_size or images_at_once(device)
+    batch_size = batch_size or images_at_once(model, *images.shape[-2:])
     per_image, mean_map = [], []
     for some, truth in zip(images.split(batch_size), masks.split(batch_size), strict=True):
         maps = attention_maps(model, normalize(some.to(device))).float().cpu()

@@ -19,7 +19,16 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 def normalize(images: Tensor) -> Tensor:
-    """uint8 (B, 3, H, W) -> float32 with ImageNet's mean and standard deviation taken out."""
+    """uint8 (B, 3, H, W) -> float32 with ImageNet's mean and standard deviation taken out.
+
+    Raises:
+        TypeError: if the images are not uint8: floats would be taken for black, and silently.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(
+            f"expected uint8 images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}; "
+            "give bytes, normalisation is done here"
+        )
     return standardize(images.float() / 255)
 
 

@@ -98,6 +98,7 @@ def attention_figure(
     random_maps: Sequence[Tensor],
     masks: Sequence[Tensor] | None = None,
     title: str = "",
+    valid: Sequence[Tensor | None] | None = None,
 ) -> Figure:
     """A row an image: heads, the best head's mask, the truth; trained against random.
 
@@ -111,9 +112,10 @@ def attention_figure(
         masks: bool (H, W) for each image, or None where the truth is not known; then the
             masks shown are those of the heads' mean map.
         title: what is to be seen.
+        valid: bool (H, W) for each image, the pixels that are scored; None for all.
     """
-    known = masks is not None
-    drawn = _heads_to_draw(maps, masks)
+    known, valid = masks is not None, valid or [None] * len(images)
+    drawn = _heads_to_draw(maps, masks, valid)
     heads = len(drawn)
     names = ["image", *(f"head {i + 1}" for i in drawn)]
     names += ["best head,\n60% of its mass" if known else "mean of heads,\n60% of its mass"]
@@ -129,34 +131,38 @@ def attention_figure(
         for ax, attention in zip(row[1:], maps[r][drawn], strict=False):
             show_map(ax, attention, size)
         truth = masks[r] if known else None
-        _show_chosen(row[1 + heads], image, maps[r], truth, TRAINED)
+        _show_chosen(row[1 + heads], image, maps[r], truth, valid[r], TRAINED)
         if known:
             show_mask(row[2 + heads], image, truth, TRUTH)
-        _show_chosen(row[-1], image, random_maps[r], truth, RANDOM)
+        _show_chosen(row[-1], image, random_maps[r], truth, valid[r], RANDOM)
     figure.suptitle(title, fontsize=12, y=1.0, va="top")
     return figure
 
 
-def _heads_to_draw(maps: Sequence[Tensor], masks: Sequence[Tensor] | None) -> list[int]:
+def _heads_to_draw(
+    maps: Sequence[Tensor], masks: Sequence[Tensor] | None, valid: Sequence[Tensor | None]
+) -> list[int]:
     """Positions of at most six heads, in order."""
     heads = len(maps[0])
     if heads <= 6 or masks is None:
         return list(range(min(heads, 6)))
     scores = [
-        jaccard(upsample_mask(mass_mask(m), tuple(mask.shape)), mask[None])
-        for m, mask in zip(maps, masks, strict=True)
+        jaccard(upsample_mask(mass_mask(m), tuple(mask.shape)), mask[None], counts)
+        for m, mask, counts in zip(maps, masks, valid, strict=True)
     ]
     return torch.stack(scores).mean(0).topk(6).indices.sort().values.tolist()
 
 
-def _show_chosen(ax, image: Tensor, maps: Tensor, truth: Tensor | None, color: str) -> None:
+def _show_chosen(
+    ax, image: Tensor, maps: Tensor, truth: Tensor | None, valid: Tensor | None, color: str
+) -> None:
     """The mask of the head that fits the truth best, or of the mean map; its score below."""
     size = tuple(image.shape[-2:])
     if truth is None:
         show_mask(ax, image, upsample_mask(mass_mask(maps.mean(0, keepdim=True)), size)[0], color)
         return
     candidates = upsample_mask(mass_mask(maps), size)
-    scores = jaccard(candidates, truth[None])
+    scores = jaccard(candidates, truth[None], valid)
     show_mask(ax, image, candidates[scores.argmax()], color)
     ax.text(0.03, 0.03, f"{scores.max():.2f}", transform=ax.transAxes, color="white", fontsize=8,
             bbox=dict(facecolor=color, edgecolor="none", pad=1.5))  # fmt: skip

@@ -113,6 +113,17 @@ def test_jaccard_of_two_empty_masks_is_perfect():
     assert jaccard(empty, empty) == 1 and jaccard(empty, full) == 0
 
 
+def test_void_pixels_count_for_neither_side():
+    """By hand: of 6 pixels the last two are void. 1 of 3 without them; with them 2 of 5."""
+    mask = torch.tensor([[True, True, False], [False, True, True]])
+    target = torch.tensor([[True, False, True], [False, True, False]])
+    valid = torch.tensor([[True, True, True], [True, False, False]])
+    assert jaccard(mask, target).item() == pytest.approx(2 / 5)
+    assert jaccard(mask, target, valid).item() == pytest.approx(1 / 3)
+    both = jaccard(torch.stack([mask, target]), target, valid)
+    assert both.tolist() == pytest.approx([1 / 3, 1])
+
+
 def test_upsampling_repeats_each_patch():
     mask = torch.rand(2, 3, 4, 5) > 0.5
     expected = mask.repeat_interleave(8, -2).repeat_interleave(8, -1)

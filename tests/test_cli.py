@@ -117,14 +117,15 @@ def test_knn_and_linear_compare_with_random_weights(run, tmp_path, capsys):
         assert scores["train_images"] == 200
 
 
-def test_attend_on_things_scores_and_draws(run, capsys):
+def test_attend_on_things_scores_and_draws(run, monkeypatch, capsys):
+    monkeypatch.setattr("minidino.using.examples.MOST_OF_A_SET", 40)
     code, out, _ = minidino("attend", run, "--pictures", 3, capsys=capsys)
     assert code == 0 and "jaccard_best_head" in out
     scores = json.loads((run / "attend/scores.json").read_text())
     assert 0 < scores["random"]["jaccard_best_head"] < 1
     for name in ("attention.png", "filmstrip.png"):
         assert Image.open(run / "attend" / name).width > 500
-    assert len(list((run / "attend/maps").glob("*.mask.png"))) == 3
+    assert len(list((run / "attend/maps").glob("*.mask.png"))) == 40 == scores["images"]
 
 
 def test_attend_on_ones_own_pictures_of_any_shape(run, tmp_path, capsys):
@@ -140,7 +141,7 @@ def test_attend_on_ones_own_pictures_of_any_shape(run, tmp_path, capsys):
     assert code == 0 and "broken.png" in out
     mask = Image.open(tmp_path / "o/maps/wide.mask.png")
     assert mask.width > 2 * mask.height  # the shape is kept
-    assert (tmp_path / "o/maps/deep_tall.attention.png").exists()
+    assert (tmp_path / "o/maps/deep/tall.attention.png").exists()
     code, _, _ = minidino("attend", run, "--data", photos / "wide.jpg", capsys=capsys)
     assert code == 0
 

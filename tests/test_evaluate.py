@@ -6,17 +6,21 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize as l2
+from torch.profiler import ProfilerActivity, profile
 
-from minidino.attention import score_attention
+from minidino.attention import attention_maps, score_attention
 from minidino.data.pictures import Pictures
 from minidino.evaluate import (
     accuracy,
+    bytes_per_image,
     extract_features,
     images_at_once,
     knn_predict,
     linear_probe,
 )
 from minidino.pixels import normalize
+from minidino.using.attend import maps_of
+from minidino.using.examples import Example
 from minidino.using.score import features_of
 from minidino.vit import VisionTransformer
 
@@ -85,7 +89,51 @@ def test_a_network_that_is_not_trained_takes_few_images_at_once_on_a_cpu():
     assert score_attention(model, images, images[:, 0] > 99).per_image.shape == (70, 3)
     features_of(model, Pictures(images, torch.zeros(70)))
     assert seen == [32, 32, 6] * 3
-    assert images_at_once(torch.device("cuda")) > 32
+    assert images_at_once(model.to("meta"), 16, 16) == 256  # any device but a CPU
+
+
+def test_bytes_per_image_are_what_one_more_image_takes_at_the_peak():
+    """PyTorch's own count of what is allocated and freed, along the forward pass."""
+    for heads, side in ((3, 96), (12, 96), (12, 80), (3, 320)):
+        model = VisionTransformer(32, 8, embed_dim=96, depth=3, num_heads=heads).eval()
+        peaks = []
+        for n in (1, 3):
+            images = torch.zeros(n, 3, side, side, dtype=torch.uint8)
+            with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+                extract_features(model, images, batch_size=n, n_last_blocks=3)
+            now, most = 0, 0
+            events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+            for event in sorted(events, key=lambda e: e.start_ns()):
+                now += event.nbytes()
+                most = max(most, now)
+            peaks.append(most)
+        one_more = (peaks[1] - peaks[0]) / 2
+        assert 0.9 * one_more < bytes_per_image(model, side, side) < 2.5 * one_more
+
+
+def test_of_large_images_fewer_are_taken_and_one_at_least():
+    model = VisionTransformer(16, 8, embed_dim=24, depth=2, num_heads=3).eval()
+    for side in (16, 256, 1024, 4096):
+        n = images_at_once(model, side, side)
+        assert n == 1 or n * bytes_per_image(model, side, side) <= 2**30
+    assert 1 < images_at_once(model, 1024, 1024) < 32 and images_at_once(model, 9600, 9600) == 1
+    assert images_at_once(torch.nn.Linear(3, 3), 4096, 4096) == 32  # whose size nobody knows
+
+
+def test_floats_are_refused_where_bytes_are_meant():
+    """They were divided by 255 again: nearly black pictures, other features, and not a word."""
+    model = VisionTransformer(16, 8, embed_dim=24, depth=2, num_heads=3).train()
+    floats, masks = torch.rand(2, 3, 16, 16), torch.ones(2, 16, 16, dtype=torch.bool)
+    for call in (
+        lambda: extract_features(model, floats),
+        lambda: score_attention(model, floats, masks),
+        lambda: maps_of(model, [Example("", floats[0], None)]),
+    ):
+        with pytest.raises(TypeError, match=r"uint8 .*got torch.float32 \(\d, 3, 16, 16\)"):
+            call()
+    assert model.training  # still
+    with pytest.raises(TypeError, match=r"got torch.uint8 .*minidino\.pixels\.normalize"):
+        attention_maps(model, floats.byte())
 
 
 def test_features_are_the_models_in_order_and_mode_is_given_back():

@@ -9,8 +9,14 @@ from sklearn.decomposition import PCA
 from minidino import cli
 from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
-from minidino.using.segment import attention_masks, look, mask_paths, pca_masks, pictures_of
+from minidino.using.segment import Seen, Split, look, mask_paths, pictures_of
 from minidino.vit import VisionTransformer
+
+
+def pca_masks(features, attention):
+    seen = (Seen("", (1, 1), a, f) for f, a in zip(features, attention, strict=True))
+    split = Split(seen)  # takes them one at a time
+    return [split.mask(f) for f in features]
 
 
 def test_pca_masks_are_the_sign_of_scikit_learns_first_component():
@@ -39,11 +45,6 @@ def test_the_thing_is_the_side_that_is_attended_to():
     for white in (thing, ~thing):
         masks = pca_masks(list(features), list(white.float() + 0.1))
         assert torch.equal(torch.stack(masks), white)
-
-
-def test_attention_mask_by_hand():
-    attention = torch.tensor([[0.5, 0.05], [0.2, 0.25]])
-    assert attention_masks([attention])[0].tolist() == [[True, False], [False, True]]
 
 
 def square_picture(folder, suffix=".png"):

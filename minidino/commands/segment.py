@@ -1,19 +1,14 @@
 """``minidino segment``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from minidino.attention import mass_mask
 from minidino.commands.arguments import UNSAID, Checkpoint, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.using.segment import (
-    attention_masks,
-    look,
-    mask_paths,
-    pca_masks,
-    pictures_of,
-    save_mask,
-)
+from minidino.using.segment import Split, look, mask_paths, pictures_of, save_mask
 
 
 def segment_command(
@@ -49,13 +44,14 @@ def segment_command(
     patch = trained.backbone.patch_size
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")
-    seen = look(trained.backbone.to(where), files, size or trained.eval_size)
-    attention = [s.attention for s in seen]
-    if by == "attention":
-        masks = attention_masks(attention)
-    else:
-        masks = pca_masks([s.features for s in seen], attention)
-    for picture, mask in zip(seen, masks, strict=True):
+    trained.backbone.to(where)
+    look_at = partial(look, trained.backbone, short_side=size or trained.eval_size)
+    if by == "pca":
+        # One picture is in memory at a time, so each is looked at twice.
+        split = Split(look_at(files))
+        files = split.files
+    for picture in look_at(files, features=by == "pca"):
+        mask = mass_mask(picture.attention) if by == "attention" else split.mask(picture.features)
         path = paths[picture.file]
         try:
             save_mask(mask, picture.size, path)

@@ -4,113 +4,33 @@ Always beside the same backbone with random weights, because a mask over a big t
 middle of a picture scores well whatever made it.
 """
 
-import os
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from tqdm import tqdm
 
 from minidino import plots
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import TrainConfig
-from minidino.data import load_data
-from minidino.data.folders import list_pictures
-from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
+from minidino.engine.machine import available_ram
 from minidino.errors import UserError, one_line
+from minidino.evaluate import bytes_per_image, images_at_once
 from minidino.pixels import normalize
 from minidino.run.checkpoint import load_weights
 from minidino.trainer import build_backbone
+from minidino.using.examples import PICTURE_BYTES, Example, Examples, distinct, few_at_a_time
+from minidino.using.examples import fit_to_patches as fit_to_patches  # notebook 09 has it from here
 from minidino.vit import VisionTransformer
 
-
-@dataclass
-class Example:
-    """One picture, at a size that patches divide, and its true mask if there is one."""
-
-    name: str
-    image: Tensor  # uint8 (3, H, W)
-    mask: Tensor | None  # bool, at any resolution of the same shape
-
-
-def fit_to_patches(picture: Image.Image, short_side: int, patch: int) -> Image.Image:
-    """Resize to about ``short_side``, keeping the shape as nearly as whole patches allow."""
-    scale = short_side / min(picture.size)
-    width, height = (max(patch, round(side * scale / patch) * patch) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def load_examples(
-    spec: str,
-    patch: int,
-    short_side: int,
-    *,
-    masks: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-) -> list[Example]:
-    """Pictures of a file, a folder or a data set (its test images).
-
-    Args:
-        spec: a picture, a folder of pictures (any depth), or a data set's name.
-        patch: patch size of the model in pixels.
-        short_side: length of the pictures' shorter side in pixels.
-        masks: folder with a mask per picture, white on the thing, under the same relative
-            name (``video/00001.jpg`` and ``video/00001.png``).
-        limit: at most so many, evenly spread.
-
-    Raises:
-        UserError: if nothing can be read, or a mask is missing.
-    """
-    path = Path(os.path.expanduser(spec))
-    if not path.exists():
-        if masks is not None:
-            raise UserError(f"--masks goes with pictures of your own; {spec} is no file or folder")
-        size = max(patch, round(short_side / patch) * patch)
-        data = load_data(spec, "test", size, max_images=limit, seed=seed)
-        truth = data.masks if data.masks is not None else [None] * len(data)
-        names = (f"{i:05d}" for i in range(len(data)))
-        return [Example(*e) for e in zip(names, data.images, truth, strict=True)]
-    files = [path] if path.is_file() else list_pictures(path)
-    if not files:
-        raise UserError(f"no pictures in {path}")
-    if limit is not None and limit < len(files):
-        files = [files[i] for i in np.linspace(0, len(files), limit, endpoint=False).astype(int)]
-    examples = []
-    for file in files:
-        try:
-            picture = open_picture(file)
-        except UnreadablePicture as error:
-            print(f"skipped unreadable picture {error}")
-            continue
-        name = file.name if path.is_file() else str(file.relative_to(path))
-        image = to_tensor(fit_to_patches(picture, short_side, patch))
-        mask = None if masks is None else _load_mask(Path(masks).expanduser(), name)
-        examples.append(Example(name, image, mask))
-    if not examples:
-        raise UserError(f"none of the {len(files)} pictures in {path} could be read")
-    return examples
-
-
-def _load_mask(folder: Path, name: str) -> Tensor:
-    for suffix in (".png", Path(name).suffix):
-        file = (folder / name).with_suffix(suffix)
-        if file.is_file():
-            try:
-                return torch.from_numpy(np.array(open_picture(file).convert("L")) > 127)
-            except UnreadablePicture as error:
-                raise UserError(f"cannot read the mask {error}") from None
-    raise UserError(
-        f"no mask for {name} in {folder}; looked for {(folder / name).with_suffix('.png')}"
-    )
+DRAWN_SIDE = 512  # pixels of a picture in a figure, at most: it is shown with about 200
 
 
 @torch.no_grad()
@@ -121,8 +41,9 @@ def maps_of(model: VisionTransformer, examples: Sequence[Example]) -> list[Tenso
     for i, example in enumerate(examples):
         by_size[example.image.shape].append(i)
     maps: list[Tensor] = [torch.empty(0)] * len(examples)
-    for index in by_size.values():
-        for some in torch.tensor(index).split(32):  # few, as pictures may be large
+    for shape, index in by_size.items():
+        check_room(model, examples[index[0]].image, examples[index[0]].name)
+        for some in torch.tensor(index).split(images_at_once(model, *shape[-2:])):
             images = torch.stack([examples[i].image for i in some]).to(device)
             found = attention_maps(model, normalize(images)).float().cpu()
             for i, m in zip(some.tolist(), found, strict=True):
@@ -130,17 +51,22 @@ def maps_of(model: VisionTransformer, examples: Sequence[Example]) -> list[Tenso
     return maps
 
 
-def mask_scores(maps: Sequence[Tensor], examples: Sequence[Example]) -> dict[str, float]:
-    """Jaccard of 60%-mass masks: best head per image, mean map, and each head.
+def scores_of(maps: Tensor, example: Example) -> Tensor:
+    """(heads + 1,): Jaccard of the 60%-mass mask of each head, and of their mean."""
+    size = tuple(example.mask.shape)
+    masks = mass_mask(torch.cat([maps, maps.mean(dim=0, keepdim=True)]))
+    few = masks.split(max(1, PICTURE_BYTES // example.mask.nbytes))  # it may be a large one
+    return torch.cat([jaccard(upsample_mask(m, size), example.mask, example.valid) for m in few])
+
+
+def mean_scores(names: Sequence[str], scores: Sequence[Tensor]) -> dict[str, float]:
+    """Of ``scores_of`` some pictures: best head per image, mean map, and each head.
 
     Pictures in one folder (the frames of a video) are averaged first, then the folders.
     """
     groups = defaultdict(list)
-    for m, example in zip(maps, examples, strict=True):
-        size = tuple(example.mask.shape)
-        candidates = torch.cat([m, m.mean(dim=0, keepdim=True)])
-        scores = jaccard(upsample_mask(mass_mask(candidates), size), example.mask[None])
-        groups[str(Path(example.name).parent)].append(scores)
+    for name, score in zip(names, scores, strict=True):
+        groups[str(Path(name).parent)].append(score)
     folders = [torch.stack(g) for g in groups.values()]
     heads = torch.stack([g[:, :-1].mean(0) for g in folders]).mean(0)
     best = torch.stack([g[:, :-1].amax(1).mean() for g in folders]).mean()
@@ -148,6 +74,12 @@ def mask_scores(maps: Sequence[Tensor], examples: Sequence[Example]) -> dict[str
     return {"jaccard_best_head": best.item(), "jaccard_mean": mean.item()} | {
         f"jaccard_head_{i + 1}": h.item() for i, h in enumerate(heads)
     }
+
+
+def mask_scores(maps: Sequence[Tensor], examples: Sequence[Example]) -> dict[str, float]:
+    """``mean_scores`` of maps (heads, h, w) against the examples' masks."""
+    each = [scores_of(m, example) for m, example in zip(maps, examples, strict=True)]
+    return mean_scores([example.name for example in examples], each)
 
 
 def snapshots(run: Path, config: TrainConfig) -> list[tuple[int, VisionTransformer]]:
@@ -165,56 +97,122 @@ def snapshots(run: Path, config: TrainConfig) -> list[tuple[int, VisionTransform
     return found
 
 
-def _spread(examples: Sequence[Example], count: int) -> list[int]:
-    """Positions of at most ``count`` examples, evenly spread."""
-    step = max(1, len(examples) // count)
-    return list(range(0, len(examples), step))[:count]
+class Chosen:
+    """At most ``count`` of those that come by, evenly spread, however many come."""
+
+    def __init__(self, count: int):
+        self.count, self.every, self.seen = count, 1, 0
+        self.kept: list = []
+
+    def offer(self, item: object) -> None:
+        if self.seen % self.every == 0:
+            self.kept.append(item)
+        self.seen += 1
+        if len(self.kept) >= 2 * self.count:
+            self.kept, self.every = self.kept[::2], 2 * self.every
+
+    @property
+    def items(self) -> list:
+        return self.kept[:: max(1, len(self.kept) // self.count)][: self.count]
 
 
-def draw_attention(
-    out: Path,
-    examples: Sequence[Example],
-    maps: Sequence[Tensor],
-    random_maps: Sequence[Tensor],
+def save_maps(folder: Path, name: str, size: tuple[int, int], maps: Tensor) -> None:
+    """The mean map of a picture and its 60% mask, below ``folder``, ``size`` pixels large."""
+    mean = maps.mean(dim=0, keepdim=True)
+    for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
+        path = folder / f"{name}.{kind}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(plots.grayscale_png(plots.enlarge(values, size)[0])).save(path)
+
+
+def check_room(model: VisionTransformer, image: Tensor, name: object) -> None:
+    """Raises UserError if this machine has no memory for one picture of that size on its CPU."""
+    height, width = image.shape[-2:]
+    needed, there = bytes_per_image(model, height, width), available_ram()
+    if next(model.parameters()).device.type == "cpu" and needed > there:
+        raise UserError(
+            f"{one_line(name)} at {width} x {height} px takes {needed / 2**30:.1f} GiB, and "
+            f"{there / 2**30:.1f} are free; lower --size, or leave it out"
+        )
+
+
+@dataclass
+class Looked:
+    """What two networks made of many pictures, of which few are kept."""
+
+    drawn: list[tuple[Example, Tensor, Tensor]] = field(default_factory=list)  # both maps of each
+    names: list[str] = field(default_factory=list)  # of those with a mask
+    scores: list[Tensor] = field(default_factory=list)  # (heads + 1,) for each of them
+    floor: list[Tensor] = field(default_factory=list)  # the same with random weights
+    ways: Counter = field(default_factory=Counter)  # how masks with a thing in them were read
+
+
+def look_at_all(
+    trained: VisionTransformer,
+    random: VisionTransformer,
+    examples: Examples,
+    folder: Path,
     count: int,
-    title: str,
-) -> None:
-    """``attention.png`` of some examples, and in ``maps/`` each one's mean map and its mask."""
-    (out / "maps").mkdir(parents=True, exist_ok=True)
-    drawn = _spread(examples, count)
-    images = [examples[i].image for i in drawn]
-    known = all(e.mask is not None for e in examples)
-    truth = [_at_image_size(examples[i]) for i in drawn] if known else None
+) -> Looked:
+    """Maps of every example, written below ``folder`` and scored; few are in memory at a time.
+
+    Args:
+        count: examples that are kept to be drawn: of those with a mask, if there are any.
+    """
+    looked, scored, others = Looked(), Chosen(count), Chosen(count)
+    stems = distinct(examples.names)
+    bar = tqdm(examples, "maps", len(examples), disable=len(examples) < 500, leave=False)
+    for some in few_at_a_time(bar):
+        both = zip(some, maps_of(trained, some), maps_of(random, some), strict=True)
+        for example, maps, random_maps in both:
+            size = tuple(example.image.shape[-2:])
+            save_maps(folder, stems[example.name], size, maps)
+            if example.mask is not None:
+                looked.names.append(example.name)
+                looked.scores.append(scores_of(maps, example))
+                looked.floor.append(scores_of(random_maps, example))
+                looked.ways.update([example.how] if example.mask.any() else [])
+            masks = {k: _resized(getattr(example, k), size) for k in ("mask", "valid")}
+            kept = (replace(example, **masks), maps, random_maps)
+            (others if example.mask is None else scored).offer(kept)
+    looked.drawn = scored.items or others.items
+    return looked
+
+
+def draw_attention(out: Path, drawn: Sequence[tuple[Example, Tensor, Tensor]], title: str) -> None:
+    """``attention.png`` of examples, each with its maps, trained and random."""
+    examples, maps, random_maps = zip(*drawn, strict=True)
+    small = [_for_figure(e) for e in examples]
+    masks = None if small[0].mask is None else [e.mask for e in small]
     figure = plots.attention_figure(
-        images, [maps[i] for i in drawn], [random_maps[i] for i in drawn], truth, title
+        [e.image for e in small], maps, random_maps, masks, title, [e.valid for e in small]
     )
     plots.save(figure, out / "attention.png")
-    for i in drawn:
-        name = re.sub(r"[^\w.-]+", "_", Path(examples[i].name).with_suffix("").as_posix())
-        mean, size = maps[i].mean(dim=0, keepdim=True), tuple(examples[i].image.shape[-2:])
-        for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
-            picture = plots.grayscale_png(plots.enlarge(values, size)[0])
-            Image.fromarray(picture).save(out / "maps" / f"{name}.{kind}.png")
 
 
 def draw_filmstrip(
-    out: Path,
-    run: Path,
-    config: TrainConfig,
-    device: torch.device,
-    examples: Sequence[Example],
-    count: int,
+    out: Path, run: Path, config: TrainConfig, device: torch.device, chosen: Sequence[Example]
 ) -> None:
     """``filmstrip.png``, if the training run kept snapshots."""
-    chosen = [examples[i] for i in _spread(examples, count)]
     film = [(f"step {s}", maps_of(b.to(device), chosen)) for s, b in snapshots(run, config)]
     if film:
         title = "The teacher's attention (mean of heads) while it trains"
-        figure = plots.filmstrip_figure([e.image for e in chosen], film, title)
-        plots.save(figure, out / "filmstrip.png")
+        images = [_for_figure(e).image for e in chosen]
+        plots.save(plots.filmstrip_figure(images, film, title), out / "filmstrip.png")
 
 
-def _at_image_size(example: Example) -> Tensor:
-    mask = example.mask[None, None].float()
-    size = tuple(example.image.shape[-2:])
-    return F.interpolate(mask, size=size, mode="nearest")[0, 0].bool()
+def _for_figure(example: Example) -> Example:
+    """The same in at most ``DRAWN_SIDE`` pixels: more would cost gigabytes, and not be seen."""
+    scale = min(1.0, DRAWN_SIDE / max(example.image.shape[-2:]))
+    size = tuple(max(1, round(side * scale)) for side in example.image.shape[-2:])
+    names = ("image", "mask", "valid")
+    return replace(example, **{k: _resized(getattr(example, k), size) for k in names})
+
+
+def _resized(pixels: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+    """Bytes or bool (..., H, W) to another size, by the nearest pixel."""
+    if pixels is None or pixels.shape[-2:] == size:
+        return pixels
+    planes = pixels.byte().view(1, -1, *pixels.shape[-2:])
+    planes = F.interpolate(planes, size=size, mode="nearest").to(pixels.dtype)
+    return planes.view(*pixels.shape[:-2], *size)

@@ -96,7 +96,7 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
     plots.save(figure, out / "attention.png")
     title = f"DINO on ThingsOnStuff: {config.epochs} epochs in {summary['train_seconds']:.0f} s"
     plots.save(plots.curves_figure(result.history, config.out_dim, title), out / "curves.png")
-    draw_filmstrip(out, out, config, where, examples, len(examples))
+    draw_filmstrip(out, out, config, where, examples)
 
 
 def describe(summary: dict, out: Path) -> str:

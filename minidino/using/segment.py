@@ -10,8 +10,7 @@ The threshold is the mean of all patches. Which side is the thing a PCA does not
 one to which [CLS] attends more.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +19,13 @@ from einops import rearrange
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from minidino.attention import attention_maps, mass_mask, upsample_mask
+from minidino.attention import attention_maps, upsample_mask
 from minidino.data.folders import list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.errors import UserError
 from minidino.pixels import normalize
-from minidino.using.attend import fit_to_patches
+from minidino.using.attend import check_room
+from minidino.using.examples import distinct, fit_to_patches
 from minidino.vit import VisionTransformer
 
 SUFFIX = ".mask.png"
@@ -39,59 +39,70 @@ class Seen:
     file: Path
     size: tuple[int, int]  # height and width of the picture in pixels
     attention: Tensor  # (h, w), mean of the heads
-    features: Tensor  # (h, w, D), the last block's patch tokens after the final norm
+    features: Tensor | None  # (h, w, D), the last block's patch tokens after the final norm
 
 
 @torch.no_grad()
-def look(model: VisionTransformer, files: Sequence[Path], short_side: int) -> list[Seen]:
-    """Attention and patch features of each picture, at about ``short_side`` pixels.
+def look(
+    model: VisionTransformer, files: Sequence[Path], short_side: int, features: bool = True
+) -> Iterator[Seen]:
+    """Attention and, if wanted, patch features of one picture after the other.
 
     Files that are no pictures are skipped, and named.
+
+    Args:
+        short_side: about what the pictures' shorter side is brought to, in pixels.
 
     Raises:
         UserError: if none can be read.
     """
     device = next(model.parameters()).device
-    seen = []
+    unreadable = 0
     for file in files:
         try:
             picture = open_picture(file)
         except UnreadablePicture as error:
+            unreadable += 1
             print(f"skipped unreadable picture {error}")
             continue
         image = to_tensor(fit_to_patches(picture, short_side, model.patch_size))
+        check_room(model, image, file)
         x = normalize(image[None].to(device))
         attention = attention_maps(model, x)[0].mean(dim=0).float().cpu()
-        tokens = model.get_intermediate_layers(x, 1)[0][0, 1:].float().cpu()
-        features = rearrange(tokens, "(h w) d -> h w d", h=attention.shape[0])
-        seen.append(Seen(file, (picture.height, picture.width), attention, features))
-    if not seen:
+        patches = None
+        if features:
+            tokens = model.get_intermediate_layers(x, 1)[0][0, 1:].float().cpu()
+            patches = rearrange(tokens, "(h w) d -> h w d", h=attention.shape[0])
+        yield Seen(file, (picture.height, picture.width), attention, patches)
+    if unreadable == len(files):
         raise UserError(f"none of the {len(files)} pictures could be read")
-    return seen
 
 
-def attention_masks(attention: Sequence[Tensor]) -> list[Tensor]:
-    """Maps (h, w) -> bool masks of the same shape that hold 60% of the mass."""
-    return [mass_mask(m) for m in attention]
+class Split:
+    """The first principal component of all patches, of pictures that come by one at a time.
 
-
-def pca_masks(features: Sequence[Tensor], attention: Sequence[Tensor]) -> list[Tensor]:
-    """Masks from the first principal component of all pictures' patches.
-
-    Args:
-        features: (h, w, D) of each picture; h and w may differ.
-        attention: (h, w) of each; it only decides which side of the mean is the thing.
-
-    Returns:
-        bool (h, w) of each picture.
+    Only sums are kept: of f and f f^T over patches, and over pictures of the mean patch, weighted
+    by attention: it decides which side of the mean is the thing.
     """
-    patches = torch.cat([f.flatten(0, 1) for f in features]).double()
-    mean = patches.mean(dim=0)
-    centered = patches - mean
-    direction = torch.linalg.eigh(centered.T @ centered).eigenvectors[:, -1]
-    along = [(f.double() - mean) @ direction for f in features]
-    attended = sum(((a / a.sum()) * s).sum() for a, s in zip(attention, along, strict=True))
-    return [(s if attended > 0 else -s) > 0 for s in along]
+
+    def __init__(self, seen: Iterable[Seen]):
+        self.files: list[Path] = []
+        count, total, squares, attended = 0, 0.0, 0.0, 0.0
+        for s in seen:
+            self.files.append(s.file)
+            f, weight = s.features.flatten(0, 1).double(), s.attention.flatten().double()
+            count += len(f)
+            total, squares = total + f.sum(dim=0), squares + f.T @ f
+            attended = attended + weight / weight.sum() @ f
+        self.mean = total / count
+        covariance = squares / count - self.mean.outer(self.mean)
+        self.direction = torch.linalg.eigh(covariance).eigenvectors[:, -1]
+        if (attended / len(self.files) - self.mean) @ self.direction < 0:
+            self.direction = -self.direction
+
+    def mask(self, features: Tensor) -> Tensor:
+        """(h, w, D) -> bool (h, w), true on the thing's side of the mean."""
+        return (features.double() - self.mean) @ self.direction > 0
 
 
 def pictures_of(data: Path) -> list[Path]:
@@ -118,12 +129,8 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
         UserError: if a file is in the way that was not written here.
     """
     root = data if data.is_dir() else data.parent
-    names = Counter(file.with_suffix("") for file in files)
-    paths = []
-    for file in files:
-        folder = file.parent if out is None else out / file.parent.relative_to(root)
-        stem = file.stem if names[file.with_suffix("")] == 1 else file.name
-        paths.append(folder / (stem + SUFFIX))
+    stems = distinct([str(file.relative_to(root)) for file in files]).values()
+    paths = [(root if out is None else out) / (stem + SUFFIX) for stem in stems]
     for path in paths:
         if path.exists() and not _is_ours(path):
             raise UserError(f"{path} is there and was not written by minidino; change --out")

@@ -1,0 +1,155 @@
+"""True masks as people have them: which file belongs to which picture, and what is in it.
+
+Masks are read by value, not by brightness: the labels 1 and 2 of a palette look black. Their
+values cannot tell everything, so each mask says how it was read.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from minidino.data.folders import list_pictures
+from minidino.data.pictures import UnreadablePicture, open_picture
+from minidino.errors import UserError, one_line
+from minidino.using.retrieve import same_file
+
+ENDING = re.compile(r"[._-](masks?|seg|segmentation|gt|labels?)$")
+VOID_COLOUR = (224, 224, 192)  # what VOC's palette has at 255
+BRIGHT = "brightness, over 127 is the thing"
+
+
+def some_of(names: Sequence[object]) -> str:
+    """The first five, and how many there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(one_line(name) for name in names[:5]) + more
+
+
+def find_masks(folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
+    """The mask of each picture (by its relative name) that has one; what is guessed is said.
+
+    It has the picture's relative name and ends in .png or as the picture does. Otherwise it is
+    the one file of that name in another case, of another kind, or with an ending (``_mask``).
+
+    Raises:
+        UserError: if most pictures have none.
+    """
+    plain, ended = defaultdict(list), defaultdict(list)
+    for file in list_pictures(folder):
+        key = file.relative_to(folder).with_suffix("").as_posix().casefold()
+        (ended if ENDING.search(key) else plain)[ENDING.sub("", key)].append(file)
+        if ENDING.search(key):  # it may be a picture's own name
+            plain[key].append(file)
+    found, guessed, missing = {}, [], []
+    for name, picture in pictures.items():
+        exact = [(folder / name).with_suffix(s) for s in (".png", Path(name).suffix)]
+        there = [file for file in exact if file.is_file()][:1]
+        if not there:
+            key = Path(name).with_suffix("").as_posix().casefold()
+            there = plain[key] or ended[key]
+            guessed += [f"{name} -> {there[0].name}"] if len(there) == 1 else []
+        if len(there) != 1:
+            missing.append(f"{name} ({len(there)} fit)" if there else name)
+        elif same_file(there[0], picture):
+            raise UserError(f"the mask of {name} is the picture itself; change --masks")
+        else:
+            found[name] = there[0]
+    if 2 * len(missing) > len(pictures):
+        first = missing[0]
+        raise UserError(
+            f"no mask for {one_line(first)} in {folder}; looked for "
+            f"{one_line((folder / first).with_suffix('.png'))} and the like "
+            f"({len(missing)} of {len(pictures)} pictures have none)"
+        )
+    if guessed:
+        tqdm.write(f"masks found by similar names: {some_of(guessed)}")
+    if missing:
+        tqdm.write(f"no mask, so not scored: {some_of(missing)}")
+    return found
+
+
+def load_mask(file: Path, size: tuple[int, int]) -> tuple[Tensor, Tensor | None, str]:
+    """A mask (H, W) of a picture of ``size`` (height, width), at the mask's own resolution.
+
+    Returns:
+        bool, true on the thing; bool, false where nothing is known (None: all is); and how
+        the file was read.
+
+    Raises:
+        UserError: if it cannot be read, or is of another shape than the picture.
+    """
+    try:
+        picture = open_picture(file)  # whatever can be wrong with a file is said here
+    except UnreadablePicture as error:
+        raise UserError(f"cannot read the mask {error}") from None
+    expected = picture.width * size[0] / size[1]
+    if abs(picture.height - expected) > max(1, 0.01 * expected):
+        raise UserError(
+            f"the mask {one_line(file)} has {picture.width} x {picture.height} pixels, its "
+            f"picture {size[1]} x {size[0]}: another shape"
+        )
+    with Image.open(file) as raw:
+        lossy, raw = raw.format in ("JPEG", "MPO"), ImageOps.exif_transpose(raw)
+    thing, void, how = _read(raw, picture, lossy)
+    valid = None if void is None or not void.any() else torch.from_numpy(~void)
+    return torch.from_numpy(thing), valid, how
+
+
+def _read(raw: Image.Image, picture: Image.Image, lossy: bool) -> tuple:
+    """What is the thing, what is void (or None), and how that was read."""
+    if raw.mode == "P":
+        indices, palette = np.asarray(raw), np.zeros((256, 3), np.uint8)
+        colours = np.reshape(raw.getpalette(), (-1, 3))
+        palette[: len(colours)] = colours
+        used = palette[np.unique(indices)]
+        if (used == used[:, :1]).all():  # shades of gray
+            return _by_value(palette[indices, 0], lossy)
+        return _labels(indices, "indices of a palette")
+    if raw.mode.startswith("I"):
+        values = np.asarray(raw)
+        values = values if values.max() < 256 else values // 256
+        return _by_value(values.astype(np.uint8), lossy)
+    if raw.has_transparency_data:
+        alpha = np.asarray(raw.convert("RGBA"))[..., 3]
+        if alpha.min() < alpha.max():
+            return alpha > 127, None, "transparency, what is opaque is the thing"
+    rgb = np.asarray(picture)
+    strongest = rgb.max(axis=-1)
+    if not lossy and (strongest - rgb.min(axis=-1)).max() > 32:
+        thing, void = strongest > 16, (rgb == VOID_COLOUR).all(axis=-1)
+        void &= (thing & ~void).any()  # as 255 among labels
+        how = "colours, black is background" + (", VOC's border void" if void.any() else "")
+        return thing & ~void, void, how
+    return _by_value(np.asarray(picture.convert("L")), lossy)
+
+
+def _by_value(values: np.ndarray, lossy: bool) -> tuple:
+    """Labels are small numbers, with or without a void 255; a bright mask goes up to 255."""
+    labels = set(np.unique(values).tolist()) - {0, 255}
+    most = 32 if values.max() == 255 else 127
+    if lossy or not labels or max(labels) > most:
+        return values > 127, None, BRIGHT
+    if labels == {1, 2, 3} and values.min() == 1 and values.max() == 3:
+        return values == 1, values == 3, "trimaps, 1 is the thing, 2 background, 3 void"
+    return _labels(values, "labels")
+
+
+def _labels(values: np.ndarray, name: str) -> tuple:
+    """Alone, 255 is the thing; among other labels it is what nobody decided."""
+    void = values == 255
+    void &= ((values > 0) & ~void).any()
+    how = f"{name}, 0 is background" + (", 255 void" if void.any() else "")
+    return (values > 0) & ~void, void, how
+
+
+def told(ways: Counter) -> str:
+    """How the masks were read, the usual way first."""
+    if len(ways) == 1:
+        return f"masks: {next(iter(ways))}"
+    return "masks: " + "; ".join(f"{n} by {way}" for way, n in ways.most_common())

@@ -24,6 +24,7 @@ KEPT, AGAIN = Engine(), Engine(checkpoint_activations=True)
 CONFIGS = {
     "things": recipe("things", batch_size=48),
     "wide heads": recipe("things", batch_size=48, num_heads=3, drop_path_rate=0.1),
+    "many tokens": recipe("things", batch_size=8, image_size=96, global_size=72),
     "tiny": recipe("tiny", batch_size=2),
     "many prototypes": recipe("tiny", batch_size=2, depth=4, out_dim=32768),
     "small": recipe("small", batch_size=2, depth=3),

@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from minidino.config import TrainConfig
 from minidino.data import load_data
-from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
@@ -26,13 +25,11 @@ from minidino.run.checkpoint import LATEST
 from minidino.run.checkpoint import resume as resume_from
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
-from minidino.run.plan import epochs_that_fit, largest_batch
+from minidino.run.plan import Images, epochs_that_fit, largest_batch
 from minidino.run.recorder import Recorder
-from minidino.run.watch import TrainingDiverged
+from minidino.run.watch import TrainingDiverged, verdict
 from minidino.trainer import Trainer, batch_indices
 from minidino.vit import VisionTransformer
-
-Images = Pictures | StreamedFolder
 
 
 @dataclass
@@ -46,6 +43,7 @@ class TrainResult:
         finished: False if the time was up first.
         seconds: wall-clock time of training, evaluations included, over all resumes.
         images_per_second: of the training steps alone.
+        verdict: whether it collapsed, in one sentence.
     """
 
     config: TrainConfig
@@ -54,6 +52,7 @@ class TrainResult:
     finished: bool
     seconds: float
     images_per_second: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,14 @@ def settle(
     data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
     distributed.check_same(device=where.type, images=len(data))
     data = data.to(where)
+    if engine.workers is not None and isinstance(data, StreamedFolder):
+        data.workers = engine.workers
     if saved is None and asked.batch == "auto":
         config = replace(config, batch_size=largest_batch(config, engine, where, len(data)))
         distributed.note(f"the largest batch that fits: {config.batch_size} images")
     if saved is None and asked.fit is not None and asked.minutes is not None:
         left = asked.minutes - (time.perf_counter() - asked.began) / 60
-        epochs = epochs_that_fit(config, len(data), left, where, engine)
+        epochs = epochs_that_fit(config, data, left, where, engine)
         if asked.fit == "fill" or epochs < config.epochs:
             config = config.with_epochs(epochs)
             distributed.note(f"epochs that fit in {asked.minutes:g} minutes here: {epochs}")
@@ -266,6 +267,7 @@ def run(
         finished=trainer.now == total,
         seconds=recorder.seconds(),
         images_per_second=pace.overall(),
+        verdict=verdict(recorder.log.lines, config.out_dim),
     )
 
 

@@ -174,12 +174,15 @@ class Trainer:
         )
         seen = self._seen(teacher_logits, temp)
         self.criterion.update_center(teacher_logits)  # after the loss, over the whole batch
+        scaler = self.gradients.scaler  # does nothing but in fp16
+        scaler.unscale_(self.optimizer)
         if config.clip_grad:
             clip_gradients(self.parameters, config.clip_grad)
         if t < config.freeze_last_layer_epochs * self.steps_per_epoch:
             for p in self.student.head.last_layer.parameters():
                 p.grad = None
-        self.optimizer.step()
+        scaler.step(self.optimizer)
+        scaler.update()
         update_teacher(self.teacher, self.student, self.schedules.teacher_momentum[t])
         self.now += 1
         return {"loss": loss} | seen
@@ -203,6 +206,7 @@ class Trainer:
             "teacher": self.teacher.state_dict(),
             "loss": self.criterion.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.gradients.scaler.state_dict(),
         }
 
 

@@ -305,7 +305,7 @@ def test_processes_agree(tmp_path):
 
 def plan(config: TrainConfig) -> int:
     distributed.join()
-    return epochs_that_fit(config, 96, 0.5, CPU)
+    return epochs_that_fit(config, load_data("things", "train", 60, max_images=96), 0.5, CPU)
 
 
 def test_all_processes_plan_the_same_epochs(tiny_config, tmp_path):

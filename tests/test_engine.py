@@ -514,6 +514,65 @@ def test_a_step_reads_nothing_from_its_device(config, engine, monkeypatch):
     assert all(v.device == meta for v in out.values()) and not waits.found
 
 
+# ------------------------------------------------------------------ precision
+
+
+def test_what_products_are_computed_in_by_default(monkeypatch):
+    cuda = torch.device("cuda")
+    assert Engine().dtype(CPU) == Engine().dtype(torch.device("mps")) == torch.float32
+    for native, expected in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        assert Engine().dtype(cuda) == expected
+    assert Engine(precision="fp32").dtype(cuda) == torch.float32
+    assert Engine(precision="fp16").flags(CPU)[-2:] == ["--precision", "fp16"]
+
+
+def scale_of(trainer: Trainer, scale: float) -> None:
+    """Set the factor that fp16's losses are multiplied by; other precisions have none."""
+    scaler = trainer.gradients.scaler
+    if scaler.is_enabled():
+        scaler.load_state_dict(scaler.state_dict() | {"scale": scale})
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_takes_nearly_the_same_steps(config, precision):
+    """Weights stay float32, and the loss differs by as much as products are rounded."""
+    exact, rounded = (Trainer(config, 6, CPU, Engine(precision=p)) for p in ("fp32", precision))
+    scale_of(rounded, 2.0**3)
+    for trainer in (exact, rounded):
+        for i in range(3):
+            trainer.step(batch(i))
+    assert all(p.dtype == torch.float32 for p in rounded.parameters)
+    start = Trainer(config, 6, CPU, PLAIN)
+    ours, theirs = (moved(t, "student", start) for t in (rounded, exact))
+    assert 0 < (ours - theirs).norm() < 0.5 * theirs.norm()
+
+
+def test_gradients_of_fp16_are_scaled_for_the_way_back_only(config):
+    """A factor in the loss that is divided out again: clipping sees the true gradients."""
+    trainers = [Trainer(config, 6, CPU, Engine(precision=p)) for p in ("fp32", "fp16")]
+    scale_of(trainers[1], 2.0**3)
+    for t in trainers:
+        t.step(batch(0))
+    assert trainers[1].gradients.scaler.get_scale() == 2.0**3
+    exact, scaled = ([p.grad for p in t.parameters if p.grad is not None] for t in trainers)
+    a, b = (torch.cat([g.flatten() for g in some]) for some in (exact, scaled))
+    assert (a - b).norm() < 0.05 * a.norm()
+
+
+def test_a_step_of_fp16_that_overflows_is_not_taken(config):
+    trainer = Trainer(config, 6, CPU, Engine(precision="fp16"))
+    before = [p.clone() for p in trainer.parameters]
+    scale_of(trainer, 2.0**60)
+    trainer.step(batch(0))
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True))
+    assert trainer.gradients.scaler.get_scale() == 2.0**59
+    state = trainer.state_dict()
+    other = Trainer(config, 6, CPU, Engine(precision="fp16"))
+    resume(other, state, "a file")
+    assert other.gradients.scaler.get_scale() == 2.0**59
+
+
 # ------------------------------------------------------------------ CUDA
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from minidino.data import load_data
+from minidino.data.pictures import Pictures
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import normalize
@@ -324,8 +327,46 @@ def test_no_such_device_is_named(tiny_config):
 
 @pytest.mark.alone
 def test_planning_is_in_proportion_to_the_time(tiny_config):
-    short, long = (epochs_that_fit(tiny_config, 96, m, CPU) for m in (0.05, 5))
+    data = load_data("things", "train", 60, max_images=96)
+    short, long = (epochs_that_fit(tiny_config, data, m, CPU) for m in (0.05, 5))
     assert short >= 1 and 20 * short < long
+
+
+class Slow(Pictures):
+    """Pictures that take a tenth of a second a batch to read."""
+
+    def batches(self, indices):
+        for batch in super().batches(indices):
+            time.sleep(0.1)
+            yield batch
+
+
+@pytest.mark.alone
+def test_planning_knows_how_long_reading_takes(tiny_config):
+    """6 steps an epoch, so at most 85% of 60 s / 0.6 s."""
+    quick = load_data("things", "train", 60, max_images=96)
+    slow = Slow(quick.images, quick.labels)
+    assert 40 < epochs_that_fit(tiny_config, slow, 1, CPU) <= 85
+
+
+def test_a_run_says_at_its_end_whether_it_collapsed(tiny_config):
+    """Equal targets: no center's momentum and no learning at a temperature that flattens all."""
+    healthy = train(replace(tiny_config, knn_evals=0), progress=False)
+    flat = replace(tiny_config, knn_evals=0, teacher_temp=100, warmup_teacher_temp=100)
+    assert healthy.verdict.startswith("not collapsed: a target tells ")
+    end = healthy.history[-10:]
+    told = sum(line["usage"] - line["entropy"] for line in end) / len(end)
+    assert f" {told:.2f} nats of its image (at most {math.log(32):.2f})" in healthy.verdict
+    assert train(flat, progress=False).verdict.startswith("every image gets the same flat target")
+
+
+def test_a_longer_plan_for_a_run_is_refused_with_what_one_can_do(tiny_config, tmp_path):
+    config = replace(tiny_config, epochs=1, knn_evals=0)
+    train(config, tmp_path / "run", progress=False)
+    with pytest.raises(
+        UserError, match=r"epochs was 1, asked for 2.*leave out --epochs.*anew with"
+    ):
+        train(replace(config, epochs=2), tmp_path / "run", resume=True, progress=False)
 
 
 @pytest.mark.parametrize(("fit", "expected"), [("fill", 7), ("shorten", 3), (None, 3)])

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from minidino.data import folders, load_data, workers
 from minidino.data import streamed as streaming
 from minidino.data.pictures import UnreadablePicture
+from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.run.checkpoint import load_checkpoint
 from minidino.run.interrupts import StopRequest
@@ -180,6 +182,52 @@ def test_whatever_the_loader_says_of_a_reader_that_died(error):
     assert next(read) == 1
     with pytest.raises(UserError, match="a process that reads pictures was killed"):
         next(read)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
+        "dataloader's workers are out of shared memory. Please try to raise your shared memory.",
+        "DataLoader worker (pid(s) 7) exited unexpectedly: No space left on device",
+    ],
+)
+def test_where_processes_share_memory_and_it_is_full_that_is_said(error):
+    def batches():
+        raise RuntimeError(error)
+        yield
+
+    with pytest.raises(UserError, match=r"/dev/shm, .* is full; .*--shm-size.*--workers 0"):
+        next(workers.patiently(batches()))
+
+
+def test_a_reader_that_dies_without_a_word_where_no_memory_is_left(monkeypatch):
+    def batches():
+        raise ConnectionResetError(104, "Connection reset by peer")
+        yield
+
+    free = SimpleNamespace(free=0)
+    monkeypatch.setattr(workers, "SHARED", Path("/"))
+    monkeypatch.setattr(workers.shutil, "disk_usage", lambda _: free)
+    with pytest.raises(UserError, match="is full"):
+        next(workers.patiently(batches()))
+    free.free = 2**30
+    with pytest.raises(UserError, match="was killed"):
+        next(workers.patiently(batches()))
+
+
+def test_the_number_of_readers_can_be_chosen(streamed, tmp_path, monkeypatch):
+    """With none of them pictures are decoded by the training's own process."""
+    seen, begin = [], workers.begin
+
+    def counted(loader):
+        seen.append(loader.num_workers)
+        return begin(loader)
+
+    monkeypatch.setattr(workers, "begin", counted)
+    for n in (0, 1):
+        train(streamed, progress=False, engine=Engine(workers=n))
+    assert seen == [0, 1]
 
 
 def test_other_errors_of_a_loader_are_passed_on():

@@ -63,6 +63,7 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
             return
         print(
             f"{state}; {result.seconds:.0f} s in all, {result.images_per_second:.0f} images/s\n"
+            f"{result.verdict}\n"
             f"saved {out / 'checkpoint.pt'}; next: minidino knn {out}, minidino attend {out}"
         )
 

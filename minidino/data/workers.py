@@ -1,11 +1,14 @@
 """Processes that read pictures for a training: what is made of one that dies or hangs."""
 
 import os
+import re
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -14,6 +17,8 @@ from minidino.errors import UserError
 
 POLL = 5  # seconds between two looks at whether the workers are still alive
 PATIENCE = 120  # seconds that a batch may take
+SHARED = Path("/dev/shm")  # where Linux keeps what processes share; a container's has 64 MiB
+LITTLE = 4 * 2**20  # bytes
 
 
 def leave_the_group(worker: int) -> None:
@@ -39,6 +44,13 @@ def begin(loader: DataLoader) -> tuple[Iterator[Any], list[BaseProcess]]:
     return batches, mine
 
 
+def shared_memory_is_full(error: str = "") -> bool:
+    """Is there no room where processes share tensors, or does an error tell that there was none?"""
+    if re.search("Bus error|shared memory|No space left", error):
+        return True
+    return SHARED.is_dir() and shutil.disk_usage(SHARED).free < LITTLE
+
+
 def patiently(batches: Iterator[Any]) -> Iterator[Any]:
     """A DataLoader's batches; what it says of a worker that died or hangs, in words.
 
@@ -60,7 +72,11 @@ def patiently(batches: Iterator[Any]) -> Iterator[Any]:
             if loaders and not str(error).startswith("DataLoader"):
                 raise
             waited += POLL
-            if not loaders or "timed out" not in str(error):
+            dead = not loaders or "timed out" not in str(error)
+            if (dead or waited >= PATIENCE) and shared_memory_is_full(str(error)):
+                trouble = f"{SHARED}, where processes hand over pictures, is full"
+                remedy = "enlarge it (docker run --shm-size=8g), or add --workers 0"
+            elif dead:
                 trouble = "a process that reads pictures was killed, perhaps for want of memory"
                 remedy = "close other programs or lower --image-size"
             elif waited >= PATIENCE:

@@ -51,6 +51,9 @@ class Gradients:
         if engine.checkpoint_activations:
             recompute_blocks(network.backbone.blocks)
         self.replicas = self._replicas(self.threads.n)
+        self.dtype = engine.dtype(device)
+        # Gradients of fp16 vanish below 6e-8: the loss is multiplied, and the gradients divided.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         n_parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
         self.objective = Compiled(objective, engine, n_parameters)
 
@@ -80,7 +83,7 @@ class Gradients:
     def _compute(
         self, views: tuple[Tensor, ...], n_images: int, temp: Tensor, seed: int
     ) -> tuple[Tensor, Tensor]:
-        kind, cuda = self.device.type, self.device.type == "cuda"
+        kind, low = self.device.type, self.dtype != torch.float32
         each = self.engine.pieces(n_images, self.device, self.widest)  # parts a replica takes
         parts = split_images([v for v in views if len(v)], each * len(self.replicas), n_images)
         before, of = (len(parts) * n for n in (distributed.rank(), distributed.world_size()))
@@ -92,9 +95,9 @@ class Gradients:
             for i in range(r * each, (r + 1) * each):
                 replica.begin(seed, (before + i, of), n_images // len(parts))
                 with distributed.adding_up(replica.network, more=i < (r + 1) * each - 1):
-                    with torch.autocast(kind, torch.bfloat16, enabled=cuda):
+                    with torch.autocast(kind, self.dtype if low else None, enabled=low):
                         loss, rows = self.objective(replica.network, temp, *parts[i])
-                    (loss / len(parts)).backward()
+                    self.scaler.scale(loss / len(parts)).backward()
                 found.append((loss.detach(), rows))
             return found
 

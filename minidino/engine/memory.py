@@ -36,12 +36,13 @@ class StepMemory:
 
 
 def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
-    """The peak of one step of a whole batch: float32 on a CPU, bf16 autocast on CUDA."""
+    """The peak of one step of a whole batch; by default float32 on a CPU, bf16 on CUDA."""
     c, batch = config, config.batch_size
     device = torch.device("cuda" if cuda else "cpu")
     images = batch // engine.pieces(batch, device, widest_activation(c))  # at a time
     threads = engine.threads(batch, device)
-    compute = 2 if cuda else FLOAT
+    precision = engine.precision or ("bf16" if cuda else "fp32")
+    compute = FLOAT if precision == "fp32" else 2
     views = 2 + c.n_local
     pixels = 3 * (2 * c.global_size**2 + c.n_local * c.local_size**2)
 

@@ -6,6 +6,7 @@ so they are no part of ``TrainConfig``: a run may be resumed with others, on ano
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 
@@ -18,6 +19,7 @@ MOST_THREADS, FEWEST_IMAGES = 4, 8
 # A CPU is fastest with activations that stay near it: from 32 MiB on the C library gives memory
 # back as soon as it is free, and each of its pages is cleared anew when it is wanted again.
 LARGEST_ACTIVATION = 8 * 2**20  # bytes
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,18 @@ class Engine:
     data_parallel: int = 1
     """On a CPU, up to so many threads, each with a part of the batch and of the cores; fewer where
     these do not divide. By default one a core, up to 4."""
+    precision: Literal["bf16", "fp16", "fp32"] | None = None
+    """Of the products in a step; the weights stay fp32. By default bf16 on a GPU that computes it,
+    fp16 on an older one, fp32 elsewhere."""
+    workers: int | None = None
+    """Processes that decode a folder too large for memory; 0 for none. By default one a core, up
+    to 16."""
 
     def __post_init__(self):
-        """Raises UserError if there is no such number of parts."""
-        for name in ("accumulate", "data_parallel"):
-            if (parts := getattr(self, name)) < 1:
-                raise UserError(f"{name} is {parts}; it must be at least 1")
+        """Raises UserError for what is too few."""
+        for name, least in (("accumulate", 1), ("data_parallel", 1), ("workers", 0)):
+            if (n := getattr(self, name)) is not None and n < least:
+                raise UserError(f"{name} is {n}; it must be at least {least}")
 
     @classmethod
     def of(cls, device: torch.device | str) -> "Engine":
@@ -62,6 +70,15 @@ class Engine:
                 flags += [f"--{'no-' * (is_switch and not value)}{name}"]
                 flags += [] if is_switch else [str(value)]
         return flags
+
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """What products are computed in on a device."""
+        if self.precision is not None:
+            return PRECISIONS[self.precision]
+        if device.type != "cuda":
+            return torch.float32
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
 
     def threads(self, batch_size: int, device: torch.device) -> int:
         """How many threads share a batch: as many as are asked for, with equal parts and cores.

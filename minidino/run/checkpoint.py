@@ -229,6 +229,8 @@ def resume(trainer: Trainer, state: dict[str, Any], where: str) -> None:
         load_weights(trainer.teacher, state["teacher"], where)
         load_weights(trainer.criterion, state["loss"], where)
         trainer.optimizer.load_state_dict(state["optimizer"])
+        if scale := state.get("scaler"):  # empty but in fp16
+            trainer.gradients.scaler.load_state_dict(scale)
         trainer.now = operator.index(state["step"])
         if not 0 <= trainer.now <= trainer.total_steps:
             raise ValueError(f"step {trainer.now} of {trainer.total_steps}")

@@ -124,5 +124,13 @@ def settings_kept(out: Path, saved: dict, asked: dict[str, Any]) -> TrainConfig:
         if getattr(kept, name) != value
     ]
     if different:
-        raise UserError(f"{out} was started with other settings: {'; '.join(different[:3])}")
+        advice = ""
+        if kept.epochs != asked.get("epochs", kept.epochs):
+            advice = (
+                f". Learning rate and momentum were planned to end with epoch {kept.epochs}: leave "
+                "out --epochs to go on with that plan, or train anew with another --out"
+            )
+        raise UserError(
+            f"{out} was started with other settings: {'; '.join(different[:3])}{advice}"
+        )
     return kept

@@ -5,16 +5,19 @@ import gc
 import time
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from minidino.config import TrainConfig
+from minidino.data.pictures import Pictures
+from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.engine.batch import search
 from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.trainer import Trainer
+from minidino.trainer import Trainer, batch_indices
+
+Images = Pictures | StreamedFolder
 
 # The largest batch of the paper's ViT-S; beyond it the scaled learning rate is untried.
 MOST = 1024
@@ -23,24 +26,28 @@ STEPS_PER_EPOCH = 8  # a larger share of the images in one batch leaves too few 
 
 def epochs_that_fit(
     config: TrainConfig,
-    n_images: int,
+    data: Images,
     minutes: float,
     device: torch.device,
     engine: Engine | None = None,
 ) -> int:
     """How many epochs this machine trains in ``minutes``, from timing a few steps; at least 1.
 
-    Some of the time is left for evaluations and for the machine's moods.
+    The steps are on the run's own pictures, so the time that it takes to read them counts. Some
+    of the time is left for evaluations and for the machine's moods.
     """
-    size = (config.batch_size // distributed.world_size(), 3, config.image_size, config.image_size)
-    images = torch.randint(0, 256, size, dtype=torch.uint8, device=device)
     trainer = Trainer(config.with_epochs(1), 100, device, engine)
-    timings = []
-    while distributed.any_of(len(timings) < 8 or (sum(timings) < 4 and len(timings) < 100)):
-        began = time.perf_counter()
+    indices = batch_indices(len(data), config.batch_size, config.seed, 0, 100)
+    ends: list[float] = []
+    for images in data.batches(map(distributed.share, indices)):
         trainer.step(images)["loss"].item()
-        timings.append(time.perf_counter() - began)
-    per_epoch = float(np.median(timings[3:])) * (n_images // config.batch_size)
+        ends.append(time.perf_counter())
+        # The first steps are slow, and the first pictures were read before they were asked for.
+        if not distributed.any_of(len(ends) < 8 or ends[-1] - ends[3] < 4):
+            break
+    data.close()
+    per_step = (ends[-1] - ends[3]) / (len(ends) - 4)
+    per_epoch = per_step * (len(data) // config.batch_size)
     return distributed.from_main(max(1, int(0.85 * 60 * minutes / per_epoch)))
 
 

@@ -6,6 +6,7 @@ Numbers that are none any more are the one thing that ends a run.
 import math
 import statistics
 from collections import deque
+from collections.abc import Sequence
 
 from minidino.errors import UserError
 
@@ -18,6 +19,30 @@ ADVICE = {
     "flat": "a lower --teacher-temp, fewer prototypes (--out-dim), or a lower --base-lr",
     "constant": "a lower --base-lr, more --warmup-epochs, or a higher --teacher-momentum",
 }
+
+
+def verdict(lines: Sequence[dict], out_dim: int) -> str:
+    """Whether a run has collapsed, in one sentence, from the last lines of its log.
+
+    Args:
+        lines: of ``metrics.jsonl``; the last ten that have a loss are read.
+        out_dim: number K of prototypes.
+    """
+    last, ln_k = [line for line in lines if "loss" in line][-10:], math.log(out_dim)
+    if not last:
+        return "no step was logged, so whether it collapsed is not known"
+    if kind := collapsed(last, ln_k):
+        return f"every image gets the same {kind} target: it has collapsed; try {ADVICE[kind]}"
+    told = statistics.mean(line["usage"] - line["entropy"] for line in last)
+    return f"not collapsed: a target tells {told:.2f} nats of its image (at most {ln_k:.2f})"
+
+
+def collapsed(lines: Sequence[dict], ln_k: float) -> str | None:
+    """How the targets of some steps collapsed: "peaked", "flat" or "constant"; None if not."""
+    if max(line["usage"] - line["entropy"] for line in lines) >= ALIKE * ln_k:
+        return None
+    share = statistics.mean(line["entropy"] for line in lines) / ln_k
+    return "peaked" if share < PEAKED else "flat" if share > FLAT else "constant"
 
 
 class TrainingDiverged(UserError):
@@ -64,12 +89,10 @@ class Watch:
         return new
 
     def _collapse(self) -> dict[str, str]:
-        gaps = [line["usage"] - line["entropy"] for line in self.lines]
-        if self.lines[0]["step"] <= self.warmup or max(gaps) >= ALIKE * self.ln_k:
+        kind = collapsed(self.lines, self.ln_k)
+        if self.lines[0]["step"] <= self.warmup or kind is None:
             return {}
         h = statistics.mean(line["entropy"] for line in self.lines)
-        share = h / self.ln_k
-        kind = "peaked" if share < PEAKED else "flat" if share > FLAT else "constant"
         return {
             "collapse": f"every image gets the same {kind} target (H {h:.3f}, ln K "
             f"{self.ln_k:.3f}). The training has collapsed; start again with {ADVICE[kind]}"

@@ -66,6 +66,7 @@ def summarize(result: TrainResult, device: str | None = None) -> dict:
         "train_images": config.max_images,
         "epochs": config.epochs,
         "finished": result.finished,
+        "verdict": result.verdict,
         "train_seconds": round(result.seconds, 1),
         "images_per_second": round(result.images_per_second, 1),
         "seed": config.seed,
@@ -110,6 +111,7 @@ def describe(summary: dict, out: Path) -> str:
         f"random weights {s['knn_random']:5.1f}%",
         f"  Jaccard of the best head     {s['jaccard_best_head']:.3f}    "
         f"random weights {s['jaccard_best_head_random']:.3f}",
+        s["verdict"],
         f"look at {out / 'attention.png'}, filmstrip.png and curves.png beside it",
     ]
     whole = recipe("things", seed=s["seed"]).epochs

@@ -1,16 +1,62 @@
 """What a training run is made of, and the recipes that have names."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral, Real
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from minidino.crops import Appearance
 from minidino.errors import UserError
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class Reading:
+    """How the pictures of a folder are read and divided."""
+
+    fit: Literal["square", "pad", "keep"] = "square"
+    """How a picture becomes a square: its middle (square), or all of it: with a margin in its mean
+    colour (pad), or squeezed, which bends its shape (keep)."""
+    keep_truncated: bool = False
+    """Use JPEG files that are cut short, as far as they go; the rest is gray."""
+    group_by: str | None = None
+    """Where a fifth is held out, keep together what lies in one folder (the word folder), or what
+    a regular expression finds in the path below --data, or its first bracket: 'clip\\d+'."""
+    range: str | None = None
+    """LOW,HIGH: the values that become black and white, of pictures with more than 8 bits
+    (default: those that the folder uses). A negative one is written as --range=-1000,3000."""
+
+    def __post_init__(self):
+        """Raises UserError, in one line, for what cannot be."""
+        check_limits(self)
+        if self.group_by is not None:
+            try:
+                re.compile(self.group_by)
+            except re.error as error:
+                raise UserError(f'--group-by "{self.group_by}" is no pattern: {error}') from None
+        _ = self.bounds
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """``range`` as two numbers."""
+        if self.range is None:
+            return None
+        try:
+            low, high = map(float, self.range.split(","))
+        except ValueError:
+            low = high = math.nan
+        if not -math.inf < low < high < math.inf:
+            raise UserError(f'--range is "{self.range}"; give LOW,HIGH, as in --range 0,4095')
+        return low, high
+
+    @property
+    def reading(self) -> "Reading":
+        """These settings alone, of a training run's."""
+        return Reading(**{f.name: getattr(self, f.name) for f in fields(Reading)})
+
+
+@dataclass(frozen=True)
+class TrainConfig(Reading):
     """Everything that decides the outcome of a training run.
 
     Sizes are in pixels, durations in epochs; learning rate, weight decay and momentum move
@@ -79,7 +125,7 @@ class TrainConfig:
 
     def __post_init__(self):
         """Raises UserError, in one line, for what cannot be trained."""
-        check_limits(self)
+        super().__post_init__()
         check_limits(self.appearance)
         p = self.patch_size
         for name in ("global_size", "local_size", "eval_size", "image_size"):
@@ -175,7 +221,7 @@ LIMITS = {
 }  # fmt: skip
 
 
-def check_limits(settings: "TrainConfig | Appearance") -> None:
+def check_limits(settings: Reading | Appearance) -> None:
     """Each field against its type and ``LIMITS``.
 
     Raises:
@@ -183,9 +229,16 @@ def check_limits(settings: "TrainConfig | Appearance") -> None:
     """
     for f in fields(settings):
         value = getattr(settings, f.name)
+        if get_origin(f.type) is Literal:
+            if value not in get_args(f.type):
+                raise UserError(
+                    f"{f.name} is {value!r}; it must be one of {', '.join(get_args(f.type))}"
+                )
+            continue
         if f.name not in LIMITS:
             if not isinstance(value, f.type):
-                raise UserError(f"{f.name} is {value!r}; it must be of type {f.type.__name__}")
+                kind = getattr(f.type, "__name__", f.type)
+                raise UserError(f"{f.name} is {value!r}; it must be of type {kind}")
             continue
         if value is None and type(None) in get_args(f.type):
             continue
@@ -210,6 +263,8 @@ def check_limits(settings: "TrainConfig | Appearance") -> None:
 
 
 # ---------------------------------------------------------------- recipes
+
+USUAL = Reading()
 
 # Minutes on two CPU cores. The settings were chosen on the validation images.
 THINGS = TrainConfig(

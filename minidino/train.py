@@ -180,7 +180,12 @@ def _settings_to_go_on_with(config: TrainConfig, asked: Request, saved: dict) ->
 def _load_images(config: TrainConfig, at_least: int) -> Images:
     """The training images, ``at_least`` so many: one batch of them."""
     data = load_data(
-        config.data, "train", config.image_size, max_images=config.max_images, seed=config.seed
+        config.data,
+        "train",
+        config.image_size,
+        max_images=config.max_images,
+        seed=config.seed,
+        reading=config.reading,
     )
     if len(data) < at_least:
         raise UserError(

@@ -7,10 +7,15 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import Image, ImageFile
 
+from minidino.config import Reading
 from minidino.data import load_data
 from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
+from minidino.using.attend import load_examples
+
+FITS = ("square", "pad", "keep")
 
 
 def pixel(path, at=(0, 0)):
@@ -35,12 +40,150 @@ def test_sixteen_bits_are_scaled_and_not_clipped_to_white(tmp_path):
         assert seen.tolist() == [[0, 0, 1, 128], [156, 254, 255, 255]]
 
 
-def test_other_numbers_are_refused_in_words(tmp_path):
-    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "float.tif")
-    Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(tmp_path / "wide.tif")
-    for name, words in [("float.tif", "floating-point"), ("wide.tif", "more than 16 bits")]:
-        with pytest.raises(UnreadablePicture, match=f"{name}: .*{words}"):
-            open_picture(tmp_path / name)
+def test_any_numbers_are_scaled_by_the_range_that_is_used(tmp_path):
+    """Black to white in 256 equal steps: floor(256 (v - low) / (high - low [+ 1 of integers]))."""
+    for name, values, expected in [
+        ("signed", np.array([[-300, -45, 467, 723]], np.int32), [0, 63, 191, 255]),
+        ("wide", np.array([[0, 70_000, 140_000]], np.int32), [0, 127, 255]),
+        ("float", np.array([[0, 0.25, 0.5, 1, np.nan]], np.float32), [0, 64, 128, 255, 0]),
+        ("flat", np.full((1, 2), 0.5, np.float32), [0, 0]),
+        ("twelve", np.array([[0, 15, 16, 4095]], np.uint16), [0, 0, 1, 255]),
+    ]:
+        Image.fromarray(values).save(tmp_path / f"{name}.tif")
+        seen = np.array(open_picture(tmp_path / f"{name}.tif"))[0]
+        assert seen[:, 0].tolist() == expected and (seen == seen[:, :1]).all(), name
+
+
+def tiff(path, values, extra=None, order="<", packed=False, photometric=2):
+    """A TIFF of one strip; ``values`` (H, W, bands) of 8 or 16 bits, ``extra``: ExtraSamples."""
+    h, w, bands = values.shape
+    bits = 8 * values.dtype.itemsize
+    body = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    body = zlib.compress(body) if packed else body
+    at = 8 + len(body) + len(body) % 2
+    depths = struct.pack(f"{order}{bands}H", *[bits] * bands)
+    entries = [(256, 4, 1, w), (257, 4, 1, h), (258, 3, bands, at), (259, 3, 1, 8 if packed else 1),
+               (262, 3, 1, photometric), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, h),
+               (279, 4, 1, len(body))]  # fmt: skip
+    entries += [] if extra is None else [(338, 3, 1, extra)]
+    out = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", at + len(depths))
+    out += body + b"\0" * (len(body) % 2) + depths + struct.pack(f"{order}H", len(entries))
+    for tag, kind, count, value in entries:
+        short = kind == 3 and count == 1
+        number = struct.pack(
+            f"{order}HH" if short else f"{order}I", *([value, 0] if short else [value])
+        )
+        out += struct.pack(f"{order}HHI", tag, kind, count) + number
+    path.write_bytes(out + b"\0" * 4)
+
+
+def png16(path, values):
+    """A PNG of 16 bits; ``values`` (H, W, 3 or 4)."""
+
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    h, w, bands = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", w, h, 16, {3: 2, 4: 6}[bands], 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks))
+
+
+@pytest.mark.parametrize("how", ["II", "MM", "II packed", "MM packed", "PNG"])
+def test_both_bytes_of_colour_count(tmp_path, how):
+    """12 bits in 16, in three bands. The higher byte alone would leave 16 levels."""
+    values = np.random.default_rng(0).integers(0, 4096, (40, 30, 3)).astype(np.uint16)
+    values[0, 0], values[0, 1] = 0, 4095
+    if how == "PNG":
+        png16(tmp_path / "x.png", values)
+    else:
+        order = "<" if how.startswith("II") else ">"
+        tiff(tmp_path / "x.png", values, order=order, packed="packed" in how)
+    assert np.array_equal(np.array(open_picture(tmp_path / "x.png")), values >> 4)
+
+
+def test_sixteen_bits_with_transparency(tmp_path):
+    values = np.array([[[4095, 0, 0, 65535], [0, 0, 0, 0]]], np.uint16)
+    png16(tmp_path / "x.png", values)
+    got = np.array(open_picture(tmp_path / "x.png")).tolist()
+    assert got == [[[255, 0, 0], [255, 255, 255]]]
+
+
+def test_the_range_is_that_of_the_folder_and_8_bits_stay(tmp_path, capsys):
+    for i, top in enumerate((1000, 2000, 4095)):
+        ramp = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+        Image.fromarray(ramp).save(tmp_path / f"{i}.png")
+    Image.new("L", (8, 8), 77).save(tmp_path / "eight.png")
+    data = load_data(str(tmp_path), "train", 8)
+    assert data.images.amax(dim=(1, 2, 3)).tolist() == [62, 125, 255, 77]  # 1000 / 16 = 62.5
+    assert "3 of 4 pictures looked at have more than 8 bits; 0 becomes black, 4095 white" in (
+        capsys.readouterr().out
+    )
+    fixed = load_data(str(tmp_path), "train", 8, reading=Reading(range="0,1999"))
+    assert fixed.images.amax(dim=(1, 2, 3)).tolist() == [128, 255, 255, 77]
+    (example,) = load_examples(str(tmp_path / "0.png"), 8, 8)
+    assert example.image.max() == 255 and "1000 white" in capsys.readouterr().out  # its own
+
+
+@pytest.mark.parametrize("extra", [None, 0])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_fourth_band_is_not_transparency(tmp_path, capsys, extra, dtype):
+    """Near infrared at 0 would make everything white."""
+    values = np.zeros((8, 8, 4), dtype)
+    values[..., 0] = np.iinfo(dtype).max
+    tiff(tmp_path / "nir.tif", values, extra)
+    assert pixel(tmp_path / "nir.tif") == (255, 0, 0)
+    load_data(str(tmp_path), "train", 8)
+    assert "a fourth band that is not transparency; the first three" in capsys.readouterr().out
+    tiff(tmp_path / "alpha.tif", values, 2)
+    assert pixel(tmp_path / "alpha.tif") == (255, 255, 255)
+
+
+def test_fit_decides_what_of_a_picture_is_seen(tmp_path):
+    """60 x 20: red, green, blue thirds. Their mean is (85, 85, 85)."""
+    wide = Image.new("RGB", (60, 20), (255, 0, 0))
+    wide.paste((0, 255, 0), (20, 0, 40, 20))
+    wide.paste((0, 0, 255), (40, 0, 60, 20))
+    wide.save(tmp_path / "wide.png")
+    at = {f: decode_square(tmp_path / "wide.png", 30, Reading(fit=f)) for f in FITS}
+    colours = {f: [x[:, 15, c].tolist() for c in (4, 15, 25)] for f, x in at.items()}
+    thirds = [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+    assert colours == {"square": [thirds[1]] * 3, "pad": thirds, "keep": thirds}
+    assert at["pad"][:, 2, 4].tolist() == at["pad"][:, 27, 15].tolist() == [85, 85, 85]
+    assert at["keep"][:, 2, 4].tolist() == thirds[0]
+    Image.new("RGB", (2000, 1)).save(tmp_path / "line.png")
+    assert decode_square(tmp_path / "line.png", 8, Reading(fit="pad")).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("fit", ["square", "pad", "keep"])
+def test_fit_is_the_same_streamed(tmp_path, monkeypatch, fit):
+    for i in range(3):
+        Image.effect_noise((40 + 9 * i, 25), 90).save(tmp_path / f"{i}.png")
+    memory = load_data(str(tmp_path), "train", 16, reading=Reading(fit=fit))
+    monkeypatch.setattr("minidino.data.folders.IN_MEMORY_BYTES", 1)
+    stream = load_data(str(tmp_path), "train", 16, reading=Reading(fit=fit))
+    stream.workers = 0
+    assert torch.equal(next(stream.batches([torch.arange(3)])), memory.images)
+
+
+def test_jpegs_cut_short_are_counted_and_used_on_request(tmp_path, capsys):
+    for i in range(3):
+        noise = Image.effect_noise((64, 64), 90).convert("RGB")
+        noise.save(tmp_path / f"{i}.jpg", progressive=i == 2)
+    whole = open_picture(tmp_path / "1.jpg")
+    for i, missing in ((1, 300), (2, 300)):
+        data = (tmp_path / f"{i}.jpg").read_bytes()
+        (tmp_path / f"{i}.jpg").write_bytes(data[:-missing])
+    (tmp_path / "none.jpg").write_bytes(data[:20])
+    assert len(load_data(str(tmp_path), "train", 64)) == 1
+    assert "JPEG files cut short among them: 2; --keep-truncated" in capsys.readouterr().out
+    kept = load_data(str(tmp_path), "train", 64, reading=Reading(keep_truncated=True))
+    said = capsys.readouterr().out
+    assert len(kept) == 3 and "used though cut short, the rest gray: 2 (1.jpg, 2.jpg)" in said
+    assert np.array_equal(kept.images[1].permute(1, 2, 0)[:40], np.array(whole)[:40])
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_transparent_becomes_white(tmp_path):

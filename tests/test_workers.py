@@ -44,12 +44,12 @@ def at_picture(number: int, act, monkeypatch) -> None:
     """Let the reading process do something at its n-th picture."""
     decode, main, read = streaming.decode_square, os.getpid(), []
 
-    def decoded(file: Path, size: int):
+    def decoded(file: Path, size: int, *how):
         assert os.getpid() != main
         read.append(file)
         if len(read) == number:
             act()
-        return decode(file, size)
+        return decode(file, size, *how)
 
     monkeypatch.setattr(streaming, "decode_square", decoded)
 

@@ -1,11 +1,12 @@
 """Arguments that several commands share."""
 
 import re
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import tyro
 
+from minidino.config import Reading
 from minidino.errors import UserError
 from minidino.weights.file import Trained
 from minidino.weights.pretrained import load_trained
@@ -45,3 +46,27 @@ class Unsaid:
 
 UNSAID = Unsaid()
 Weights = Annotated[Unsaid, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class AskedReading:
+    """How a folder's pictures are read; what is not given is as the run read its own."""
+
+    fit: Literal["square", "pad", "keep"] | None = None
+    """How a picture becomes a square: its middle (square), or all of it: with a margin in its mean
+    colour (pad), or squeezed, which bends its shape (keep)."""
+    keep_truncated: bool = False
+    """Use JPEG files that are cut short, as far as they go."""
+    group_by: str | None = None
+    """Where a fifth is held out, keep together what lies in one folder (the word folder), or what
+    a regular expression finds in the path below --data."""
+    range: str | None = None
+    """LOW,HIGH: what becomes black and white, of pictures with more than 8 bits."""
+
+    def over(self, kept: Reading) -> Reading:
+        """What was asked for, and the rest as it was kept."""
+        return replace(kept, **{n: value for n, value in vars(self).items() if value})
+
+
+ReadingArgument = Annotated[AskedReading, tyro.conf.arg(name="", prefix_name=False)]
+NOT_ASKED = AskedReading()

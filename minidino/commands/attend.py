@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from minidino.commands.arguments import UNSAID, Checkpoint, Weights
+from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.run.files import write_text
@@ -27,6 +27,7 @@ def attend_command(
     pictures: int = 8,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Draw where the last block's [CLS] token looks, and score it where masks are known.
 
@@ -43,6 +44,7 @@ def attend_command(
         size: Shorter side of the pictures in pixels (default: what the weights were made for).
         pictures: How many are drawn; all are scored.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
@@ -52,7 +54,8 @@ def attend_command(
     out = out or run / "attend"
     if pictures < 1 or (size is not None and size < patch):
         raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
-    examples = Examples(trained.data(data), patch, size or trained.eval_size, masks, out)
+    read = reading.over(trained.reading)
+    examples = Examples(trained.data(data), patch, size or trained.eval_size, masks, out, read)
     random = trained.random().to(where)
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ import torch
 import tyro
 
 from minidino import plots
+from minidino.commands.arguments import NOT_ASKED, ReadingArgument
+from minidino.config import USUAL
 from minidino.data import load_data
 from minidino.data.streamed import StreamedFolder
 from minidino.errors import UserError
@@ -19,6 +21,7 @@ def data_command(
     size: int = 64,
     images: int = 40,
     seed: int = 0,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Look at a data set: a contact sheet, with masks where they are known.
 
@@ -30,11 +33,13 @@ def data_command(
         size: Side of the images in pixels.
         images: How many to show.
         seed: Of the things.
+        reading: How a folder's pictures are read.
     """
     if not 1 <= images <= 10_000 or not 8 <= size <= 4096:
         raise UserError("--images must be from 1 to 10,000, and --size from 8 to 4,096")
     plots.check_target(out)
-    found = load_data(data, split, size, max_images=images, seed=seed)
+    asked = reading.over(USUAL)
+    found = load_data(data, split, size, max_images=images, seed=seed, reading=asked)
     if isinstance(found, StreamedFolder):
         raise UserError(f"{images} images of {size} px are too many for one sheet")
     order = torch.arange(len(found)) if found.labels is None else found.labels.argsort(stable=True)

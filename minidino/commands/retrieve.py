@@ -7,8 +7,9 @@ import torch
 import tyro
 
 from minidino import plots
-from minidino.commands.arguments import UNSAID, Checkpoint, Weights
-from minidino.data.folders import list_pictures
+from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.data.folders import told
+from minidino.data.listing import list_pictures
 from minidino.data.pictures import decode_square
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
@@ -23,6 +24,7 @@ def retrieve_command(
     out: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Find the pictures of a folder that are most like a given one.
 
@@ -35,6 +37,7 @@ def retrieve_command(
         k: How many to find.
         out: The sheet (default: retrieve.png beside the checkpoint).
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
     """
     if k < 1:
         raise UserError("--k must be at least 1")
@@ -51,10 +54,11 @@ def retrieve_command(
         raise UserError(f"--out {out} is one of the pictures; give it another name")
     trained, where = weights.load(checkpoint), pick_device(device)
     size = trained.eval_size
-    found = find_neighbours(trained.backbone.to(where), query, files, size, k)
+    read = told(files, reading.over(trained.reading))
+    found = find_neighbours(trained.backbone.to(where), query, files, size, k, read)
     for neighbour in found:
         print(f"{neighbour.cosine:.3f}  {one_line(neighbour.file)}")
-    images = torch.stack([decode_square(f, size) for f in (query, *(n.file for n in found))])
+    images = torch.stack([decode_square(f, size, read) for f in (query, *(n.file for n in found))])
     names = ["query", *(f"{n.cosine:.3f}" for n in found)]
     title = one_line(f"Nearest to {query.name} in {data}, by cosine")
     sheet = plots.contact_sheet(images, torch.arange(len(images)), names, columns=5, title=title)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from minidino.commands.arguments import UNSAID, Checkpoint, Weights
+from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
 from minidino.errors import UserError
 from minidino.evaluate import knn_predict, linear_probe
 from minidino.run.files import write_text
@@ -47,6 +47,7 @@ def knn_command(
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Classify held-out pictures by their nearest neighbours among the labelled ones.
 
@@ -60,6 +61,7 @@ def knn_command(
         max_images: Labelled images at most (default: all).
         json_file: Also write the numbers here.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
     """
     if k < 1 or not 1e-4 <= temperature <= 100:
         raise UserError("--k must be at least 1, and --temperature from 0.0001 to 100")
@@ -69,7 +71,8 @@ def knn_command(
         return knn_predict(bank, labels, queries, k, temperature)
 
     trained = weights.load(checkpoint)
-    scores = compare(trained, data, judge, max_images=max_images, device=device)
+    how = {"max_images": max_images, "device": device, "reading": reading.over}
+    scores = compare(trained, data, judge, **how)
     k = min(k, int(scores["train_images"]))  # no more than there are can vote
     _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
 
@@ -83,6 +86,7 @@ def linear_command(
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Train a linear classifier on frozen features and score it on held-out pictures.
 
@@ -94,6 +98,7 @@ def linear_command(
         max_images: Labelled images at most (default: all).
         json_file: Also write the numbers here.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
     """
     if epochs < 1 or blocks < 1:
         raise UserError("--epochs and --blocks must be at least 1")
@@ -103,7 +108,6 @@ def linear_command(
         return linear_probe(features, labels, queries, epochs)
 
     trained = weights.load(checkpoint)
-    scores = compare(
-        trained, data, judge, max_images=max_images, device=device, n_last_blocks=blocks
-    )
+    how = {"max_images": max_images, "device": device, "reading": reading.over}
+    scores = compare(trained, data, judge, n_last_blocks=blocks, **how)
     _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.attention import mass_mask
-from minidino.commands.arguments import UNSAID, Checkpoint, Weights
+from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.segment import Split, look, mask_paths, pictures_of, save_mask
@@ -19,6 +19,7 @@ def segment_command(
     size: int | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Cut the thing out of pictures, without labels: a mask for each, white on the thing.
 
@@ -35,6 +36,7 @@ def segment_command(
         size: Shorter side in pixels that pictures are brought to; larger gives finer masks
             (default: what the weights were made for).
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
@@ -45,7 +47,8 @@ def segment_command(
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")
     trained.backbone.to(where)
-    look_at = partial(look, trained.backbone, short_side=size or trained.eval_size)
+    how = {"short_side": size or trained.eval_size, "reading": reading.over(trained.reading)}
+    look_at = partial(look, trained.backbone, **how)
     if by == "pca":
         # One picture is in memory at a time, so each is looked at twice.
         split = Split(look_at(files))

@@ -10,11 +10,13 @@ got.
 import os
 from pathlib import Path
 
+from minidino.config import USUAL, Reading
 from minidino.data.downloads import TORCHVISION, from_torchvision
 from minidino.data.folders import from_folder
 from minidino.data.pictures import Pictures, check_memory
 from minidino.data.streamed import StreamedFolder
 from minidino.data.things import CLASSES, ThingsOnStuff
+from minidino.engine import distributed
 from minidino.errors import UserError
 
 THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
@@ -30,6 +32,7 @@ def load_data(
     max_images: int | None = None,
     seed: int = 0,
     root: Path | None = None,
+    reading: Reading = USUAL,
 ) -> Pictures | StreamedFolder:
     """The images that a spec names.
 
@@ -44,6 +47,7 @@ def load_data(
         max_images: keep so many: the first drawn things, or an even spread of a data set.
         seed: of the training images of ``things``.
         root: where downloads are kept; by default $MINIDINO_DATA, or ~/.cache/minidino.
+        reading: how a folder's pictures are read and divided.
 
     Raises:
         UserError: if the spec names nothing usable, in one line.
@@ -52,6 +56,8 @@ def load_data(
         raise UserError(f'no split "{split}"; there are train, labelled, val and test')
     if max_images is not None and max_images < 1:
         raise UserError(f"max_images is {max_images}; it must be at least 1")
+    if reading != USUAL and spec in ("things", "things-telling", *TORCHVISION):
+        distributed.note(f"{spec} is read as it is; fit, range and the like are for folders")
     if spec in ("things", "things-telling"):
         stuff = "telling" if spec == "things-telling" else "noise"
         kind = "train" if split == "labelled" else split
@@ -70,5 +76,7 @@ def load_data(
         names = ", ".join(("things", "things-telling", *TORCHVISION))
         raise UserError(f'no data "{spec}": it is neither a folder nor one of {names}')
     if not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the folder it is in")
-    return from_folder(folder, split, size, max_images)
+        packed = folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
+        remedy = "unpack it and give the folder" if packed else "give the folder it is in"
+        raise UserError(f"{folder} is a file; {remedy}")
+    return from_folder(folder, split, size, max_images, reading)

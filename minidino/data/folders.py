@@ -1,97 +1,126 @@
-"""Folders of pictures: which file belongs to which split and class, and reading them."""
+"""Folders of pictures: read into memory, or streamed; what was guessed about them is said."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from minidino.data.pictures import Pictures, UnreadablePicture, decode_all, decode_square, spread
+from minidino.config import Reading
+from minidino.data.listing import few, find_pictures
+from minidino.data.pictures import (
+    CutShort,
+    Pictures,
+    UnreadablePicture,
+    decode_all,
+    open_picture,
+    opened,
+    spread,
+    square,
+    to_tensor,
+)
+from minidino.data.range import deep_values, fourth_band, range_of, value_range
+from minidino.data.splits import lay_out
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.errors import UserError, one_line
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
 IN_MEMORY_BYTES = 4 * 2**30  # a folder whose decoded pictures need more is streamed
+LOOKED_AT = 64  # pictures, to know what values a folder uses
+_said: set[str] = set()
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """Every picture below a folder, by name; hidden files are left out."""
-    return sorted(_pictures(folder))
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    files = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
-    return (f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-
-
-def _list_folder(folder: Path, split: str) -> tuple[list[Path], list[int] | None, list[str]]:
-    """Files, labels and class names of one split.
-
-    A class has the same number in all splits: its place among the folders in ``train``. There are
-    no labels (None) in a flat folder, nor where a folder is of no class in ``train``.
-    """
-    top, has_splits = folder, (folder / "train").is_dir()
-    if has_splits:
-        held_out = ["test", "val", "valid"] if split == "test" else ["val", "valid", "test"]
-        wanted = ["train"] if split in ("train", "labelled") else held_out
-        found = [folder / name for name in wanted if (folder / name).is_dir()]
-        if not found:
-            raise UserError(f"{folder} has a train folder but no val or test folder")
-        folder = found[0]
-    classes = _classes(folder)
-    if not classes:
-        return list_pictures(folder), None, []
-    by_class = {name: list_pictures(folder / name) for name in classes}
-    if has_splits and (trained := _classes(top / "train")):
-        if not set(classes) <= set(trained):
-            return list_pictures(folder), None, []
-        classes = trained
-    number = {name: i for i, name in enumerate(classes)}
-    files = [file for some in by_class.values() for file in some]
-    labels = [number[name] for name, some in by_class.items() for _ in some]
-    if not has_splits:
-        # No held-out part: every fifth picture is one, the same each time.
-        keep = [i for i in range(len(files)) if (i % 5 == 4) == (split in ("val", "test"))]
-        files, labels = [files[i] for i in keep], [labels[i] for i in keep]
-    return files, labels, classes
-
-
-def _classes(folder: Path) -> list[str]:
-    """The names of the subfolders that hold pictures."""
-    try:
-        subfolders = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")]
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror}") from None
-    return sorted(f.name for f in subfolders if any(_pictures(f)))
-
-
-def from_folder(folder: Path, split: str, size: int, max_images: int | None):
-    files, labels, classes = _list_folder(folder, split)
+def from_folder(
+    folder: Path, split: str, size: int, max_images: int | None, reading: Reading
+) -> Pictures | StreamedFolder:
+    found = find_pictures(folder)
+    left_out = found.left_out()
+    if not found.files:
+        raise UserError(f"no pictures in {folder}" + (f"; {left_out}" if left_out else ""))
+    layout = lay_out(folder, found.files, reading.group_by)
+    files, labels = layout.part(split, folder)
     if not files:
-        raise UserError(f"no pictures in {folder} (looked for {' '.join(sorted(SUFFIXES))})")
+        raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
+    reading, scaled = settled(layout.parts["train"][0], reading)
+    for text in (left_out, *layout.notes, *scaled):
+        # A run reads its folder several times: to train on, and to score with.
+        if text and (split == "train" or text not in _said):
+            distributed.note(f"{one_line(folder)}: {text}")
+            _said.add(text)
     keep = spread(len(files), max_images)
     files = [files[i] for i in keep]
     labels = None if labels is None else torch.tensor([labels[i] for i in keep])
     if len(files) * 3 * size * size > IN_MEMORY_BYTES:
-        return StreamedFolder(files, labels, classes, size)
+        return StreamedFolder(files, labels, layout.classes, size, reading)
 
     images = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
 
-    def decode(i: int) -> bool:
+    def decode(i: int) -> UnreadablePicture | str | None:
         try:
-            images[i] = decode_square(files[i], size)
-        except UnreadablePicture:
-            return False
-        return True
+            picture = open_picture(files[i], reading)
+        except UnreadablePicture as error:
+            return error
+        images[i] = to_tensor(square(picture, size, reading.fit))
+        return "cut short" if "cut short" in picture.info else None
 
-    readable = decode_all(decode, len(files), f"reading {folder.name}")
-    skipped = [f for f, could in zip(files, readable, strict=True) if not could]
-    for file in skipped[:5]:
-        distributed.note(f"skipped unreadable picture {one_line(file)}")
-    if len(skipped) > 5:
-        distributed.note(f"skipped {len(skipped)} unreadable pictures in all")
+    outcome = decode_all(decode, len(files), f"reading {folder.name}")
+    _tell(files, outcome)
+    bad = [isinstance(o, UnreadablePicture) for o in outcome]
+    skipped = [f for f, is_bad in zip(files, bad, strict=True) if is_bad]
     if len(skipped) == len(files):
         raise UserError(f"none of the {len(files)} pictures in {folder} could be read")
-    pictures = Pictures(images, labels, classes, skipped=skipped)
-    return pictures.take(torch.tensor(readable)) if skipped else pictures
+    pictures = Pictures(images, labels, layout.classes, skipped=skipped, files=files)
+    return pictures.take(~torch.tensor(bad)) if skipped else pictures
+
+
+def _tell(files: list[Path], outcome: list[UnreadablePicture | str | None]) -> None:
+    """Name the pictures that could not be read, or not to their end."""
+    bad = [(f, o) for f, o in zip(files, outcome, strict=True) if isinstance(o, UnreadablePicture)]
+    for file, _ in bad[:5]:
+        distributed.note(f"skipped unreadable picture {one_line(file)}")
+    if len(bad) > 5:
+        distributed.note(f"skipped {len(bad)} unreadable pictures in all")
+    if cut := sum(isinstance(error, CutShort) for _, error in bad):
+        distributed.note(f"JPEG files cut short among them: {cut}; --keep-truncated uses them")
+    if kept := [f.name for f, o in zip(files, outcome, strict=True) if o == "cut short"]:
+        distributed.note(f"used though cut short, the rest gray: {len(kept)} ({few(kept)})")
+
+
+def settled(files: list[Path], reading: Reading) -> tuple[Reading, list[str]]:
+    """``reading`` with the range that pictures of more than 8 bits use, and what to say of it.
+
+    Some of the files are looked at, evenly spread; pictures of 8 bits are never scaled.
+    """
+    some = [files[i] for i in spread(len(files), LOOKED_AT)]
+
+    def look(i: int) -> tuple[bool, tuple[float, float] | None]:
+        try:
+            with opened(some[i]) as picture:
+                fourth = fourth_band(picture)
+                values = deep_values(picture, some[i])
+                return fourth, None if values is None else value_range(values)
+        except Exception:  # it will be named when it is to be used
+            return False, None
+
+    seen = decode_all(look, len(some), "looking at pictures")
+    notes = []
+    if ranges := [found for _, found in seen if found is not None]:
+        if reading.range is None:
+            reading = range_of(ranges, reading)
+        low, high = reading.bounds or ranges[0]
+        notes.append(
+            f"{len(ranges):,} of {len(some):,} pictures looked at have more than 8 bits; "
+            f"{low:g} becomes black, {high:g} white (--range LOW,HIGH for another)"
+        )
+    if fourth := sum(found for found, _ in seen):
+        notes.append(
+            f"{fourth:,} of {len(some):,} pictures looked at have a fourth band that is not "
+            "transparency; the first three are used"
+        )
+    return reading, notes
+
+
+def told(files: list[Path], reading: Reading) -> Reading:
+    """``settled``, its notes said."""
+    reading, notes = settled(files, reading)
+    for text in notes:
+        distributed.note(text)
+    return reading

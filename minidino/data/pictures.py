@@ -1,19 +1,24 @@
 """Picture files, decoded: upright, RGB, squared, as tensors; and many of them held in memory."""
 
+import importlib
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 from torch import Tensor
 from tqdm import tqdm
 
+from minidino.config import USUAL, Reading
+from minidino.data.range import deep_values, fourth_band, to_bytes, value_range
 from minidino.engine import distributed
 from minidino.engine.machine import installed_ram
 from minidino.errors import UserError, one_line
@@ -21,46 +26,83 @@ from minidino.pixels import sent
 
 # A file of a few bytes can declare any size. 20,000 x 50 is a picture, 20,000 x 20,000 is not.
 MAX_PIXELS = 100_000_000
+ORIENTATION = 0x0112  # EXIF
 # Pillow's own warning comes a little earlier, and would be a second voice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+Image.preinit()  # the usual formats are tried first
+Image.init()
+with suppress(ImportError):
+    importlib.import_module("pillow_heif").register_heif_opener()
+# EPS runs another program; the others have no decoder of their own.
+FORMATS = [f for f in Image.ID if f not in {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}]
 
 
 class UnreadablePicture(Exception):
     """A file that is not a whole picture."""
 
 
-def open_picture(path: Path) -> Image.Image:
+class CutShort(UnreadablePicture):
+    """A JPEG whose end is missing; ``keep_truncated`` would read it."""
+
+
+def open_picture(path: Path, reading: Reading = USUAL) -> Image.Image:
     """A decoded RGB picture, turned upright by its EXIF tag.
 
-    What is transparent becomes white, 16 bits become the higher 8, and of an animation the
-    first frame is taken. The content of the file decides what it is, not its suffix.
+    What is transparent becomes white, and of an animation the first frame is taken. More than 8
+    bits are scaled from ``reading.range``, or from the picture's own. The content of the file
+    decides what it is, not its suffix.
 
     Raises:
         UnreadablePicture: if it is damaged, no picture, or of more than ``MAX_PIXELS``.
     """
     try:
-        # A pipe would be waited for.
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise ValueError("not a file")
-        with Image.open(path) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise ValueError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}")
-            return _rgb(ImageOps.exif_transpose(picture))
+        with opened(path) as picture:
+            kind = picture.format
+            try:
+                return _rgb(picture, path, reading.bounds)
+            except OSError as error:
+                if "truncated" not in str(error) or kind not in ("JPEG", "MPO"):
+                    raise
+                if not reading.keep_truncated:
+                    raise CutShort(one_line(f"{path}: {error}")) from None
+        # With a mark of its end what is missing becomes gray. (Pillow's own switch for this is one
+        # for all threads.)
+        whole = io.BytesIO(Path(path).read_bytes() + b"\xff\xd9")
+        with Image.open(whole, formats=("JPEG",)) as picture:
+            picture = _rgb(picture, path, None)
+        picture.info["cut short"] = True
+        return picture
+    except UnreadablePicture:
+        raise
     except Exception as error:  # whatever Pillow's decoders make of bytes that are not theirs
         why = getattr(error, "strerror", None) or error
         raise UnreadablePicture(one_line(f"{path}: {why}")) from None
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F":
-        raise ValueError("floating-point pixels; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):  # Pillow would make white of all above 255
-        values = np.asarray(picture)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("pixels of more than 16 bits; save it with 8 or 16")
-        return Image.fromarray((values // 256).astype(np.uint8)).convert("RGB")
-    if not picture.has_transparency_data:
+def opened(path: Path) -> Image.Image:
+    """A picture's file, its pixels not yet decoded. Raises ValueError for what is too large."""
+    # A pipe would be waited for.
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise ValueError("not a file")
+    picture = Image.open(path, formats=FORMATS)
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        picture.close()
+        raise ValueError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}")
+    return picture
+
+
+def _rgb(picture: Image.Image, path: Path, bounds: tuple[float, float] | None) -> Image.Image:
+    no_alpha = fourth_band(picture)
+    if (values := deep_values(picture, path)) is not None:
+        eight = Image.fromarray(to_bytes(values, bounds or value_range(values))).convert("RGB")
+        if picture.mode == "RGBA":
+            eight.putalpha(picture.getchannel("A"))
+        eight.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
+        picture = eight
+    picture = ImageOps.exif_transpose(picture)
+    if no_alpha or not picture.has_transparency_data:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
@@ -72,20 +114,30 @@ def to_tensor(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
-def square(picture: Image.Image, size: int) -> Image.Image:
-    """The central square, its side brought to ``size`` by antialiased bicubic resizing."""
+def square(picture: Image.Image, size: int, fit: str = "square") -> Image.Image:
+    """A square of side ``size`` by antialiased bicubic resizing; ``fit`` as in ``Reading``."""
     if picture.size == (size, size):
         return picture
-    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    if fit == "square":
+        return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
+    if fit == "keep":
+        return picture.resize((size, size), Image.Resampling.BICUBIC)
+    scale = size / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    mean = tuple(round(m) for m in ImageStat.Stat(picture).mean)
+    padded = Image.new("RGB", (size, size), mean)
+    inner = picture.resize((width, height), Image.Resampling.BICUBIC)
+    padded.paste(inner, ((size - width) // 2, (size - height) // 2))
+    return padded
 
 
-def decode_square(path: Path, size: int) -> Tensor:
+def decode_square(path: Path, size: int, reading: Reading = USUAL) -> Tensor:
     """A file -> uint8 (3, size, size).
 
     Raises:
         UnreadablePicture: as ``open_picture``.
     """
-    return to_tensor(square(open_picture(path), size))
+    return to_tensor(square(open_picture(path, reading), size, reading.fit))
 
 
 # ---------------------------------------------------------------- many
@@ -101,6 +153,7 @@ class Pictures:
         classes: what the labels mean.
         masks: bool (N, S, S), true on the foreground, or None.
         skipped: files that could not be read.
+        files: where each image was read, or none.
     """
 
     images: Tensor
@@ -108,6 +161,7 @@ class Pictures:
     classes: Sequence[str] = ()
     masks: Tensor | None = None
     skipped: list[Path] = field(default_factory=list)
+    files: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -118,7 +172,9 @@ class Pictures:
     def take(self, index: Tensor | slice) -> "Pictures":
         """The chosen images, with their labels and masks."""
         labels, masks = (None if t is None else t[index] for t in (self.labels, self.masks))
-        return replace(self, images=self.images[index], labels=labels, masks=masks)
+        files = [self.files[i] for i in torch.arange(len(self))[index]] if self.files else ()
+        images = self.images[index]
+        return replace(self, images=images, labels=labels, masks=masks, files=files)
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
         """One uint8 batch (B, 3, S, S) for each tensor of indices."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from minidino.config import USUAL, Reading
 from minidino.data import workers
 from minidino.data.pictures import UnreadablePicture, cores, decode_square
 from minidino.data.prefetch import to_device
@@ -28,9 +29,11 @@ class StreamedFolder(Dataset):
         labels: Tensor | None,
         classes: Sequence[str],
         size: int,
+        reading: Reading = USUAL,
         workers: int | None = None,
     ):
         self.files, self.labels, self.classes, self.size = files, labels, classes, size
+        self.how = reading
         self.masks = None
         self.skipped: list[Path] = []
         self.device = torch.device("cpu")
@@ -54,7 +57,7 @@ class StreamedFolder(Dataset):
         for step in range(0 if self.none_left else len(self.files)):
             at = (i + step) % len(self.files)
             try:
-                return decode_square(self.files[at], self.size), bad
+                return decode_square(self.files[at], self.size, self.how), bad
             except UnreadablePicture:
                 bad.append(at)
         self.none_left = True

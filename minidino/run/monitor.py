@@ -14,6 +14,7 @@ from minidino.config import TrainConfig
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
+from minidino.data.twins import tell_twins
 from minidino.engine import distributed
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
@@ -126,10 +127,9 @@ class KnnMonitor:
         if data.labels is None:
             return None
         try:
-            bank = load_data(
-                config.data, "labelled", config.eval_size, max_images=1000, seed=config.seed
-            )
-            val = load_data(config.data, "val", config.eval_size, max_images=500)
+            how = {"size": config.eval_size, "reading": config.reading}
+            bank = load_data(config.data, "labelled", max_images=1000, seed=config.seed, **how)
+            val = load_data(config.data, "val", max_images=500, **how)
             for part in (bank, val):
                 if not isinstance(part, Pictures):
                     raise UserError(f"{len(part)} images of {config.eval_size} px are too many")
@@ -138,6 +138,7 @@ class KnnMonitor:
         except UserError as error:
             distributed.note(f"no k-NN during training: {error}")
             return None
+        tell_twins(bank, val)
         return cls(bank, val)
 
     def __call__(self, backbone: VisionTransformer) -> float:

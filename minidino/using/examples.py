@@ -10,8 +10,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from minidino.config import USUAL, Reading
 from minidino.data import load_data
-from minidino.data.folders import list_pictures
+from minidino.data.folders import told
+from minidino.data.listing import list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.errors import UserError, one_line
 from minidino.using.masks import find_masks, load_mask
@@ -47,6 +49,7 @@ class Examples:
         short_side: length of the pictures' shorter side in pixels.
         masks: folder with a mask per picture, see ``masks.py``.
         out: what ``attend`` wrote here before is no picture.
+        reading: how files are read.
 
     Raises:
         UserError: if there is nothing, or most masks are missing.
@@ -59,6 +62,7 @@ class Examples:
         short_side: int,
         masks: str | None = None,
         out: Path | None = None,
+        reading: Reading = USUAL,
     ):
         path = Path(os.path.expanduser(spec))
         self.spec, self.patch, self.short_side = spec, patch, short_side
@@ -78,6 +82,7 @@ class Examples:
         root = path.parent if path.is_file() else path
         self.files = {str(file.relative_to(root)): file for file in files}
         self.names = list(self.files)
+        self.reading = told(files, reading)
         if masks is not None:
             self.masks = find_masks(Path(masks).expanduser(), self.files)
 
@@ -98,7 +103,7 @@ class Examples:
         unreadable = 0
         for name, file in self.files.items():
             try:
-                picture = open_picture(file)
+                picture = open_picture(file, self.reading)
             except UnreadablePicture as error:
                 unreadable += 1
                 tqdm.write(f"skipped unreadable picture {error}")

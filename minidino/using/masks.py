@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from minidino.data.folders import list_pictures
+from minidino.data.listing import SUFFIXES
 from minidino.data.pictures import UnreadablePicture, open_picture
 from minidino.errors import UserError, one_line
 from minidino.using.retrieve import same_file
@@ -41,7 +41,7 @@ def find_masks(folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
         UserError: if most pictures have none.
     """
     plain, ended = defaultdict(list), defaultdict(list)
-    for file in list_pictures(folder):
+    for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES):
         key = file.relative_to(folder).with_suffix("").as_posix().casefold()
         (ended if ENDING.search(key) else plain)[ENDING.sub("", key)].append(file)
         if ENDING.search(key):  # it may be a picture's own name

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from minidino.config import USUAL, Reading
 from minidino.data.pictures import UnreadablePicture, decode_square
 from minidino.errors import UserError
 from minidino.evaluate import extract_features, images_at_once
@@ -44,7 +45,12 @@ def nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def find_neighbours(
-    model: VisionTransformer, query: Path, files: Sequence[Path], size: int, k: int
+    model: VisionTransformer,
+    query: Path,
+    files: Sequence[Path],
+    size: int,
+    k: int,
+    reading: Reading = USUAL,
 ) -> list[Neighbour]:
     """The k pictures most like the query, by the [CLS] feature of the central square.
 
@@ -57,12 +63,13 @@ def find_neighbours(
         files: pictures to search.
         size: side in pixels that pictures are brought to.
         k: how many to return.
+        reading: how pictures are read.
 
     Raises:
         UserError: if the query, or every one of the files, cannot be read.
     """
     try:
-        query_picture = decode_square(query, size)
+        query_picture = decode_square(query, size, reading)
     except UnreadablePicture as error:
         raise UserError(f"cannot read the query {error}") from None
     others = [file for file in files if not same_file(file, query)]
@@ -73,7 +80,7 @@ def find_neighbours(
         pending = []
         for file in tqdm(others, "features", disable=len(others) < 500, leave=False):
             try:
-                pending.append(decode_square(file, size))
+                pending.append(decode_square(file, size, reading))
             except UnreadablePicture as error:
                 tqdm.write(f"skipped unreadable picture {error}")
                 continue

@@ -20,7 +20,9 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from minidino.attention import attention_maps, upsample_mask
-from minidino.data.folders import list_pictures
+from minidino.config import USUAL, Reading
+from minidino.data.folders import told
+from minidino.data.listing import OWN_MASK, list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.errors import UserError
 from minidino.pixels import normalize
@@ -28,7 +30,6 @@ from minidino.using.attend import check_room
 from minidino.using.examples import distinct, fit_to_patches
 from minidino.vit import VisionTransformer
 
-SUFFIX = ".mask.png"
 MADE_BY = "minidino segment"
 
 
@@ -44,7 +45,11 @@ class Seen:
 
 @torch.no_grad()
 def look(
-    model: VisionTransformer, files: Sequence[Path], short_side: int, features: bool = True
+    model: VisionTransformer,
+    files: Sequence[Path],
+    short_side: int,
+    features: bool = True,
+    reading: Reading = USUAL,
 ) -> Iterator[Seen]:
     """Attention and, if wanted, patch features of one picture after the other.
 
@@ -57,10 +62,10 @@ def look(
         UserError: if none can be read.
     """
     device = next(model.parameters()).device
-    unreadable = 0
+    unreadable, reading = 0, told(files, reading)
     for file in files:
         try:
-            picture = open_picture(file)
+            picture = open_picture(file, reading)
         except UnreadablePicture as error:
             unreadable += 1
             print(f"skipped unreadable picture {error}")
@@ -115,7 +120,7 @@ def pictures_of(data: Path) -> list[Path]:
         return [data]
     if not data.is_dir():
         raise UserError(f"no picture or folder at {data}")
-    files = [file for file in list_pictures(data) if not file.name.endswith(SUFFIX)]
+    files = list_pictures(data)
     if not files:
         raise UserError(f"no pictures in {data}")
     return files
@@ -130,7 +135,7 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
     """
     root = data if data.is_dir() else data.parent
     stems = distinct([str(file.relative_to(root)) for file in files]).values()
-    paths = [(root if out is None else out) / (stem + SUFFIX) for stem in stems]
+    paths = [(root if out is None else out) / (stem + OWN_MASK) for stem in stems]
     for path in paths:
         if path.exists() and not _is_ours(path):
             raise UserError(f"{path} is there and was not written by minidino; change --out")

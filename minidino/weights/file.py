@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from minidino.config import TrainConfig
+from minidino.config import Reading, TrainConfig
 from minidino.errors import UserError
 from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
 from minidino.vit import VisionTransformer
@@ -51,6 +51,11 @@ class Trained:
     @property
     def seed(self) -> int:
         return self.config.seed if self.config else 0
+
+    @property
+    def reading(self) -> Reading:
+        """How the pictures that it was trained on were read."""
+        return self.config.reading if self.config else Reading()
 
     def data(self, asked: str | None) -> str:
         """The data asked for, or else what the backbone was trained on.

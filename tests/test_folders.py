@@ -1,0 +1,320 @@
+"""Other people's folders: what is trained on, what is held out, what is left out and said."""
+
+import os
+import unicodedata
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from minidino.cli import main
+from minidino.config import Reading, TrainConfig
+from minidino.data import folders, load_data
+from minidino.data.listing import list_pictures
+from minidino.errors import UserError
+from minidino.using.segment import pictures_of
+
+
+@pytest.fixture
+def make(tmp_path):
+    """``make("a", 3)``: three pictures of noise in a folder; no two pictures are alike."""
+    rng = np.random.default_rng(0)
+
+    def pictures(where: str, n: int, name="{}.png") -> None:
+        (tmp_path / where).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            noise = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / where / name.format(i))
+
+    return pictures
+
+
+def counts(data):
+    return None if data.labels is None else data.labels.bincount().tolist()
+
+
+def load(folder, split="train", **how):
+    return load_data(str(folder), split, 16, **how)
+
+
+def test_pictures_beside_subfolders_are_all_used_and_have_no_labels(make, tmp_path, capsys):
+    make("", 40)
+    make("edited", 10)
+    data = load(tmp_path)
+    assert len(data) == 50 and data.labels is None
+    assert (
+        "50 pictures; no labels, as 40 lie beside the folders (edited)" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"), ("TRAIN", "valid"), ("train_set", "dev"), ("tr", "te"),
+        ("train2017", "val2017"), ("training-images", "evaluation"), ("a b/train", "a b/Test"),
+    ],
+)  # fmt: skip
+def test_splits_however_they_are_spelt(make, tmp_path, capsys, train, test):
+    for place, n in ((train, 5), (test, 3)):
+        make(f"{place}/cat", n)
+        make(f"{place}/dog", n)
+    assert counts(load(tmp_path)) == [5, 5] and counts(load(tmp_path, "test")) == [3, 3]
+    assert "2 classes: cat, dog" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["train", "tr"])
+def test_a_class_may_be_called_train(make, tmp_path, name):
+    for place in ("bus", "car", name):
+        make(place, 5)
+    assert counts(load(tmp_path)) == [4, 4, 4]
+
+
+def test_splits_within_every_class(make, tmp_path, capsys):
+    """As in MVTec: cable/train/good, cable/test/cut, cable/ground_truth/cut."""
+    for thing, held_out in (("bottle", 3), ("cable", 2)):
+        make(f"{thing}/train/good", 4)
+        make(f"{thing}/test/broken", held_out)
+        make(f"{thing}/ground_truth/broken", held_out)
+    assert counts(load(tmp_path)) == [4, 4] and counts(load(tmp_path, "test")) == [3, 2]
+    assert "by their name: bottle/ground_truth, cable/ground_truth" in capsys.readouterr().out
+
+
+def test_parts_to_hold_out_are_not_trained_on(make, tmp_path):
+    make("val", 3)
+    make("test", 3)
+    with pytest.raises(UserError, match="test and val but no train folder; give the one to use"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks", "held_out"),
+    [
+        ("images", "masks", None),
+        ("JPEGImages", "SegmentationClass", None),
+        ("train/images", "train/labels", "valid/images"),
+        ("images/train", "labels/train", "images/val"),
+        ("train", "train_masks", "test"),
+        ("", "Annotations", None),
+    ],
+)
+def test_masks_are_no_pictures(make, tmp_path, capsys, pictures, masks, held_out):
+    make(pictures, 6)
+    make(masks, 6)
+    if held_out:
+        make(held_out, 3)
+    data = load(tmp_path)
+    said = capsys.readouterr().out
+    assert len(data) == 6 and data.labels is None
+    assert "left out: folders that hold no pictures by their name" in said
+    assert masks.split("/")[0] in said
+    if held_out:
+        assert len(load(tmp_path, "val")) == 3
+
+
+def test_whole_names_only(make, tmp_path):
+    make("with_mask", 5)
+    make("without_mask", 5)
+    assert counts(load(tmp_path)) == [4, 4]
+
+
+def test_one_class_is_none(make, tmp_path, capsys):
+    make("cats", 10)
+    data = load(tmp_path)
+    assert len(data) == 10 and data.labels is None
+    said = "10 pictures; no labels, as all are in one folder (cats); nothing is held out"
+    assert said in capsys.readouterr().out
+
+
+def test_a_folder_around_it_all_is_looked_through(make, tmp_path):
+    """As archives unpack: flowers/flowers/rose."""
+    make("flowers/flowers/rose", 5)
+    make("flowers/flowers/daisy", 5)
+    data = load(tmp_path)
+    assert list(data.classes) == ["daisy", "rose"] and counts(data) == [4, 4]
+
+
+def test_hidden_folders_thumbnails_and_own_masks_are_left_out(make, tmp_path, capsys):
+    make("a", 5)
+    for place in (".thumbnails", "@eaDir", "__MACOSX/a", "a/.git", "thumbs"):
+        make(place, 3)
+    make("a", 1, "{}_thumb.png")  # beside 0.png
+    make("a", 1, "thumb_{}.png")
+    make("a", 1, "green_thumb.png")  # of nothing that is there: a picture
+    make("a", 1, "{}.mask.png")
+    (tmp_path / "a/Thumbs.db").write_bytes(b"x")
+    names = {str(f.relative_to(tmp_path)) for f in list_pictures(tmp_path)}
+    assert names == {f"a/{i}.png" for i in range(5)} | {"a/green_thumb.png"}
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "2 thumbnails, 1 .mask.png" in said
+    assert "@eaDir, __MACOSX, thumbs" in said and "Thumbs.db" not in said
+
+
+def test_links_are_followed_everywhere_and_no_folder_is_read_twice(make, tmp_path, capsys):
+    make("set/a", 5)
+    make("set/b", 5)
+    make("outside", 5)
+    os.symlink("../outside", tmp_path / "set/c")
+    os.symlink("b", tmp_path / "set/again")
+    os.symlink("..", tmp_path / "set/a/loop")
+    os.symlink("../..", tmp_path / "set/a/all")
+    assert counts(load(tmp_path / "set")) == [4, 4, 4]
+    said = capsys.readouterr().out
+    assert "links to folders that are there already" in said and "again" in said
+    assert len(list_pictures(tmp_path / "set")) == len(pictures_of(tmp_path / "set")) == 15
+
+
+def test_what_pillow_reads_is_read_and_the_rest_is_counted_by_suffix(make, tmp_path, capsys):
+    make("", 2)
+    picture = Image.new("RGB", (20, 20), (9, 200, 30))
+    for name, kind in (("a.jfif", "JPEG"), ("b.JPE", "JPEG"), ("c.pgm", "PPM"),
+                       ("d.jp2", "JPEG2000"), ("e.tga", "TGA"), ("no_suffix", "PNG")):  # fmt: skip
+        picture.convert("L" if kind == "PPM" else "RGB").save(tmp_path / name, kind)
+    for name in ("1.heic", "2.HEIC", "3.cr2", "notes.txt", "list.csv", ".DS_Store", "LICENSE"):
+        (tmp_path / name).write_bytes(b"nothing to see")
+    os.mkfifo(tmp_path / "pipe")  # would be waited for
+    data = load(tmp_path)
+    assert len(data) == 8 and not data.skipped
+    said = capsys.readouterr().out
+    if ".heic" not in Image.registered_extensions():
+        assert "2 .heic, 1 .cr2 (HEIC is read after: pip install pillow-heif)" in said
+    assert ".txt" not in said and ".csv" not in said and "LICENSE" not in said
+
+
+def test_a_folder_that_cannot_be_read_is_named(make, tmp_path, capsys, monkeypatch):
+    make("open", 3)
+    make("closed", 3)
+    scan = os.scandir
+
+    def scandir(path):  # as root nothing is forbidden
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(list_pictures(tmp_path)) == 3
+    assert "folders that cannot be read: closed" in capsys.readouterr().out
+
+
+def test_accents_and_case_of_a_class_may_differ_between_splits(make, tmp_path):
+    name = "café"
+    make(f"train/{unicodedata.normalize('NFC', name)}", 4)
+    make("train/Tea", 4)
+    make(f"val/{unicodedata.normalize('NFD', name)}", 2)
+    make("val/tea", 1)
+    assert counts(load(tmp_path, "val")) == [1, 2]  # Tea, café
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match="is a file; unpack it"):
+        load(tmp_path / "x.zip")
+
+
+# ------------------------------------------------------------------ a fifth held out
+
+
+def test_of_every_class_a_fifth_is_held_out(make, tmp_path, capsys):
+    for name, n in (("a", 10), ("b", 1), ("c", 2), ("d", 4)):
+        make(name, n)
+    assert counts(load(tmp_path)) == [8, 1, 1, 3]
+    assert counts(load(tmp_path, "test")) == [2, 0, 1, 1]
+    said = capsys.readouterr().out
+    assert "4 classes: a, b, c, d; 4 are held out" in said and "too small for it: b" in said
+
+
+@pytest.mark.parametrize(
+    ("layout", "by"), [("{c}/clip{k}", "folder"), ("{c}", r"clip\d"), ("{c}", r"clip(\d)_")]
+)
+def test_what_belongs_together_is_held_out_together(make, tmp_path, layout, by):
+    """A clip's pictures are named by it; a bracket alone tells clips of both classes as one."""
+    for c in "ab":
+        for k in range(5):
+            make(layout.format(c=c, k=k), 4, f"clip{k}_{{}}.png")
+    parts = [load(tmp_path, s, reading=Reading(group_by=by)) for s in ("labelled", "test")]
+    clips = [{str(f.parent) + f.name[:5] for f in part.files} for part in parts]
+    assert [len(p) for p in parts] == [32, 8] and not clips[0] & clips[1]
+    assert counts(parts[1]) == [4, 4]
+
+
+def test_a_patient_of_two_classes_is_on_one_side(make, tmp_path):
+    for c in "ab":
+        make(c, 10, "patient{}.png")
+    sides = [
+        {f.name for f in load(tmp_path, s, reading=Reading(group_by=r"patient\d")).files}
+        for s in ("labelled", "test")
+    ]
+    assert not sides[0] & sides[1] and len(sides[1]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"group_by": "("}, r'--group-by "\(" is no pattern'),
+        ({"range": "5"}, "give LOW,HIGH"),
+        ({"range": "9,9"}, "give LOW,HIGH"),
+        ({"range": "0,nan"}, "give LOW,HIGH"),
+        ({"fit": "crop"}, "must be one of square, pad, keep"),
+        ({"keep_truncated": "yes"}, "must be of type bool"),
+    ],
+)
+def test_readings_that_cannot_be(how, words):
+    with pytest.raises(UserError, match=words):
+        Reading(**how)
+
+
+def test_a_pattern_that_is_nowhere(make, tmp_path):
+    make("a", 5)
+    make("b", 5)
+    with pytest.raises(UserError, match='"clip" is found in no name, such as a/0'):
+        load(tmp_path, reading=Reading(group_by="clip"))
+
+
+# ------------------------------------------------------------------ settings that reach the loader
+
+
+def test_old_settings_have_the_usual_reading():
+    old = TrainConfig().to_dict()
+    for name in ("fit", "keep_truncated", "group_by", "range"):
+        del old[name]
+    assert TrainConfig.from_dict(old).reading == Reading()
+    assert TrainConfig.from_dict(TrainConfig(fit="pad", range="0,9").to_dict()).reading == Reading(
+        fit="pad", range="0,9"
+    )
+
+
+def test_a_run_reads_as_it_began_when_it_goes_on_and_is_scored(
+    make, tmp_path, monkeypatch, capsys, tiny_config
+):
+    make("set/a", 10)
+    make("set/b", 10)
+    seen = []
+    read = folders.from_folder
+
+    def from_folder(folder, split, size, n, reading):
+        seen.append(reading)
+        return read(folder, split, size, n, reading)
+
+    monkeypatch.setattr("minidino.data.from_folder", from_folder)
+    out, data = str(tmp_path / "run"), str(tmp_path / "set")
+    small = "--epochs 1 --batch-size 4 --depth 1 --embed-dim 24 --num-heads 2 --out-dim 8"
+    command = ["train", "--data", data, "--out", out, "--device", "cpu", *small.split()]
+    asked = ["--fit", "pad", "--group-by", r"\d", "--keep-truncated"]
+    assert main([*command, *asked]) == 0
+    assert main(["knn", out, "--device", "cpu"]) == 0
+    assert main(["train", "--out", out, "--resume", "--device", "cpu"]) == 0
+    kept = Reading(fit="pad", group_by=r"\d", keep_truncated=True)
+    assert len(seen) >= 5 and set(seen) == {kept}
+    seen.clear()
+    assert main(["linear", out, "--epochs", "1", "--device", "cpu", "--fit", "square"]) == 0
+    assert set(seen) == {Reading(group_by=r"\d", keep_truncated=True)}
+    capsys.readouterr()
+    assert main(["train", "--out", out, "--resume", "--fit", "keep"]) == 2
+    assert "fit was pad, asked for keep" in capsys.readouterr().err
+
+
+def test_things_are_drawn_and_not_read(capsys):
+    drawn = load_data("things", "val", 24, max_images=4)
+    again = load_data("things", "val", 24, max_images=4, reading=Reading(fit="pad"))
+    assert torch.equal(drawn.images, again.images)
+    assert "things is read as it is" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 from minidino.config import Reading
 from minidino.data import load_data
 from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
+from minidino.errors import UserError
 from minidino.using.attend import load_examples
 
 FITS = ("square", "pad", "keep")
@@ -54,7 +55,7 @@ def test_any_numbers_are_scaled_by_the_range_that_is_used(tmp_path):
         assert seen[:, 0].tolist() == expected and (seen == seen[:, :1]).all(), name
 
 
-def tiff(path, values, extra=None, order="<", packed=False, photometric=2):
+def tiff(path, values, extra=None, order="<", packed=False, planes=1):
     """A TIFF of one strip; ``values`` (H, W, bands) of 8 or 16 bits, ``extra``: ExtraSamples."""
     h, w, bands = values.shape
     bits = 8 * values.dtype.itemsize
@@ -63,8 +64,8 @@ def tiff(path, values, extra=None, order="<", packed=False, photometric=2):
     at = 8 + len(body) + len(body) % 2
     depths = struct.pack(f"{order}{bands}H", *[bits] * bands)
     entries = [(256, 4, 1, w), (257, 4, 1, h), (258, 3, bands, at), (259, 3, 1, 8 if packed else 1),
-               (262, 3, 1, photometric), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, h),
-               (279, 4, 1, len(body))]  # fmt: skip
+               (262, 3, 1, 2), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, h),
+               (279, 4, 1, len(body)), (284, 3, 1, planes)]  # fmt: skip
     entries += [] if extra is None else [(338, 3, 1, extra)]
     out = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", at + len(depths))
     out += body + b"\0" * (len(body) % 2) + depths + struct.pack(f"{order}H", len(entries))
@@ -102,6 +103,13 @@ def test_both_bytes_of_colour_count(tmp_path, how):
         order = "<" if how.startswith("II") else ">"
         tiff(tmp_path / "x.png", values, order=order, packed="packed" in how)
     assert np.array_equal(np.array(open_picture(tmp_path / "x.png")), values >> 4)
+
+
+def test_sixteen_bits_in_separate_planes_are_refused(tmp_path):
+    """Pillow would read every other byte as a pixel."""
+    tiff(tmp_path / "x.tif", np.zeros((8, 8, 3), np.uint16), planes=2)
+    with pytest.raises(UnreadablePicture, match="16 bits in separate planes"):
+        open_picture(tmp_path / "x.tif")
 
 
 def test_sixteen_bits_with_transparency(tmp_path):
@@ -215,14 +223,19 @@ def test_of_an_animation_the_first_frame(tmp_path, suffix):
 SHOWN = {1: (0, 0), 2: (3, 0), 3: (3, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 3), 8: (0, 3)}
 
 
+@pytest.mark.parametrize("kind", ["png", "png 16 bits", "tif", "tif 16 bits", "tif packed"])
 @pytest.mark.parametrize("orientation", SHOWN)
-def test_turned_upright_by_exif(tmp_path, orientation):
-    stored = Image.new("RGB", (4, 2))
-    stored.putpixel((0, 0), (255, 255, 255))
+def test_turned_upright_by_exif(tmp_path, orientation, kind):
+    deep = "16" in kind
+    values = np.zeros((2, 4), np.uint16 if deep else np.uint8)
+    values[0, 0] = 4095 if deep else 255
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(tmp_path / "x.png", exif=exif)
-    shown = open_picture(tmp_path / "x.png")
+    how = {"exif": exif} if "png" in kind else {"tiffinfo": {274: orientation}}
+    how |= {"compression": "tiff_lzw"} if "packed" in kind else {}
+    path = tmp_path / f"x.{kind[:3]}"
+    Image.fromarray(values).save(path, **how)
+    shown = open_picture(path)
     assert shown.size == ((4, 2) if orientation < 5 else (2, 4))
     assert shown.getpixel(SHOWN[orientation]) == (255, 255, 255)
     assert np.array(shown).sum() == 3 * 255
@@ -280,6 +293,20 @@ def test_what_cannot_be_read_is_refused_at_once(tmp_path):
     with pytest.raises(UnreadablePicture, match="gone"):
         open_picture(tmp_path / "gone.png")
     assert time.monotonic() - began < 60  # a pipe would be waited for without end
+
+
+def test_a_pointer_of_git_lfs_is_told(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    (tmp_path / "x.jpg").write_text(pointer)
+    with pytest.raises(UserError, match=r"none of the 1 pictures.*git lfs pull"):
+        load_data(str(tmp_path), "train", 8)
+
+
+def test_eps_would_run_another_program_and_is_refused(tmp_path):
+    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    (tmp_path / "x.jpg").write_bytes(head)
+    with pytest.raises(UnreadablePicture, match="cannot identify"):
+        open_picture(tmp_path / "x.jpg")
 
 
 def test_what_cannot_be_read_is_named_and_counted(tmp_path, capsys):

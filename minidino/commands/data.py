@@ -52,4 +52,5 @@ def data_command(
         plots.save(figure, out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}") from None
-    print(f"wrote {out}: {len(found)} images, {len(found.classes) or 'no'} classes")
+    known = "no" if found.labels is None else len(found.classes)
+    print(f"wrote {out}: {len(found)} images, {known} classes")

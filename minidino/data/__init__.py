@@ -38,8 +38,8 @@ def load_data(
 
     Args:
         spec: ``things`` or ``things-telling``, a torchvision name (``cifar10``, ``stl10``,
-            ``imagenette``, ``pets``), or a folder: with ``train`` and ``val`` inside, or a
-            folder per class, or just pictures.
+            ``imagenette``, ``pets``), or a folder: with ``train`` and ``val`` inside
+            (however they are spelt), or a folder per class, or just pictures.
         split: ``train``, ``labelled`` (the training images that have labels, for k-NN and
             probes), ``val`` (to make choices with) or ``test`` (to report). Data sets with
             only one held-out part give it for both.

@@ -40,11 +40,12 @@ def from_folder(
     if not files:
         raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
     reading, scaled = settled(layout.parts["train"][0], reading)
-    for text in (left_out, *layout.notes, *scaled):
+    for text in filter(None, (left_out, *layout.notes, *scaled)):
+        line = f"{one_line(folder)}: {text}"
         # A run reads its folder several times: to train on, and to score with.
-        if text and (split == "train" or text not in _said):
-            distributed.note(f"{one_line(folder)}: {text}")
-            _said.add(text)
+        if split == "train" or line not in _said:
+            distributed.note(line)
+            _said.add(line)
     keep = spread(len(files), max_images)
     files = [files[i] for i in keep]
     labels = None if labels is None else torch.tensor([labels[i] for i in keep])
@@ -66,7 +67,8 @@ def from_folder(
     bad = [isinstance(o, UnreadablePicture) for o in outcome]
     skipped = [f for f, is_bad in zip(files, bad, strict=True) if is_bad]
     if len(skipped) == len(files):
-        raise UserError(f"none of the {len(files)} pictures in {folder} could be read")
+        why = f"none of the {len(files)} pictures in {folder} could be read"
+        raise UserError(f"{why}, as {outcome[0]}")
     pictures = Pictures(images, labels, layout.classes, skipped=skipped, files=files)
     return pictures.take(~torch.tensor(bad)) if skipped else pictures
 
@@ -74,8 +76,8 @@ def from_folder(
 def _tell(files: list[Path], outcome: list[UnreadablePicture | str | None]) -> None:
     """Name the pictures that could not be read, or not to their end."""
     bad = [(f, o) for f, o in zip(files, outcome, strict=True) if isinstance(o, UnreadablePicture)]
-    for file, _ in bad[:5]:
-        distributed.note(f"skipped unreadable picture {one_line(file)}")
+    for _, error in bad[:5]:
+        distributed.note(f"skipped unreadable picture {error}")
     if len(bad) > 5:
         distributed.note(f"skipped {len(bad)} unreadable pictures in all")
     if cut := sum(isinstance(error, CutShort) for _, error in bad):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, ImageStat
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
@@ -27,6 +27,7 @@ from minidino.pixels import sent
 # A file of a few bytes can declare any size. 20,000 x 50 is a picture, 20,000 x 20,000 is not.
 MAX_PIXELS = 100_000_000
 ORIENTATION = 0x0112  # EXIF
+LFS = b"version https://git-lfs"
 # Pillow's own warning comes a little earlier, and would be a second voice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -85,7 +86,16 @@ def opened(path: Path) -> Image.Image:
     # A pipe would be waited for.
     if not stat.S_ISREG(Path(path).stat().st_mode):
         raise ValueError("not a file")
-    picture = Image.open(path, formats=FORMATS)
+    try:
+        picture = Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        with open(path, "rb") as file:
+            if file.read(len(LFS)) == LFS:
+                raise ValueError(
+                    "not the picture, but where Git LFS has it: git lfs pull"
+                ) from None
+        raise
+    picture.filename = ""  # else Pillow maps a TIFF of raw bytes as if it had not been turned
     width, height = picture.size
     if width * height > MAX_PIXELS:
         picture.close()

@@ -39,24 +39,20 @@ def _two_byte_tiles(picture: Image.Image) -> list | None:
     """How to decode the other byte of each value: as if it was stored in the other order."""
     if picture.mode not in ("RGB", "RGBA"):
         return None
+    tags = getattr(picture, "tag_v2", {})
+    if tags.get(PLANES) == 2 and max(tags.get(BITS, (8,))) > 8:  # read as if it had 8
+        raise ValueError("16 bits in separate planes; save it with interleaved bands")
     deep = []
     for tile in getattr(picture, "tile", ()):
         args = (tile[3],) if isinstance(tile[3], str) else tile[3]
         found = args and re.fullmatch(r"(RGB[AX]?;16)([LBN])", str(args[0]))
         if not found:
-            return _refuse_planes(picture)
+            return None
         native = "L" if np.little_endian else "B"
         stored = native if found[2] == "N" else found[2]
         other = (found[1] + ("B" if stored == "L" else "L"), *args[1:])
         deep.append(type(tile)(*tile[:3], other[0] if isinstance(tile[3], str) else other))
     return deep
-
-
-def _refuse_planes(picture: Image.Image) -> None:
-    """Raises ValueError for a TIFF of 16 bits that Pillow reads as if it had 8."""
-    tags = getattr(picture, "tag_v2", {})
-    if tags.get(PLANES) == 2 and max(tags.get(BITS, (8,))) > 8:
-        raise ValueError("16 bits in separate planes; save it with interleaved bands")
 
 
 def fourth_band(picture: Image.Image) -> bool:

@@ -57,7 +57,7 @@ def lay_out(folder: Path, files: Sequence[Path], group_by: str | None = None) ->
     Raises:
         UserError: if there is nothing but parts to hold out, or the pattern finds nothing.
     """
-    inner = [(f, os.path.relpath(f, folder).split(os.sep)) for f in files]
+    inner = [(f, list(f.parts[len(folder.parts) :])) for f in files]
     notes: list[str] = []
     while inner and not (parts := _parts(inner)):  # the one folder that holds all
         wrapped = len({path[0] for _, path in inner}) == 1 and all(len(p) > 2 for _, p in inner)
@@ -84,7 +84,7 @@ def lay_out(folder: Path, files: Sequence[Path], group_by: str | None = None) ->
     for name, some in bare.items():
         labels = _numbers(some, classes) if len(classes) > 1 else None
         if len(classes) > 1 and labels is None:
-            unknown = sorted({_class(p) for _, p in some} - set(classes))
+            unknown = sorted({_class(p) or "no folder" for _, p in some} - set(classes))
             notes.append(f"no labels in {name}: of no class in train: {few(unknown)}")
         out[name] = [f for f, _ in some], labels
     notes.append(f"{said} pictures; {why}")

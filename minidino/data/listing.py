@@ -77,14 +77,14 @@ def find_pictures(folder: Path) -> Found:
         UserError: if the folder itself cannot be read.
     """
     found, seen = Found(), set()
-    top = os.path.realpath(folder)
+    around = Path(os.path.realpath(folder)).parents
     inside, linked = [str(folder)], []
     while inside or linked:
         is_link = not inside  # last, so that of a folder and a link to it the folder is kept
         at = (inside or linked).pop()
         real = os.path.realpath(at)
         name = os.path.relpath(at, folder)
-        if real in seen or (is_link and os.path.commonpath([top, real]) == real):
+        if real in seen or (is_link and Path(real) in around):
             found.doubled.append(name)
             continue
         seen.add(real)

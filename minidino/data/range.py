@@ -28,7 +28,7 @@ def deep_values(picture: Image.Image, path: Path) -> np.ndarray | None:
         return np.asarray(picture)
     if not (deep := _two_byte_tiles(picture)):
         return None
-    with Image.open(path) as again:
+    with Image.open(path, formats=(picture.format,)) as again:
         again.tile = deep
         low = np.asarray(again)[..., :3]
     high = np.asarray(picture)[..., :3]

@@ -58,7 +58,6 @@ def lay_out(folder: Path, files: Sequence[Path], group_by: str | None = None) ->
         UserError: if there is nothing but parts to hold out, or the pattern finds nothing.
     """
     inner = [(f, list(f.parts[len(folder.parts) :])) for f in files]
-    notes: list[str] = []
     while inner and not (parts := _parts(inner)):  # the one folder that holds all
         wrapped = len({path[0] for _, path in inner}) == 1 and all(len(p) > 2 for _, p in inner)
         if not wrapped:
@@ -69,7 +68,8 @@ def lay_out(folder: Path, files: Sequence[Path], group_by: str | None = None) ->
         names = " and ".join(sorted(tops))
         raise UserError(f"{folder} has {names} but no train folder; give the one to use")
     if not inner or not parts:
-        return _held_out_by_us(inner, group_by, notes)
+        return _held_out_by_us(inner, group_by)
+    notes = []
     used = {file for some in parts.values() for file, _ in some}
     if rest := sorted({"/".join(path[:-1]) or path[-1] for f, path in inner if f not in used}):
         notes.append(f"left out, beside the folders of the splits: {few(rest)}")
@@ -166,13 +166,13 @@ def _numbers(some: list[Inner], classes: list[str]) -> list[int] | None:
 # ---------------------------------------------------------------- a fifth held out
 
 
-def _held_out_by_us(inner: list[Inner], group_by: str | None, notes: list[str]) -> Layout:
+def _held_out_by_us(inner: list[Inner], group_by: str | None) -> Layout:
     """No part is held out: of every class a fifth is, the same each time."""
     classes, why = _classes(inner)
     files = [f for f, _ in inner]
     if len(classes) < 2:
-        if any(len(path) > 1 for _, path in inner):
-            notes.append(f"{len(files):,} pictures; {why}; nothing is held out")
+        flat = all(len(path) == 1 for _, path in inner)
+        notes = [] if flat else [f"{len(files):,} pictures; {why}; nothing is held out"]
         return Layout(dict.fromkeys(SPELLINGS, (files, None)), classes, notes)
     labels = _numbers(inner, classes)
     groups = _groups(inner, group_by)
@@ -181,7 +181,7 @@ def _held_out_by_us(inner: list[Inner], group_by: str | None, notes: list[str]) 
     held = [i for i, g in enumerate(groups) if g in out]
     train, test = (([files[i] for i in some], [labels[i] for i in some]) for some in (kept, held))
     by = "" if group_by is None else f", whole groups ({len(out):,} of {len(set(groups)):,})"
-    notes.append(f"{len(files):,} pictures; {why}; {len(held):,} are held out{by}")
+    notes = [f"{len(files):,} pictures; {why}; {len(held):,} are held out{by}"]
     if missing := sorted(set(labels) - set(test[1])):
         few_names = few([classes[i] for i in missing])
         notes.append(f"nothing is held out of classes too small for it: {few_names}")
@@ -203,7 +203,8 @@ def _groups(inner: list[Inner], group_by: str | None) -> list[str]:
     if not any(found):
         raise UserError(f'--group-by "{group_by}" is found in no name, such as {paths[0]}')
     alone = [f"\0{path}" for path in paths]  # what it is not found in
-    return [(m.group(m.lastindex or 0) or a) if m else a for m, a in zip(found, alone, strict=True)]
+    key = min(re.compile(group_by).groups, 1)
+    return [(m and m[key]) or a for m, a in zip(found, alone, strict=True)]
 
 
 def _every_fifth(groups: list[str], labels: list[int]) -> set[str]:

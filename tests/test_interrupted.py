@@ -278,7 +278,14 @@ def test_other_commands_use_the_one_before_too(stopped, tmp_path, command):
     argv = {
         "knn": ["knn", str(stopped), "--max-images", "60"],
         "attend": ["attend", str(stopped), "--out", str(tmp_path / "o"), "--pictures", "2"],
-        "export": ["export", str(stopped), "--to", "timm", "--out", str(tmp_path / "o")],
+        "export": [
+            "export",
+            str(stopped),
+            "--to",
+            "timm",
+            "--out",
+            str(tmp_path / "o.safetensors"),
+        ],
     }[command]
     said = Victim(argv, tmp_path / "report").ended()
     assert said["code"] == 0, said

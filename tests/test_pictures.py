@@ -14,7 +14,7 @@ from minidino.config import Reading
 from minidino.data import load_data
 from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
 from minidino.errors import UserError
-from minidino.using.attend import load_examples
+from minidino.using.examples import Examples
 
 FITS = ("square", "pad", "keep")
 
@@ -131,7 +131,7 @@ def test_the_range_is_that_of_the_folder_and_8_bits_stay(tmp_path, capsys):
     )
     fixed = load_data(str(tmp_path), "train", 8, reading=Reading(range="0,1999"))
     assert fixed.images.amax(dim=(1, 2, 3)).tolist() == [128, 255, 255, 77]
-    (example,) = load_examples(str(tmp_path / "0.png"), 8, 8)
+    (example,) = Examples(str(tmp_path / "0.png"), 8, 8)
     assert example.image.max() == 255 and "1000 white" in capsys.readouterr().out  # its own
 
 

@@ -430,3 +430,13 @@ def test_links_lead_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if not target.startswith(("http://", "https://")):
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_every_row_of_compatibility_names_a_test_that_is_there():
+    text = (ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
+    rows = [r for r in text.splitlines() if r.startswith("| ") and not r.startswith("| ---")]
+    rows = [r for r in rows if not r.endswith("| test |")]
+    assert len(rows) > 35
+    for row in rows:
+        files = re.findall(r"`(test_\w+\.py)`", row.split(" | ")[-1])
+        assert files and all((ROOT / "tests" / f).exists() for f in files), row

@@ -151,7 +151,7 @@ class Dino:
 
 
 def knn(bank, labels, queries, k=20, temperature=0.07):
-    similarity, nearest = (F.normalize(queries) @ F.normalize(bank).T).topk(k)  # (M, k)
+    similarity, nearest = (F.normalize(queries) @ F.normalize(bank).T).topk(min(k, len(bank)))
     votes = F.one_hot(labels)[nearest] * (similarity / temperature).exp()[..., None]  # (M, k, C)
     return votes.sum(dim=1).argmax(dim=1)
 

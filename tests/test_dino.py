@@ -72,6 +72,12 @@ def test_views_are_parts_of_their_own_images():
     assert len({v.mean().item() for v in x}) == 64  # every image has draws of its own
 
 
+def test_few_neighbours_vote_where_there_are_few():
+    """Two of class 1 at cosine 0.9 outvote one of class 0 at cosine 0.92."""
+    bank = torch.tensor([[0.92, (1 - 0.92**2) ** 0.5], [0.9, 0.19**0.5], [0.9, -(0.19**0.5)]])
+    assert dino.knn(bank, torch.tensor([0, 1, 1]), torch.tensor([[2.0, 0.0]])).tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--data", "nowhere"], 'no data "nowhere"'), (["--minutes", "long"], "invalid float value")],

@@ -1,6 +1,6 @@
 """DINO on one page: a Vision Transformer learns to see without labels (arXiv 2104.14294).
 
-    python dino.py    # draws its own pictures; about four minutes on two CPU cores
+    python dino.py    # draws its own pictures; about three minutes on two CPU cores
 
 A student sees large and small crops of a picture, a teacher only the large ones, and the student
 learns to answer as the teacher does. Crops of one picture share little but the thing in it, so

@@ -5,14 +5,22 @@ with an independent computation. Where the result equals that of a *known* mista
 mistake is named. Nothing here reads the learner's source.
 """
 
+import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from _thread import interrupt_main
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from minidino.checks import translate
+
+LIMIT = 60.0  # seconds; a check takes one or two, and an endless loop for ever
 
 
 class Wrong(AssertionError):
@@ -30,6 +38,10 @@ class NotStarted(NotImplementedError):
         return [f"\x1b[33m·\x1b[0m {self}"]
 
 
+class Raised(Wrong):
+    """The learner's own code raised an exception, which is the cause of this one."""
+
+
 def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a function that examines an answer into what a check cell calls.
 
@@ -37,38 +49,110 @@ def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[.
         number: as in the notebook, "3.2".
         title: of the exercise, a few words.
 
-    The check prints one line and returns None, or raises ``NotStarted``, ``Wrong``, or
-    whatever the learner's own code raised. ``.number`` and ``.title`` are kept on it.
+    The check prints one line and returns None, or raises ``NotStarted`` or ``Wrong``. An
+    exception of the learner's own code becomes a ``Wrong`` that shows their line and says what
+    it means. ``.number`` and ``.title`` are kept on the check.
     """
 
     def decorate(examine: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(examine)
         def run(*answers: Callable | type) -> None:
             try:
-                with torch.random.fork_rng(devices=[]):
+                with torch.random.fork_rng(devices=[]), _limited(), _modes_kept():
                     torch.manual_seed(0)
                     examine(*answers)
             except NotImplementedError as error:
-                if error.args:  # PyTorch raises it too, and says why
-                    _record(number, "wrong", f"your code raised {error.args[0]}")
-                    raise
-                _record(number, "not started", "")
-                raise NotStarted(
-                    f"{number} {title}: not started. Replace `raise NotImplementedError` above."
-                ) from None
+                if not error.args and not translate.stub(error, [a.__name__ for a in answers]):
+                    _record(number, "not started", "")
+                    raise NotStarted(
+                        f"{number} {title}: not started. Replace `raise NotImplementedError` above."
+                    ) from None
+                failed: Wrong = _raised(error, answers)
             except Wrong as error:
-                _record(number, "wrong", str(error))
-                raise Wrong(f"{number} {title}: {error}") from None
+                failed = error
             except Exception as error:
-                _record(number, "wrong", f"your code raised {type(error).__name__}: {error}")
-                raise
-            _record(number, "done", "")
-            print(f"✓ {number} {title}")
+                failed = _raised(error, answers)
+            else:
+                _record(number, "done", "")
+                print(f"✓ {number} {title}")
+                return
+            _record(number, "wrong", str(failed))
+            raise type(failed)(f"{number} {title}: {failed}") from failed.__cause__
 
         run.number, run.title = number, title
         return run
 
     return decorate
+
+
+def _raised(error: Exception, answers: Sequence[Any]) -> Raised:
+    """The learner's exception in their terms: what, in which line, on what, and what it means."""
+    if isinstance(error, NotImplementedError) and not error.args:
+        empty = translate.stub(error, [a.__name__ for a in answers])
+        said = (
+            f"{empty}, which your answer calls, is still empty. Solve its exercise first, or "
+            f"import "
+            "the package's own and run that cell after the empty one."
+        )
+    else:
+        where = translate.their_line(error)
+        told = str(error).strip().splitlines()
+        notes = " ".join(getattr(error, "__notes__", []))
+        said = " ".join(
+            part
+            for part in (
+                f"Your code raised {type(error).__name__}"
+                + (f": {told[0].rstrip('.')}" if told else "")
+                + (f" (in {where})." if where else "."),
+                translate.meaning(error),
+                notes,
+            )
+            if part
+        )
+    raised = Raised(said)
+    raised.__cause__ = error
+    return raised
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Wrong in place of an endless loop: after ``LIMIT`` seconds the main thread is interrupted."""
+    over = threading.Event()
+
+    def stop() -> None:
+        over.set()
+        interrupt_main()
+
+    timer = threading.Timer(LIMIT, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not over.is_set():
+            raise
+        raise Wrong(
+            f"Your function was still running after {LIMIT:.0f} s. Is there a loop that never "
+            f"ends, such as "
+            "`while` with a condition that no draw can meet?"
+        ) from None
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _modes_kept() -> Iterator[None]:
+    """What an answer switches on or off for good is put back, and said."""
+    was = torch.is_grad_enabled()
+    try:
+        yield
+        expect(
+            torch.is_grad_enabled() == was,
+            "Your function switches gradients off for good: after it nothing learns. Use `with "
+            "torch.no_grad():`, which ends.",
+        )
+    finally:
+        torch.set_grad_enabled(was)
 
 
 def _record(number: str, status: str, hint: str) -> None:
@@ -93,7 +177,7 @@ def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
         got = answer(*args, **kwargs)
     except Exception as error:
         said = ", ".join([*map(describe, args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
-        error.add_note(f"(the check called {getattr(answer, '__name__', 'it')}({said}))")
+        error.add_note(f"The check called {getattr(answer, '__name__', 'it')}({said}).")
         raise
     for a, b in zip(given, before, strict=True):
         if b is not None and not (a.shape == b.shape and torch.equal(a, b)):
@@ -108,6 +192,8 @@ def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
 
 def describe(value: Any) -> str:
     """An argument in a few characters: a tensor by its shape."""
+    if isinstance(value, torch.nn.Module):
+        return f"a {type(value).__name__}"
     if isinstance(value, Tensor) and value.ndim:
         return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}"
     text = repr(value.item() if isinstance(value, Tensor) else value)
@@ -210,12 +296,34 @@ def expect_gradient(got: Tensor, source: Tensor, message: str) -> None:
         raise Wrong(message)
 
 
+class _Devices(TorchFunctionMode):
+    """Raises where an operation mixes tensors of the inputs' device with others."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        tensors = [t for t in _flatten([args, kwargs or {}]) if isinstance(t, Tensor) and t.ndim]
+        if len({t.device.type for t in tensors}) > 1 and "copy_" not in getattr(
+            function, "__name__", ""
+        ):
+            raise RuntimeError("tensors on more than one device")
+        return function(*args, **(kwargs or {}))
+
+
+def _flatten(x: Any) -> Iterator[Any]:
+    if isinstance(x, Mapping):
+        x = x.values()
+    if isinstance(x, Iterable) and not isinstance(x, str | Tensor | Iterator):
+        for y in x:
+            yield from _flatten(y)
+    else:
+        yield x
+
+
 def expect_any_device(answer: Callable, *args: Any, **kwargs: Any) -> None:
     """New tensors are made where the inputs are: tried on the GPU, or on the meta device.
 
     A meta tensor has a shape and no values. Code that mixes it with a CPU tensor fails as
     it would with a CUDA tensor, so this slip shows on a machine without a GPU. Of a function
-    that reads values into Python, as .item() does, the meta device can tell nothing.
+    that reads values into Python, as .item() and .numpy() do, the meta device can tell nothing.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "meta")
 
@@ -223,15 +331,31 @@ def expect_any_device(answer: Callable, *args: Any, **kwargs: Any) -> None:
         return value.to(device) if isinstance(value, Tensor) else value
 
     try:
-        got = answer(*map(there, args), **{k: there(v) for k, v in kwargs.items()})
-    except (RuntimeError, NotImplementedError) as error:
-        if "device" not in str(error):
+        with _Devices():
+            got = answer(*map(there, args), **{k: there(v) for k, v in kwargs.items()})
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        if "device" not in str(error) or "numpy" in str(error):
             if device.type == "meta":
-                return  # it reads values (x[mask], .item()), so nothing can be said
+                return  # it reads values (x[mask], .item(), .numpy()), so nothing can be said
             raise
         raise Wrong(
             "Your function fails when its inputs are not on the CPU. Make new tensors where "
             "the inputs are: torch.arange(n, device=x.device), x.new_zeros(...)."
         ) from None
-    if isinstance(got, Tensor):
-        expect(got.device.type == device.type, "The result is not on the device of the inputs.")
+    for part in _flatten(got):
+        if isinstance(part, Tensor):
+            expect(
+                part.device.type == device.type, "The result is not on the device of the inputs."
+            )
+
+
+def expect_dtype(answer: Callable, *args: Any, what: str = "the result") -> None:
+    """float64 in, float64 out, and no number rounded to float32 on the way."""
+    wide = [a.double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
+    for part in _flatten(call(answer, *wide)):
+        if isinstance(part, Tensor) and part.is_floating_point():
+            expect(
+                part.dtype == torch.float64,
+                f"Given float64, {what} is {str(part.dtype).removeprefix('torch.')}: a type is "
+                "written in. Leave it as it comes, or take that of the input: dtype=x.dtype.",
+            )

@@ -1,170 +1,166 @@
 """Checks of notebook 01: temperature, centering, cross-entropy, H and KL, the center."""
 
 import torch
+from torch import Tensor
 
+from minidino.checks.compare import compare
 from minidino.checks.core import (
     call,
     check,
     expect,
     expect_any_device,
-    expect_close,
+    expect_dtype,
     expect_gradient,
-    expect_tensor,
+)
+from minidino.checks.mistakes import (
+    AVERAGE,
+    CEILING,
+    CROSS_ENTROPY,
+    ENTROPY,
+    KL,
+    LOG_SOFTMAX,
+    SOFTMAX,
+    SOFTMAX_3D,
+    softmax,
+    with_piece,
 )
 
-CEILING = (
-    "log(p + eps) puts a ceiling on the loss: a student that is more wrong pays no more, and its "
-    "gradient is gone. Use log_softmax."
-)
+LN3 = 1.0986123
 
 
 @check("1.1", "softmax with a temperature")
 def check_1_1(sharpen):
     # By hand: e^(ln 3 / 1) = 3, so 3 : 1; at half the temperature 9 : 1.
-    scores = torch.tensor([[torch.log(torch.tensor(3.0)), 0.0]])
-    got = call(sharpen, scores, 0.5)
-    expect_tensor(got, (1, 2), "(rows, K)")
-    expect_close(
-        got,
-        torch.tensor([[0.9, 0.1]]),
-        {
-            "You multiplied by the temperature. Divide: a low temperature makes differences "
-            "between scores larger, and the softmax sharper.": torch.tensor([[0.6340, 0.3660]]),
-            "You divided after the softmax; the rows no longer sum to 1. The temperature "
-            "divides the scores, before the exponential.": torch.tensor([[1.5, 0.5]]),
-            "These are logarithms of probabilities (log-softmax). The target is the "
-            "probabilities themselves.": torch.tensor([[0.9, 0.1]]).log(),
-            "The temperature is not used.": torch.tensor([[0.75, 0.25]]),
-        },
-        what="sharpen([[ln 3, 0]], 0.5)",
-    )
-    scores = torch.randn(3, 5)
-    z = scores.double() / 0.1
-    want = z.exp() / z.exp().sum(dim=1, keepdim=True)
-    expect_close(
-        call(sharpen, scores, 0.1),
-        want,
-        {
-            "Your columns sum to 1, not your rows: you took the softmax over the views (dim 0). "
-            "The distribution is over prototypes: dim=-1.": z.exp() / z.exp().sum(0, keepdim=True),
-            "You divided by the sum over the whole batch. Each row is a distribution of its "
-            "own: sum over dim=-1, keepdim=True.": z.exp() / z.exp().sum(),
-        },
-        names="(rows, K)",
-    )
-    big = call(sharpen, torch.tensor([[40.0, 39.9, 0.0]]), 0.04)
+    by_hand = torch.tensor([[LN3, 0.0]])
+    cases = [(torch.randn(shape), t) for shape, t in (((3, 5), 0.3), ((4, 4), 2.5))]
+    cases += [(torch.randn(shape), t) for shape, t in (((3, 2, 5), 0.3), ((4, 3, 4), 0.7))]
+    compare(sharpen, [(by_hand, 0.5), *cases], softmax, SOFTMAX | SOFTMAX_3D, "(rows, K)")
+    # Rows of very different size: each needs its own largest score taken away.
+    scores = torch.tensor([[40.0, 39.9, 0.0], [-60.0, -60.1, -80.0]])
     expect(
-        torch.isfinite(big).all(),
-        "Scores of 40 at a temperature of 0.04 give nan: exp(1000) is beyond float32. Take the "
-        "row's largest score away first (torch.softmax does); it cancels in the quotient.",
+        torch.isfinite(call(sharpen, scores, 0.04)).all(),
+        "Scores of 40 beside scores of -60 at a temperature of 0.04 give nan: exp(1000) is beyond "
+        "float32. Take each row's own largest score away first (torch.softmax does); it cancels "
+        "in the quotient.",
     )
-    expect_close(big, torch.softmax(torch.tensor([[40.0, 39.9, 0.0]]).double() / 0.04, -1))
-    expect_close(
-        call(sharpen, scores.view(3, 1, 5), 0.1),
-        want.view(3, 1, 5),
+    far = torch.tensor([[0.0, -300.0, -600.0]])
+    compare(
+        sharpen,
+        [(far, 100.0), (scores, 0.04)],
+        softmax,
         {
-            "With scores of shape (views, rows, K) you took the softmax over the rows (dim 1). "
-            "The last dimension is dim=-1, however many there are.": torch.ones(3, 1, 5),
+            "You took the softmax first and raised it to the power 1 / temperature. What the first "
+            "softmax rounded to 0 stays 0. Divide the scores.": lambda x, t: (
+                (softmax(x.float(), 1.0) ** (1 / t))
+                / (softmax(x.float(), 1.0) ** (1 / t)).sum(-1, keepdim=True)
+            ),
+            "You clamp the scores against overflow, and large scores become equal. Take the row's "
+            "largest away instead; it cancels.": lambda x, t: softmax((x / t).clamp(-80, 80), 1.0),
         },
-        names="(views, rows, K)",
+        what="Where scores lie far apart, the result",
     )
-    expect_any_device(sharpen, scores, 0.1)
+    expect_dtype(sharpen, torch.randn(2, 3), 0.5)
+    expect_any_device(sharpen, torch.randn(3, 5), 0.1)
+
+
+def _target(soft=softmax, center=lambda logits, c: logits - c):
+    return lambda logits, c, t: soft(center(logits, c), t)
 
 
 @check("1.2", "the teacher's target")
 def check_1_2(teacher_target):
-    logits, center = torch.randn(4, 6), torch.randn(1, 6)
-
-    def soft(x):
-        return torch.softmax(x.double(), dim=-1)
-
-    temp = 0.2
-    want = soft((logits - center) / temp)
-    plus = soft((logits + center) / temp)
-    late = soft(logits / temp) - center.double()
-    dim0 = torch.softmax(((logits - center) / temp).double(), dim=0)
+    cases = [(torch.randn(4, 6), torch.randn(1, 6), 0.2), (torch.randn(3, 5), torch.randn(1, 5), 2)]
     mistakes = {
         "You added the center. Centering takes the mean away, so that no prototype is favoured "
-        "for all images alike: logits - center.": plus,
+        "for all images alike: logits - center.": _target(center=lambda x, c: x + c),
         "You took the center from the probabilities. It is a mean of raw scores: subtract it "
-        "before the softmax.": late,
+        "before the softmax.": lambda x, c, t: softmax(x, t) - c,
+        "You took the softmax of the center from that of the logits. The center is a mean of raw "
+        "scores: subtract first, then one softmax.": lambda x, c, t: softmax(x, t) - softmax(c, t),
         "You divided the logits by the temperature but not the center. Subtract first, then "
-        "divide the difference.": soft(logits / temp - center),
-        "You left the center out: this is sharpening alone, which collapses to one prototype "
-        "for every image.": soft(logits / temp),
+        "divide the difference: (logits - center) / temperature.": (
+            lambda x, c, t: softmax(x / t - c, 1)
+        ),
+        "You divided the center by the temperature but not the logits: x - c / t. Brackets: "
+        "(logits - center) / temperature.": lambda x, c, t: softmax(x - c / t, 1),
+        "You left the center out, or took its mean alone away, which a softmax does not see. This "
+        "is sharpening alone: it collapses to one prototype for every image.": (
+            lambda x, c, t: softmax(x, t)
+        ),
         "You centred on this batch's own mean. The center is an argument: the running mean of "
-        "many batches.": soft((logits - logits.mean(0)) / temp),
-        "You left the temperature out: this is centering alone, which collapses to a uniform "
-        "target.": soft(logits - center),
-        "You took the softmax over the views (dim 0). The distribution is over prototypes: "
-        "dim=-1.": dim0,
-    }
+        "many batches.": _target(center=lambda x, c: x - x.mean(0)),
+        "You divided by the center. It is taken away.": _target(center=lambda x, c: x / c),
+        "You multiplied by the center. It is taken away.": _target(center=lambda x, c: x * c),
+    } | with_piece(_target, SOFTMAX)
+    compare(teacher_target, cases, _target(), mistakes, names="(rows, K)")
+    logits, center, temp = cases[0]
     source = logits.clone().requires_grad_()
     got = call(teacher_target, source, center, temp)
-    expect_close(got, want, mistakes, names="(rows, K)")
     expect(
         not got.requires_grad,
         "Gradients flow into the teacher. A target is a given: wrap it in torch.no_grad(), or "
         ".detach() it. Otherwise the teacher is trained to be easy to predict.",
     )
+    expect(
+        not got.is_inference(),
+        "What torch.inference_mode() makes can never be part of a loss that is learned from. Use "
+        "torch.no_grad(), or .detach().",
+    )
+    expect_dtype(teacher_target, logits, center, temp)
     expect_any_device(teacher_target, logits, center, temp)
+
+
+def _loss(log_soft=lambda x, t: torch.log_softmax(x / t, -1), pair=lambda q, lp: -(q * lp).sum(-1)):
+    return lambda q, x, t: pair(q, log_soft(x, t))
 
 
 @check("1.3", "cross-entropy of two distributions")
 def check_1_3(cross_entropy):
-    q = torch.tensor([[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]])
-    student = torch.tensor([[1.0, 0.0, -1.0], [0.3, 0.1, 0.2]])
-    temp = 0.1
-    logp = torch.log_softmax(student.double() / temp, dim=-1)
-    p, t = logp.exp(), q.double()
-    want = -(t * logp).sum(-1)
-    swapped = -(p * t.log()).sum(-1)
+    cases = [
+        (torch.tensor([[0.5, 0.4, 0.1], [0.15, 0.25, 0.6]]), torch.randn(2, 3), 0.1),
+        (torch.randn(4, 5).softmax(-1), 3 * torch.randn(4, 5), 0.7),
+        (torch.tensor([[0.5, 0.5, 0.0]]), torch.tensor([[1.0, 0.0, -1.0]]), 0.5),
+    ]
+    mistakes = with_piece(lambda pair: _loss(pair=pair), CROSS_ENTROPY) | with_piece(
+        lambda piece: _loss(piece), LOG_SOFTMAX
+    )
+    mistakes |= {
+        "You divided the target by the temperature too. q comes sharpened: it is used as it is.": (
+            lambda q, x, t: _loss()(q / t, x, t)
+        ),
+        "You took a softmax of q. It is a distribution already.": (
+            lambda q, x, t: _loss()(q.softmax(-1), x, t)
+        ),
+        "You took a softmax of q, with the temperature. It is a distribution already.": (
+            lambda q, x, t: _loss()(softmax(q, t), x, t)
+        ),
+    }
+    got = compare(cross_entropy, cases, _loss(), mistakes, names="(rows,)")
+    q, student, temp = cases[1]
     source = student.clone().requires_grad_()
     got = call(cross_entropy, q, source, temp)
-    cold = torch.log_softmax(student.double() / 0.9, dim=-1)
-    bare = torch.log_softmax(student.double(), dim=-1)
-    h = torch.special.entr(t).sum(-1)
-    expect_close(
-        got,
-        want,
-        {
-            "You returned one number for the batch. Here each row has its own cross-entropy; "
-            "the mean comes later.": want.mean(),
-            "You returned one number, the sum of the batch. Each row has its own.": want.sum(),
-            "You averaged over the K prototypes. A cross-entropy is a sum over them: an "
-            "expectation under q.": want / 3,
-            "The sign is turned round: log p is negative, and a cross-entropy is positive.": -want,
-            "You swapped the two: the target q goes in front, the logarithm is the student's. "
-            "H(q, p) = -sum q log p.": swapped,
-            "You returned KL(q || p). The cross-entropy keeps the target's entropy: "
-            "H(q, p) = H(q) + KL(q || p).": want - h,
-            "You did not divide the student's logits by its temperature.": -(t * bare).sum(-1),
-            "You divided by the temperature after the logarithm. It divides the logits, inside "
-            "the softmax.": -(t * bare).sum(-1) / temp,
-            "You used 0.9 for the student's temperature; that is the center's momentum. Use "
-            "the argument (0.1 in DINO).": -(t * cold).sum(-1),
-            "You summed over the rows (dim 0). The sum is over prototypes: dim=-1.": -(
-                t * logp
-            ).sum(0),
-        }
-        | {f"{CEILING} (eps = {e:g})": -(t * (p + e).log()).sum(-1) for e in (1e-6, 1e-5, 1e-4)},
-        names="(rows,)",
-    )
     expect_gradient(got, source, "No gradient reaches the student's logits; it cannot learn.")
     # Further and further off, on the target's prototype: the loss must keep rising.
     one_hot, off = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 15.0]])
-    near, far = (call(cross_entropy, one_hot, x, temp) for x in (off, 2 * off))
+    near, far = (call(cross_entropy, one_hot, x, 0.1) for x in (off, 2 * off))
     expect(
         torch.isfinite(far).all(),
         "Where the student gives a prototype almost nothing, your loss is inf or nan: "
         "log(softmax(x)) takes the log of 0, and log(sum(exp(x))) overflows. Use log_softmax, "
         "which never leaves the logarithm.",
     )
-    expect(
-        near.item() <= 5 or far.item() > near.item() + 0.1,
-        CEILING,
-    )
-    expect_close(far, torch.tensor([300.0]))
+    expect(near.item() <= 5 or far.item() > near.item() + 0.1, CEILING)
+    far_off = [(one_hot, 2 * off, 0.1), (one_hot, torch.tensor([[0.0, 7.0]]), 0.2)]
+    compare(cross_entropy, far_off, _loss(), what="Where the student is far off, the loss")
+    expect_dtype(cross_entropy, q, student, temp)
+
+
+def _entropy(q: Tensor) -> Tensor:
+    return torch.special.entr(q).sum(-1)
+
+
+def _kl(q: Tensor, p: Tensor) -> Tensor:
+    return (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).sum(-1)
 
 
 @check("1.4", "entropy, and what is left: KL")
@@ -172,40 +168,52 @@ def check_1_4(entropy_and_kl):
     def both(q, p):
         got = call(entropy_and_kl, q, p)
         expect(
-            isinstance(got, tuple) and len(got) == 2,
+            isinstance(got, tuple | list) and len(got) == 2,
             "Return two tensors: the entropy of q, and KL(q || p).",
         )
         return got
 
-    # By hand: H = ln 2; KL = ln 2 - H(q, p) with p = (1/4, 3/4).
-    q, p = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
-    h, kl = both(q, p)
-    ln2 = torch.tensor([0.6931472])
-    expect_close(
-        h,
-        ln2,
-        {
-            "This is in bits: log2. DINO counts in nats, the natural logarithm.": ln2 / 0.6931472,
-            "The sign of the entropy is turned round; it is never negative.": -ln2,
-            "You averaged over the prototypes; the entropy is a sum.": ln2 / 2,
-            "You returned the cross-entropy in place of the entropy of q.": torch.tensor(
-                [0.8369882]
-            ),
-        },
-        names="(rows,)",
-        what="The entropy of (1/2, 1/2)",
+    by_hand = (torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]]))
+    both(*by_hand)
+    rows = [(torch.randn(3, k).softmax(-1), torch.randn(3, k).softmax(-1)) for k in (5, 7)]
+    shaped = (torch.randn(3, 4, 6).softmax(-1), torch.randn(3, 4, 6).softmax(-1))
+    cases = [*rows, by_hand, shaped]
+    swapped = {
+        "The two are returned the other way round: the entropy comes first, then KL.": (
+            lambda q, p: (_kl(q, p), _entropy(q))
+        ),
+        "The first is the entropy of p, the student's. It is the target's own: H(q).": (
+            lambda q, p: (_entropy(p), _kl(q, p))
+        ),
+        "You returned the cross-entropy in place of the entropy of q.": (
+            lambda q, p: (-torch.special.xlogy(q, p).sum(-1), _kl(q, p))
+        ),
+        "Entropy and KL are both in bits: log2. DINO counts in nats, the natural logarithm.": (
+            lambda q, p: (_entropy(q) / 0.693147181, _kl(q, p) / 0.693147181)
+        ),
+        "You averaged both over the prototypes; entropy and KL are sums.": (
+            lambda q, p: (_entropy(q) / q.shape[-1], _kl(q, p) / q.shape[-1])
+        ),
+        "Both are summed over the rows (dim 0) where prototypes are the last dimension, dim=-1.": (
+            lambda q, p: (torch.special.entr(q).sum(0), (q * (q / p).log()).sum(0))
+        ),
+        "Both are summed over everything. Each row has its own: dim=-1.": (
+            lambda q, p: (_entropy(q).sum(), _kl(q, p).sum())
+        ),
+        "Both are averaged over the rows: one number each. Each row has its own.": (
+            lambda q, p: (_entropy(q).mean(), _kl(q, p).mean())
+        ),
+        "Both have dim=1 written in, which is not the last of three dimensions: dim=-1.": (
+            lambda q, p: (torch.special.entr(q).sum(1), (q * (q / p).log()).sum(1))
+        ),
+    }
+    mistakes = (
+        swapped
+        | with_piece(lambda piece: lambda q, p: (piece(q), _kl(q, p)), ENTROPY)
+        | with_piece(lambda piece: lambda q, p: (_entropy(q), piece(q, p)), KL)
     )
-    expect_close(
-        kl,
-        torch.tensor([0.1438410]),
-        {
-            "You swapped the two: this is KL(p || q). The teacher q is the one that is "
-            "believed, so it stands in front.": torch.tensor([0.1308120]),
-            "The sign of KL is turned round; it is never negative.": torch.tensor([-0.1438410]),
-            "This is the cross-entropy; take the entropy of q away.": torch.tensor([0.8369882]),
-        },
-        names="(rows,)",
-        what="KL((1/2, 1/2) || (1/4, 3/4))",
+    compare(
+        entropy_and_kl, cases, lambda q, p: (_entropy(q), _kl(q, p)), mistakes, names="(..., rows)"
     )
     h, kl = both(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.5]]))
     expect(
@@ -213,44 +221,89 @@ def check_1_4(entropy_and_kl):
         "A target of (1, 0) gives nan: 0 * log 0 is nan to a computer, and 0 by its limit. "
         "torch.special.entr and torch.special.xlogy know.",
     )
-    expect_close(h, torch.zeros(1), what="The entropy of (1, 0)", tolerance=1e-6)
-    expect_close(kl, ln2, what="KL((1, 0) || (1/2, 1/2))")
-    q, p = torch.rand(3, 4, 7).softmax(-1), torch.randn(3, 4, 7).softmax(-1)
-    h, kl = both(q, p)
-    expect_close(h, -(q.double() * q.double().log()).sum(-1), names="(views, rows)")
-    expect_close(kl, (q.double() * (q.double() / p.double()).log()).sum(-1), names="(views, rows)")
+    # Zeros beside other numbers, in both orders, and a student that gives next to nothing.
+    zeros = [
+        (torch.tensor([[0.0, 0.5, 0.5], [0.7, 0.3, 0.0]]), torch.tensor([[0.2, 0.3, 0.5]] * 2)),
+        (torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.6, 0.3, 0.1]])),
+        (torch.tensor([[0.3, 0.7]]), torch.tensor([[1e-20, 1.0]])),
+        (torch.tensor([[0.5, 0.5]]), torch.tensor([[1e-12, 1.0]])),
+    ]
+
+    def held(eps: float):
+        return lambda q, p: (_entropy(q), _kl(q, p.clamp(min=eps)))
+
+    compare(
+        entropy_and_kl,
+        zeros,
+        lambda q, p: (_entropy(q), _kl(q, p)),
+        {
+            "You put 0 in the place of nan after the sum, and a row with a zero in it loses all "
+            "its other terms. Each *term* 0 log 0 is 0.": lambda q, p: (
+                (-(q * q.log()).sum(-1)).nan_to_num(),
+                (q * (q / p).log()).sum(-1).nan_to_num(),
+            ),
+            **{
+                f"log(p + eps), or p clamped, puts a ceiling on KL where the student gives next to "
+                f"nothing (eps = {e:g}). p is positive: take its logarithm as it is.": held(e)
+                for e in (1e-10, 1e-8, 1e-7, 1.1920929e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+            },
+        },
+        what="Where a probability is 0 or next to nothing, the result",
+    )
+    expect_any_device(entropy_and_kl, *rows[0])
+
+
+def _center(average, mean=lambda x: x.mean(0, keepdim=True)):
+    return lambda c, x, m: average(c, mean(x), m)
 
 
 @check("1.5", "the center's moving average")
 def check_1_5(update_center):
-    center, logits = torch.randn(1, 5), torch.randn(8, 5) + 2
-    want = 0.9 * center + 0.1 * logits.mean(0, keepdim=True)
-    got = call(update_center, center, logits, 0.9)
-    expect_close(
-        got,
-        want,
-        {
-            "Old and new are swapped: a momentum of 0.9 keeps nine tenths of the old center.": 0.1
-            * center
-            + 0.9 * logits.mean(0, keepdim=True),
-            "You averaged the probabilities. The center is a mean of *raw* logits, without "
-            "temperature or softmax (equation 4).": 0.9 * center
-            + 0.1 * logits.softmax(-1).mean(0, keepdim=True),
-            "You added the sum over the rows; it should be their mean, or the center grows with "
-            "the batch.": 0.9 * center + 0.1 * logits.sum(0, keepdim=True),
-            "You averaged over the prototypes. The center has one entry per prototype: average "
-            "over the rows, dim 0.": 0.9 * center + 0.1 * logits.mean(-1, keepdim=True),
-            "You averaged over rows and prototypes at once. The center has one entry per "
-            "prototype: average over the rows, dim 0.": 0.9 * center + 0.1 * logits.mean(),
-            "You returned this batch's mean alone. The center moves slowly: momentum * center + "
-            "(1 - momentum) * mean.": logits.mean(0, keepdim=True),
-            "You took the mean over only part of the rows.": 0.9 * center + 0.1 * logits[:1],
-        },
-        names="(1, K)",
-    )
+    cases = [
+        (torch.randn(1, 5), torch.randn(8, 5) + 2, 0.8),
+        (torch.randn(1, 3), torch.randn(4, 3) - 1, 0.3),
+    ]
+
+    def right(old, new, m):
+        return m * old + (1 - m) * new
+
+    means = {
+        "You averaged the probabilities. The center is a mean of *raw* logits, without "
+        "temperature or softmax (equation 4).": lambda x: x.softmax(-1).mean(0, keepdim=True),
+        "You added the sum over the rows; it should be their mean, or the center grows with "
+        "the batch.": lambda x: x.sum(0, keepdim=True),
+        "You averaged over the prototypes. The center has one entry per prototype: average "
+        "over the rows, dim 0.": lambda x: x.mean(-1, keepdim=True),
+        "You averaged over rows and prototypes at once. The center has one entry per "
+        "prototype: average over the rows, dim 0.": lambda x: x.mean(),
+        "You averaged nothing: one center for each row. Average over the rows first, dim 0.": (
+            lambda x: x
+        ),
+        "You took only the first row. The mean over all rows is asked for.": lambda x: x[:1],
+        "You took only the last row. The mean over all rows is asked for.": lambda x: x[-1:],
+        "You took the median of the rows; equation 4 has their mean.": (
+            lambda x: x.median(0, keepdim=True).values
+        ),
+        "You divided the rows' sum by the number of prototypes. Divide by the number of rows.": (
+            lambda x: x.sum(0, keepdim=True) / x.shape[1]
+        ),
+        "You took the largest of the rows; equation 4 has their mean.": (
+            lambda x: x.amax(0, keepdim=True)
+        ),
+    }
+    mistakes = with_piece(lambda mean: _center(right, mean), means) | with_piece(_center, AVERAGE)
+    compare(update_center, cases, _center(right), mistakes, names="(1, K)")
+    center, logits, momentum = cases[0]
+    kept = center.clone()
+    got = call(update_center, center, logits.clone().requires_grad_(), momentum)
     expect(
-        not call(update_center, center, logits.requires_grad_(), 0.9).requires_grad,
+        not got.requires_grad,
         "The center carries gradients from step to step. It is a statistic, not a parameter: "
         "compute it under torch.no_grad() or from logits.detach().",
     )
-    expect_any_device(update_center, center, logits.detach(), 0.9)
+    expect(
+        torch.equal(center, kept) and got.data_ptr() != center.data_ptr(),
+        "A new tensor is asked for; yours is the center itself, changed in place.",
+    )
+    expect_dtype(update_center, center, logits, momentum)
+    expect_any_device(update_center, center, logits, momentum)

@@ -1,4 +1,4 @@
-# names: softmax over the views (dim 0)
+# names: softmax over the rows
 def sharpen(scores: torch.Tensor, temperature: float) -> torch.Tensor:
     return (
         torch.softmax(scores / temperature, dim=0)

@@ -1,0 +1,267 @@
+"""A learner's function beside the right one and beside known mistakes, on several cases.
+
+A *mistake* is a function of the exercise's arguments that does what a learner might have
+done. It is named when it gives what the learner's function gives in every case, a value or an
+exception: what agrees in one case may be a coincidence. Where no known mistake agrees, the
+result is described by how it relates to the right one (its negative, a K-th of it, its
+transpose), if one relation holds in every case.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minidino.checks.core import Wrong, call, close, expect_close
+
+Mistakes = Mapping[str, Callable[..., Any]]
+
+# What was compared, if a test listens: (what, cases, want, mistakes).
+heard: list[tuple] | None = None
+
+
+def compare(
+    answer: Callable,
+    cases: Sequence[tuple],
+    want: Callable[..., Any],
+    mistakes: Mistakes | None = None,
+    names: str = "",
+    what: str = "The result",
+    tolerance: float = 1e-4,
+) -> list[Any]:
+    """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
+
+    Args:
+        cases: of positional arguments; two at least, in which the mistakes differ from
+            ``want`` and from each other (tests/test_mistakes.py holds that they do).
+        want: the right function, independent of the solution. Like every mistake it may
+            return a tensor, a number, or a tuple of these.
+        mistakes: what is wrong, in words -> the function that goes wrong so.
+        names: what the dimensions of the result are, "(rows, K)".
+        tolerance: see ``core.close``.
+
+    Raises:
+        Wrong: with the mistake's name; else with how the results relate; else with shape
+            or difference.
+        Exception: the learner's own, where it is not a known mistake's.
+    """
+    mistakes = mistakes or {}
+    if heard is not None:
+        heard.append((what, cases, want, mistakes, tolerance))
+    got, right = [], []
+    for case in cases:
+        right.append(outcome(want, case))
+        try:
+            got.append(call(answer, *case))
+        except Wrong:
+            raise
+        except Exception as error:
+            got.append(error)
+    if _agree(got, right, tolerance):
+        return got
+    if message := _known(got, right, cases, mistakes, tolerance):
+        raise Wrong(message)
+    for g in got:
+        if isinstance(g, Exception):
+            raise g
+    if relation := relate(got, right, tolerance):
+        raise Wrong(f"{what} is not right: {relation}")
+    for g, r in zip(got, right, strict=True):
+        if not isinstance(r, tuple):
+            expect_close(g, r, None, names, what, tolerance)
+            continue
+        if not isinstance(g, tuple | list) or len(g) != len(r):
+            raise Wrong(f"{what} should be {len(r)} things, a tuple.")
+        for i, (part, whole) in enumerate(zip(g, r, strict=True), 1):
+            expect_close(part, whole, None, names, f"{what}, part {i},", tolerance)
+    return got
+
+
+def _known(
+    got: list, right: list, cases: Sequence[tuple], mistakes: Mistakes, tolerance: float
+) -> str | None:
+    """The mistake that gives what the learner's function gives, or None.
+
+    In every case; else in all cases that are wrong and raise nothing, if these are two or
+    more; else, of tuples, in the first part that is wrong.
+    """
+    theirs = {message: [outcome(m, case) for case in cases] for message, m in mistakes.items()}
+    wrong = [
+        i
+        for i, (g, r) in enumerate(zip(got, right, strict=True))
+        if not isinstance(g, Exception) and not same(g, r, tolerance)
+    ]
+    for among in [range(len(cases)), *([wrong] if len(wrong) > 1 else [])]:
+        for message, outcomes in theirs.items():
+            if _agree([got[i] for i in among], [outcomes[i] for i in among], tolerance):
+                return message
+    if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
+        return None
+    for mine, true, *known in zip(*map(_parts, (got, right, *theirs.values())), strict=True):
+        if not _agree(mine, true, tolerance):
+            named = zip(theirs, known, strict=True)
+            return next((message for message, k in named if _agree(mine, k, tolerance)), None)
+    return None
+
+
+def _parts(outcomes: Sequence[Any]) -> list[tuple]:
+    """Of outcomes that are tuples: the first parts of all of them, the second parts, ..."""
+    n = max((len(x) for x in outcomes if isinstance(x, tuple | list)), default=0)
+    return [tuple(x[i] if isinstance(x, tuple | list) else x for x in outcomes) for i in range(n)]
+
+
+def _agree(a: Sequence[Any], b: Sequence[Any], tolerance: float) -> bool:
+    return all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+
+
+def outcome(function: Callable, case: tuple) -> Any:
+    """What a reference or a mistake returns in float64, or the exception that it raises."""
+
+    def wide(a: Any) -> Any:
+        if not isinstance(a, Tensor):
+            return a
+        return a.detach().double() if a.is_floating_point() else a.clone()
+
+    try:
+        return function(*map(wide, case))
+    except Exception as error:
+        return error
+
+
+def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
+    """Two outcomes are one: the same numbers, or exceptions of the same words."""
+    if isinstance(a, Exception) or isinstance(b, Exception):
+        return type(a) is type(b) and str(a) == str(b)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    number = int | float | Tensor
+    if not (isinstance(a, number) and isinstance(b, number)):
+        return False
+    return close(torch.as_tensor(a), torch.as_tensor(b), tolerance)
+
+
+# ---------------------------------------------------------------- how a wrong result relates
+
+LN2, LN10 = math.log(2), math.log(10)
+RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "the sign is turned round; yours is its negative.": lambda w: -w,
+    "yours is 1.44 x the right one, 1 / ln 2: a logarithm of base 2 (bits). Nats take the natural "
+    "one.": lambda w: w / LN2,
+    "yours is 0.43 x the right one, 1 / ln 10: a logarithm of base 10. Nats take the natural "
+    "one.": lambda w: w / LN10,
+    "yours is its reciprocal: what divides and what is divided are swapped.": lambda w: 1 / w,
+    "yours is its square root.": lambda w: w.clamp(min=0).sqrt(),
+    "yours is its square: is a root missing?": lambda w: w.square(),
+    "yours is its logarithm.": lambda w: w.log(),
+    "yours is its exponential.": lambda w: w.exp(),
+    "yours is 1 minus the right one.": lambda w: 1 - w,
+    "yours is rounded to whole numbers: is something made an int?": lambda w: w.round(),
+    "yours is cut to whole numbers: is something made an int, or // written for /?": (
+        lambda w: w.trunc()
+    ),
+    "yours has lost its signs: it is the absolute value.": lambda w: w.abs(),
+    "yours is 0 where it should be negative: a relu or a clamp.": lambda w: w.clamp(min=0),
+    "yours stops at 1: something is clamped.": lambda w: w.clamp(max=1),
+    "yours is a softmax of it: one softmax too many.": lambda w: w.softmax(-1),
+    "yours holds for 3 digits: something is computed in half precision (float16).": (
+        lambda w: w.half().double()
+    ),
+    "yours holds for 2 digits: something is computed in half precision (bfloat16).": (
+        lambda w: w.bfloat16().double()
+    ),
+    "yours is the sum of everything; more than one number is asked for.": lambda w: w.sum(),
+    "yours is the mean of everything; more than one number is asked for.": lambda w: w.mean(),
+}
+ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "yours runs backwards along dimension {d}.": lambda w, d: w.flip(d),
+    "yours is shifted by one along dimension {d}: what belongs to i stands at i + 1.": (
+        lambda w, d: w.roll(1, d)
+    ),
+    "yours is shifted by one along dimension {d}: what belongs to i + 1 stands at i.": (
+        lambda w, d: w.roll(-1, d)
+    ),
+    "yours is a running sum along dimension {d}.": lambda w, d: w.cumsum(d),
+    "yours is summed over dimension {d}; that dimension should stay.": lambda w, d: w.sum(d),
+    "yours is averaged over dimension {d}; that dimension should stay.": lambda w, d: w.mean(d),
+    "yours has the first entry of dimension {d} only.": lambda w, d: w.select(d, 0),
+    "yours has the last entry of dimension {d} only.": lambda w, d: w.select(d, -1),
+    "yours leaves out the first entry of dimension {d}.": (
+        lambda w, d: w.narrow(d, 1, w.shape[d] - 1)
+    ),
+    "yours leaves out the last entry of dimension {d}.": (
+        lambda w, d: w.narrow(d, 0, w.shape[d] - 1)
+    ),
+    "yours has a dimension of size 1 too many, number {d} (keepdim or unsqueeze).": (
+        lambda w, d: w.unsqueeze(d)
+    ),
+    "yours lacks dimension {d}, of size 1 (keepdim=True keeps it).": lambda w, d: w.squeeze(d),
+}
+
+
+def _relations(rank: int) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
+    yield from RELATIONS.items()
+    for d in range(rank):
+        for words, relation in ALONG.items():
+            yield words.format(d=d), partial(relation, d=d)
+        for e in range(d):
+            yield f"dimensions {e} and {d} are swapped.", lambda w, d=d, e=e: w.transpose(d, e)
+            yield (
+                f"its numbers lie as if dimensions {e} and {d} were swapped: a view or reshape "
+                f"where "
+                "a transpose belongs.",
+                lambda w, d=d, e=e: w.transpose(d, e).reshape(w.shape),
+            )
+
+
+def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> str | None:
+    """The relation in which every wrong result stands to the right one, in words, or None.
+
+    Of tuples the first part that is wrong in some case is looked at.
+    """
+    if all(isinstance(w, tuple) for w in want):
+        lengths = {len(w) for w in want}
+        if not all(isinstance(g, tuple | list) and {len(g)} == lengths for g in got):
+            return None
+        for g, w in zip(zip(*got, strict=True), zip(*want, strict=True), strict=True):
+            if not _agree(g, w, tolerance):
+                return relate(g, w, tolerance)
+    if not all(isinstance(x, int | float | Tensor) for x in (*got, *want)):
+        return None
+    pairs = [(_number(g), _number(w)) for g, w in zip(got, want, strict=True)]
+    pairs = [(g, w) for g, w in pairs if w.numel() and not close(g, w, tolerance)]
+    if not pairs:
+        return None
+    for words, relation in _relations(min(w.ndim for _, w in pairs)):
+        if all(close(g, relation(w), tolerance) for g, w in pairs):
+            return words
+    return _factor(pairs, tolerance)
+
+
+def _number(x: Any) -> Tensor:
+    return torch.as_tensor(x).detach().cpu().double()
+
+
+def _factor(pairs: Sequence[tuple[Tensor, Tensor]], tolerance: float) -> str | None:
+    """One number between the two, in every case the same or in each case another."""
+    if not all(g.shape == w.shape for g, w in pairs):
+        return None
+    added = [(g - w).mean().item() for g, w in pairs]
+    if all(close(g, w + added[0], tolerance) for g, w in pairs):
+        return f"yours is the right one {'plus' if added[0] > 0 else 'minus'} {abs(added[0]):.4g}."
+    ratios = [((g * w).sum() / (w * w).sum().clamp(min=1e-30)).item() for g, w in pairs]
+    if (len(pairs) < 2 and pairs[0][0].numel() < 2) or min(map(abs, ratios)) < 1e-6:
+        return None
+    if not all(close(g, r * w, tolerance) for r, (g, w) in zip(ratios, pairs, strict=True)):
+        return None
+    if max(ratios) - min(ratios) < 1e-3 * abs(ratios[0]):
+        return f"yours is {ratios[0]:.4g} x the right one."
+    if all(w.numel() > 1 for _, w in pairs):
+        told = ", ".join(f"{r:.4g}" for r in ratios)
+        return (
+            f"yours is the right one times a number ({told}): a sum in place of a mean, a mean in "
+            "place of a sum, or a size that should divide."
+        )
+    return None

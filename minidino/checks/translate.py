@@ -1,0 +1,182 @@
+"""What an exception of PyTorch's means for somebody who did not expect it, and where it arose."""
+
+import linecache
+import re
+import sysconfig
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+# Code that is not the learner's: this package, Python's own and installed libraries.
+OTHERS = (Path(__file__).resolve().parents[1], *map(Path, sysconfig.get_paths().values()))
+
+KEEPDIM = (
+    "A sum, mean, max or norm over a dimension drops it; keepdim=True keeps it at size 1, so that "
+    "the result still lines up with what it came from. Print both shapes."
+)
+INTEGERS = (
+    "An integer tensor met an operation that makes fractions. Bring it to a floating type first "
+    "(.float()), or, of a counter, copy it in place of averaging it."
+)
+# Of exceptions whose text contains the pattern, the first that fits.
+MEANINGS: list[tuple[str, str]] = [
+    (r"The size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", KEEPDIM),
+    (
+        r"Sizes of tensors must match except in dimension (\d+)",
+        "torch.cat joins tensors that are equal in every other dimension. One token for all images "
+        "has to be repeated first: x.expand(B, -1, -1).",
+    ),
+    (
+        r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)",
+        "A @ B multiplies (n, k) by (k, m): the inner sizes must be equal. Is one of the two to be "
+        "transposed, or is it another one that belongs here?",
+    ),
+    (
+        r"Expected size for first two dimensions of batch2|batch1 and batch2|must be 3D",
+        "A batched product multiplies (B, n, k) by (B, k, m). Is one of the two to be transposed "
+        "(.transpose(-2, -1))?",
+    ),
+    (
+        r"shape '\[.*\]' is invalid for input of size|can't divide axis|Shape mismatch",
+        "As many numbers must come out as went in. Is [CLS] still among the tokens, a dimension "
+        "taken for another, or a grid for a square?",
+    ),
+    (
+        r"view size is not compatible",
+        "A view needs numbers that lie in order; after a transpose use .reshape.",
+    ),
+    (
+        r"can't convert .*numpy|Can't call numpy\(\) on Tensor that requires grad",
+        "A tensor with a gradient goes to NumPy by x.detach().numpy(), one on a GPU by x.cpu() "
+        "first. "
+        "What NumPy computes has no gradient.",
+    ),
+    (
+        r"expected scalar type|must have the same dtype|same dtype",
+        "The two have different types (dtype). Bring them to one: x.float(), or x.to(y.dtype).",
+    ),
+    (
+        r"Boolean value of Tensor with more than one value|truth value of an array",
+        "`if`, `and` and `or` take one value; these are many, one for each entry. torch.where, or "
+        "& "
+        "and |, decide for each on its own.",
+    ),
+    (
+        r"only one element tensors can be converted|cannot be converted to Scalar",
+        "A tensor of many numbers is used where one number belongs. Is a reduction missing, or did "
+        "max(dim=...), which returns values *and* indices, give you two things?",
+    ),
+    (
+        r"return_types",
+        "max, min, sort and topk over a dimension return two things, values and indices: take "
+        ".values or .indices.",
+    ),
+    (
+        r"a leaf Variable that requires grad",
+        "A parameter cannot be changed in place while gradients are recorded. Wrap the update in "
+        "torch.no_grad(); and of its gradient, p.grad is what is written to.",
+    ),
+    (
+        r"modified by an inplace operation",
+        "A tensor that backward still needs was overwritten. Write x = x + y in place of x += y.",
+    ),
+    (
+        r"more than one element of the written-to tensor refers to a single memory",
+        "An expanded tensor is one number seen many times, and cannot be written to. Make a new "
+        "tensor in place of changing it, or .clone() it first.",
+    ),
+    (
+        r"does not require grad and does not have a grad_fn",
+        "Nothing with a gradient leads here: a .detach(), an .item(), torch.no_grad() or NumPy "
+        "cut it off.",
+    ),
+    (
+        r"backward through the graph a second time",
+        "backward() was called twice on one graph: compute the loss anew.",
+    ),
+    (
+        r"must be either a floating point|not implemented for '(Long|Int|Byte|Bool|Short)'"
+        r"|can't be cast to the desired output type Long",
+        INTEGERS,
+    ),
+    (
+        r"list must have at least one tensor",
+        "A list of tensors is empty here. Ask `if tensors:` first.",
+    ),
+    (
+        r"same device",
+        "Two tensors are on different devices. Make new ones where the inputs are: "
+        "device=x.device.",
+    ),
+    (
+        r"Dimension out of range|too many indices",
+        "There are fewer dimensions than you index. Print x.shape.",
+    ),
+    (
+        r"index .* is out of bounds|out of range",
+        "An index runs past the end. The last of n is n - 1.",
+    ),
+    (
+        r"'Tensor' object is not callable|'list' object is not callable",
+        "A value stands where a function belongs: hand over f itself and not f(x).",
+    ),
+    (
+        r"'float' object has no attribute|'int' object has no attribute",
+        "A tensor became a Python number (.item(), float()), and with it its gradient went.",
+    ),
+    (
+        r"'NoneType'",
+        "Something is None here: a gradient before backward (or of a frozen parameter), or what a "
+        "function without `return` gives.",
+    ),
+    (r"'dict' object has no attribute '(\w+)'", 'This is a dictionary: write x["{0}"].'),
+    (
+        r"name '(\w+)' is not defined",
+        "{0} is not defined above this cell. Is it spelt so, and was its cell run?",
+    ),
+    (
+        r"cannot access local variable '(\w+)'",
+        "{0} is read before it has a value on every way through.",
+    ),
+    (
+        r"division by zero",
+        "Something is divided by 0. What should come out when there is nothing to divide?",
+    ),
+    (
+        r"not enough values to unpack|too many values to unpack",
+        "As many names must stand on the left as there are values on the right. Is a number of "
+        "views "
+        "or sizes written in that follows from the input?",
+    ),
+    (
+        r"missing \d+ required positional|takes \d+ positional",
+        "The arguments differ from those of the signature above.",
+    ),
+    (r"^'(\w+)'$", 'There is no key "{0}" in what you were given.'),
+    (r"generator|Generator", "A generator is passed by name: generator=generator."),
+]
+
+
+def meaning(error: BaseException) -> str:
+    """A sentence or two for the learner, or ""."""
+    for pattern, words in MEANINGS:
+        if found := re.search(pattern, str(error)):
+            return words.format(*found.groups()) if "{0}" in words else words
+    return ""
+
+
+def their_line(error: BaseException) -> str:
+    """The last line of the learner's own code that the exception passed, or ""."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if any(folder in Path(frame.filename).parents for folder in OTHERS):
+            continue
+        line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+        return f"line {frame.lineno} of {frame.name}" + (f", `{line}`" if line else "")
+    return ""
+
+
+def stub(error: NotImplementedError, answers: Sequence[str]) -> str:
+    """The name of another exercise's function that is still empty and was called, or ""."""
+    frames = traceback.extract_tb(error.__traceback__)
+    name = frames[-1].name if frames else ""
+    return "" if name in answers or name.startswith("__") or name == "forward" else name

@@ -31,6 +31,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
+    at_once: Callable[[], Mistakes] = dict,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -42,6 +43,8 @@ def compare(
         mistakes: what is wrong, in words -> the function that goes wrong so.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
+        at_once: makes further mistakes, two of the first at a time (``mistakes.both``); asked
+            for when none alone agrees.
 
     Raises:
         Wrong: with the mistake's name; else with how the results relate; else with shape
@@ -62,8 +65,9 @@ def compare(
             got.append(error)
     if _agree(got, right, tolerance):
         return got
-    if message := _known(got, right, cases, mistakes, tolerance):
-        raise Wrong(message)
+    for known in (mistakes, at_once()):
+        if message := _known(got, right, cases, known, tolerance):
+            raise Wrong(message)
     for g in got:
         if isinstance(g, Exception):
             raise g
@@ -194,16 +198,21 @@ ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
     "yours leaves out the last entry of dimension {d}.": (
         lambda w, d: w.narrow(d, 0, w.shape[d] - 1)
     ),
-    "yours has a dimension of size 1 too many, number {d} (keepdim or unsqueeze).": (
-        lambda w, d: w.unsqueeze(d)
-    ),
-    "yours lacks dimension {d}, of size 1 (keepdim=True keeps it).": lambda w, d: w.squeeze(d),
 }
 
 
 def _relations(rank: int) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     yield from RELATIONS.items()
+    for d in (-1, *range(rank)):
+        yield (
+            f"yours has a dimension of size 1 too many, number {d} (keepdim or unsqueeze).",
+            partial(torch.unsqueeze, dim=d),
+        )
     for d in range(rank):
+        yield (
+            f"yours lacks dimension {d}, of size 1 (keepdim=True keeps it).",
+            partial(torch.squeeze, dim=d),
+        )
         for words, relation in ALONG.items():
             yield words.format(d=d), partial(relation, d=d)
         for e in range(d):
@@ -237,7 +246,14 @@ def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> 
     for words, relation in _relations(min(w.ndim for _, w in pairs)):
         if all(close(g, relation(w), tolerance) for g, w in pairs):
             return words
-    return _factor(pairs, tolerance)
+    if words := _factor(pairs, tolerance):
+        return words
+    if all(close(g, w, 30 * tolerance) for g, w in pairs):
+        return (
+            "yours agrees for two or three digits only. Is something in half precision, rounded, "
+            "or is a small number added?"
+        )
+    return None
 
 
 def _number(x: Any) -> Tensor:

@@ -20,6 +20,15 @@ def with_piece(build: Callable[[Callable], Callable], pieces: Mapping[str, Calla
     return {message: build(piece) for message, piece in pieces.items()}
 
 
+def both(build: Callable, first: Mapping[str, Callable], second: Mapping[str, Callable]) -> Table:
+    """Message -> the exercise's function, built with a wrong piece from each of two tables."""
+    return {
+        f"Two things at once. First: {a} Second: {b}": build(one, two)
+        for a, one in first.items()
+        for b, two in second.items()
+    }
+
+
 # ---------------------------------------------------------------- distributions
 
 DIM = "The distribution is over prototypes, the last dimension: dim=-1."
@@ -92,6 +101,22 @@ SOFTMAX: Table = {
     "You took the power of 2 where e belongs: exp, and not exp2.": (
         lambda x, t: softmax(x * math.log(2), t)
     ),
+    "You took the power of 10 where e belongs: exp.": lambda x, t: softmax(x * math.log(10), t),
+    "You cut scores / temperature to whole numbers: // where / belongs, or an int.": (
+        lambda x, t: torch.softmax(x // t, -1)
+    ),
+    "You cut the temperature to a whole number: // where / belongs, or an int.": (
+        lambda x, t: softmax(x, max(int(t), 1e-12))
+    ),
+    "You normalised the scores to length 1 first. Raw scores are asked for: their size matters.": (
+        lambda x, t: softmax(x / x.norm(dim=-1, keepdim=True), t)
+    ),
+    "You divided the scores by their standard deviation as well. The temperature alone divides.": (
+        lambda x, t: softmax(x / x.std(-1, keepdim=True), t)
+    ),
+    "A softmax of a softmax, with the temperature in both. One is enough.": (
+        lambda x, t: softmax(softmax(x, t), t)
+    ),
     "A small number is added to the denominator, so the rows sum to less than 1. A sum of "
     "exponentials is never 0.": (
         lambda x, t: (
@@ -135,6 +160,16 @@ LOG_SOFTMAX: Table = {
     "(0.1 in DINO).": lambda x, t: torch.log_softmax(x / 0.9, -1),
     "The logarithm is missing: these are the student's probabilities.": (
         lambda x, t: softmax(x, t)
+    ),
+    "The temperature divides the scores but not what is taken from them: the logsumexp needs it "
+    "too. log_softmax(x / temperature) has it in both.": (
+        lambda x, t: x / t - torch.logsumexp(x, -1, keepdim=True)
+    ),
+    "The temperature divides what is taken from the scores, the logsumexp, but not the scores.": (
+        lambda x, t: x - torch.logsumexp(x / t, -1, keepdim=True)
+    ),
+    "You multiplied by T^2, as distillation to soft labels does. DINO's loss is not scaled.": (
+        lambda x, t: torch.log_softmax(x / t, -1) * t * t
     ),
     "You took the logarithm of raw scores over the temperature, without the softmax.": (
         lambda x, t: (x / t).log()
@@ -186,6 +221,8 @@ CROSS_ENTROPY: Table = {
     "The sum over prototypes is missing: one number a row is asked for.": lambda q, lp: -(q * lp),
     "You swapped the two: the target q goes in front, the logarithm is the student's. H(q, p) = "
     "-sum q log p.": lambda q, lp: -(lp.exp() * q.log()).sum(-1),
+    "You swapped the two, and put an eps into the logarithm of the target: H(q, p) = -sum q log p, "
+    "the logarithm is the student's.": lambda q, lp: -(lp.exp() * (q + 1e-8).log()).sum(-1),
     "You returned KL(q || p). The cross-entropy keeps the target's entropy: H(q, p) = H(q) + "
     "KL(q || p).": lambda q, lp: (torch.special.xlogy(q, q) - q * lp).sum(-1),
     "This is the target's own entropy; the student is not in it.": (
@@ -213,6 +250,17 @@ CROSS_ENTROPY: Table = {
     "prototypes there is the first alone.": (
         lambda q, lp: -(q * lp + (1 - q) * torch.log1p(-lp.exp())).sum(-1)
     ),
+}
+
+CROSS_ENTROPY |= {
+    "Every target met every student, a square of numbers (q @ log_p.T). Row i of the one belongs "
+    "to row i of the other: multiply and sum.": lambda q, lp: -(q @ lp.T),
+    "Labels are smoothed: part of the target's mass is spread over all prototypes. The target is "
+    "used as it is.": lambda q, lp: -((0.9 * q + 0.1 / q.shape[-1]) * lp).sum(-1),
+    "The two went into F.cross_entropy the other way round: logits come first, the target "
+    "second.": lambda q, lp: -(lp.exp() * torch.log_softmax(q, -1)).sum(-1),
+    "Small probabilities of the target are held up by a clamp, or by an eps. It is used as it "
+    "is.": (lambda q, lp: -(q.clamp(min=1e-3) * lp).sum(-1)),
 }
 
 # q (..., K) -> (...)
@@ -283,6 +331,25 @@ KL: Table = {
     "own.": lambda q, p: (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).sum(),
     "The sum over prototypes is missing from KL.": (
         lambda q, p: torch.special.xlogy(q, q) - torch.special.xlogy(q, p)
+    ),
+    "You divided the sum over everything by the number of the first dimension (F.kl_div with "
+    "reduction='batchmean' does). Each row has its own: reduction='none', then sum over dim=-1.": (
+        lambda q, p: (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).sum() / len(q)
+    ),
+    "You averaged KL over everything (F.kl_div does by itself). Each row has its own: "
+    "reduction='none', then sum over dim=-1.": (
+        lambda q, p: (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).mean()
+    ),
+    "F.kl_div wants the logarithm of the student's probabilities, and got the probabilities.": (
+        lambda q, p: (torch.special.xlogy(q, q) - q * p).sum(-1)
+    ),
+    "You took a log_softmax of p, which holds probabilities, not logits: one softmax too many.": (
+        lambda q, p: (torch.special.xlogy(q, q) - q * torch.log_softmax(p, -1)).sum(-1)
+    ),
+    "You took absolute values, of each term or of all. Terms of KL may be negative; only their sum "
+    "is not.": lambda q, p: (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).abs().sum(-1),
+    "You cut negative terms of KL off. They count; only their sum is never negative.": (
+        lambda q, p: (torch.special.xlogy(q, q) - torch.special.xlogy(q, p)).clamp(min=0).sum(-1)
     ),
     "The factor q is missing: this is sum log(q / p).": lambda q, p: (q / p).log().sum(-1),
     "This is symmetric, KL(q || p) + KL(p || q), or half of it. One direction is asked for.": (

@@ -21,6 +21,7 @@ from minidino.checks.mistakes import (
     LOG_SOFTMAX,
     SOFTMAX,
     SOFTMAX_3D,
+    both,
     softmax,
     with_piece,
 )
@@ -67,12 +68,28 @@ def _target(soft=softmax, center=lambda logits, c: logits - c):
     return lambda logits, c, t: soft(center(logits, c), t)
 
 
+def _difference_of_softmaxes(logits: Tensor, center: Tensor, temperature: float) -> Tensor:
+    left = (softmax(logits, temperature) - softmax(center, temperature)).clamp(min=0)
+    return left / left.sum(-1, keepdim=True)
+
+
 @check("1.2", "the teacher's target")
 def check_1_2(teacher_target):
     cases = [(torch.randn(4, 6), torch.randn(1, 6), 0.2), (torch.randn(3, 5), torch.randn(1, 5), 2)]
-    mistakes = {
+    centers = {
         "You added the center. Centering takes the mean away, so that no prototype is favoured "
-        "for all images alike: logits - center.": _target(center=lambda x, c: x + c),
+        "for all images alike: logits - center.": lambda x, c: x + c,
+        "You centred on this batch's own mean. The center is an argument: the running mean of "
+        "many batches.": lambda x, c: x - x.mean(0),
+        "You divided by the center. It is taken away.": lambda x, c: x / c,
+        "You multiplied by the center. It is taken away.": lambda x, c: x * c,
+        "You brought the logits to length 1 before you centred them. Raw scores are asked for.": (
+            lambda x, c: x / x.norm(dim=-1, keepdim=True) - c
+        ),
+        "You divided by the standard deviation of each prototype's scores. Centering takes the "
+        "mean away and leaves the spread.": lambda x, c: (x - c) / x.std(0, keepdim=True),
+    }
+    mistakes = {
         "You took the center from the probabilities. It is a mean of raw scores: subtract it "
         "before the softmax.": lambda x, c, t: softmax(x, t) - c,
         "You took the softmax of the center from that of the logits. The center is a mean of raw "
@@ -87,12 +104,20 @@ def check_1_2(teacher_target):
         "is sharpening alone: it collapses to one prototype for every image.": (
             lambda x, c, t: softmax(x, t)
         ),
-        "You centred on this batch's own mean. The center is an argument: the running mean of "
-        "many batches.": _target(center=lambda x, c: x - x.mean(0)),
-        "You divided by the center. It is taken away.": _target(center=lambda x, c: x / c),
-        "You multiplied by the center. It is taken away.": _target(center=lambda x, c: x * c),
-    } | with_piece(_target, SOFTMAX)
-    compare(teacher_target, cases, _target(), mistakes, names="(rows, K)")
+        "You took the softmax of the center from that of the logits and brought the rest to sum to "
+        "1. The center is a mean of raw scores: subtract first, then one softmax.": (
+            _difference_of_softmaxes
+        ),
+    }
+    mistakes |= with_piece(_target, SOFTMAX) | with_piece(lambda c: _target(center=c), centers)
+    compare(
+        teacher_target,
+        cases,
+        _target(),
+        mistakes,
+        names="(rows, K)",
+        at_once=lambda: both(_target, SOFTMAX, centers),
+    )
     logits, center, temp = cases[0]
     source = logits.clone().requires_grad_()
     got = call(teacher_target, source, center, temp)
@@ -114,12 +139,26 @@ def _loss(log_soft=lambda x, t: torch.log_softmax(x / t, -1), pair=lambda q, lp:
     return lambda q, x, t: pair(q, log_soft(x, t))
 
 
+def _reduced() -> dict:
+    """Mistakes that also return one number for the batch."""
+    one_number = {
+        "One number is returned, a mean. Each row has its own.": lambda pair: (
+            lambda q, lp: pair(q, lp).mean()
+        ),
+        "One number is returned, a sum. Each row has its own.": lambda pair: (
+            lambda q, lp: pair(q, lp).sum()
+        ),
+    }
+    return both(lambda one, pair: _loss(pair=one(pair)), one_number, CROSS_ENTROPY)
+
+
 @check("1.3", "cross-entropy of two distributions")
 def check_1_3(cross_entropy):
     cases = [
-        (torch.tensor([[0.5, 0.4, 0.1], [0.15, 0.25, 0.6]]), torch.randn(2, 3), 0.1),
+        (torch.tensor([[0.5, 0.4, 0.1], [0.15, 0.25, 0.6]]), 0.3 * torch.randn(2, 3), 0.1),
         (torch.randn(4, 5).softmax(-1), 3 * torch.randn(4, 5), 0.7),
         (torch.tensor([[0.5, 0.5, 0.0]]), torch.tensor([[1.0, 0.0, -1.0]]), 0.5),
+        (torch.tensor([[0.3, 0.3, 0.4]]), torch.tensor([[0.3, 0.2, -2.5]]), 0.1),
     ]
     mistakes = with_piece(lambda pair: _loss(pair=pair), CROSS_ENTROPY) | with_piece(
         lambda piece: _loss(piece), LOG_SOFTMAX
@@ -135,7 +174,14 @@ def check_1_3(cross_entropy):
             lambda q, x, t: _loss()(softmax(q, t), x, t)
         ),
     }
-    got = compare(cross_entropy, cases, _loss(), mistakes, names="(rows,)")
+    compare(
+        cross_entropy,
+        cases,
+        _loss(),
+        mistakes,
+        names="(rows,)",
+        at_once=lambda: both(_loss, LOG_SOFTMAX, CROSS_ENTROPY) | _reduced(),
+    )
     q, student, temp = cases[1]
     source = student.clone().requires_grad_()
     got = call(cross_entropy, q, source, temp)
@@ -243,6 +289,15 @@ def check_1_4(entropy_and_kl):
                 (q * (q / p).log()).sum(-1).nan_to_num(),
             ),
             **{
+                f"q is held up by a clamp at {e:g}, or by an eps: it no longer sums to 1. A zero "
+                f"of the "
+                "target is a zero.": lambda q, p, e=e: (
+                    _entropy(q.clamp(min=e)),
+                    _kl(q.clamp(min=e), p),
+                )
+                for e in (1e-3, 1e-5)
+            },
+            **{
                 f"log(p + eps), or p clamped, puts a ceiling on KL where the student gives next to "
                 f"nothing (eps = {e:g}). p is positive: take its logarithm as it is.": held(e)
                 for e in (1e-10, 1e-8, 1e-7, 1.1920929e-7, 1e-6, 1e-5, 1e-4, 1e-3)
@@ -255,6 +310,12 @@ def check_1_4(entropy_and_kl):
 
 def _center(average, mean=lambda x: x.mean(0, keepdim=True)):
     return lambda c, x, m: average(c, mean(x), m)
+
+
+def _row_by_row(center: Tensor, logits: Tensor, momentum: float) -> Tensor:
+    for row in logits:
+        center = momentum * center + (1 - momentum) * row
+    return center
 
 
 @check("1.5", "the center's moving average")
@@ -290,9 +351,46 @@ def check_1_5(update_center):
         "You took the largest of the rows; equation 4 has their mean.": (
             lambda x: x.amax(0, keepdim=True)
         ),
+        "You brought the mean to length 1. It is taken as it is.": (
+            lambda x: x.mean(0, keepdim=True) / x.mean(0, keepdim=True).norm()
+        ),
+        "You brought each row to length 1 first. The center is a mean of raw logits.": (
+            lambda x: (x / x.norm(dim=-1, keepdim=True)).mean(0, keepdim=True)
+        ),
+        "You divided by the standard deviation. The center is a mean, in the units of the "
+        "logits.": (lambda x: x.mean(0, keepdim=True) / x.std(0, keepdim=True)),
+        "You divided the rows' sum by rows - 1, as a variance does. A mean divides by rows.": (
+            lambda x: x.sum(0, keepdim=True) / (len(x) - 1)
+        ),
+        **{
+            f"You divided the logits by a temperature ({t}) first. The center is a mean of *raw* "
+            "logits (equation 4).": lambda x, t=t: (x / t).mean(0, keepdim=True)
+            for t in (0.04, 0.05, 0.07, 0.1)
+        },
     }
     mistakes = with_piece(lambda mean: _center(right, mean), means) | with_piece(_center, AVERAGE)
-    compare(update_center, cases, _center(right), mistakes, names="(1, K)")
+    mistakes |= {
+        "You averaged logits from which the center is taken away. It is a mean of *raw* logits.": (
+            lambda c, x, m: right(c, (x - c).mean(0, keepdim=True), m)
+        ),
+        "You divided by 1 - momentum, as Adam corrects the bias of its first steps. The center has "
+        "no such correction.": lambda c, x, m: _center(right)(c, x, m) / (1 - m),
+        "You moved the center once for each row, so a larger batch moves it further. It moves once "
+        "a batch, to the batch's mean.": lambda c, x, m: (
+            m ** len(x) * c + (1 - m ** len(x)) * x.mean(0, keepdim=True)
+        ),
+        "You went through the rows one by one, each an update of its own. It moves once a batch, "
+        "to "
+        "the batch's mean.": _row_by_row,
+    }
+    compare(
+        update_center,
+        cases,
+        _center(right),
+        mistakes,
+        names="(1, K)",
+        at_once=lambda: both(_center, AVERAGE, means),
+    )
     center, logits, momentum = cases[0]
     kept = center.clone()
     got = call(update_center, center, logits.clone().requires_grad_(), momentum)

@@ -1,0 +1,4 @@
+# names: other way round
+def entropy_and_kl(q, p):
+    h = torch.special.entr(q).sum(-1)
+    return -torch.special.xlogy(q, p).sum(-1) - h, h

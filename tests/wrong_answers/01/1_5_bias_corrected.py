@@ -1,0 +1,5 @@
+# names: Adam
+def update_center(center, teacher_logits, momentum):
+    return (momentum * center + (1 - momentum) * teacher_logits.detach().mean(0, keepdim=True)) / (
+        1 - momentum
+    )

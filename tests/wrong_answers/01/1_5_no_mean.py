@@ -1,0 +1,3 @@
+# names: one center for each row
+def update_center(center, teacher_logits, momentum):
+    return momentum * center + (1 - momentum) * teacher_logits.detach()

@@ -12,17 +12,19 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from minidino.convnet import ConvNet
 from minidino.evaluate import images_at_once
 from minidino.pixels import normalize
 from minidino.vit import VisionTransformer
 
 
 @torch.no_grad()
-def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
+def attention_maps(model: VisionTransformer | ConvNet, images: Tensor) -> Tensor:
     """Attention of the last block's [CLS] query to the patches.
 
     Args:
-        model: a VisionTransformer.
+        model: a VisionTransformer; of a ConvNet, which has no attention, the mean of its last
+            map stands in, as one head.
         images: normalised floats (B, 3, H, W), H and W multiples of the patch size.
 
     Returns:
@@ -36,6 +38,8 @@ def attention_maps(model: VisionTransformer, images: Tensor) -> Tensor:
             f"expected normalised floats (B, 3, H, W), got {images.dtype} "
             f"{tuple(images.shape)}; minidino.pixels.normalize makes them of bytes"
         )
+    if isinstance(model, ConvNet):
+        return model.activation_map(images)
     to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
     h = images.shape[-2] // model.patch_size
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)

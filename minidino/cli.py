@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from minidino.commands.attend import attend_command
+from minidino.commands.compare import compare_command
 from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
@@ -36,6 +37,7 @@ COMMANDS = {
     "knn": knn_command,
     "linear": linear_command,
     "attend": attend_command,
+    "compare": compare_command,
     "retrieve": retrieve_command,
     "segment": segment_command,
     "export": export_command,
@@ -71,10 +73,11 @@ def _train_command(argv: Sequence[str]) -> Callable:
     """``train``, whose defaults are those of the recipe, length and device that are typed."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", nargs="?", default="things", const="things")
+    first.add_argument("--objective", nargs="?")
     first.add_argument("--epochs", nargs="?")
     first.add_argument("--device", nargs="?")
     early, _ = first.parse_known_args(argv)
-    base = recipe(early.recipe)
+    base = recipe(early.recipe, **({"objective": early.objective} if early.objective else {}))
     if epochs := int(early.epochs) if (early.epochs or "").isdecimal() else None:
         base = base.with_epochs(epochs)  # what is no number is the parser's to refuse
     engine = Engine.of(early.device or usual_device())

@@ -3,11 +3,11 @@
 import math
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 from minidino.crops import Appearance
 from minidino.errors import UserError
+from minidino.limits import check_limits
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class TrainConfig(Reading):
     every step. The defaults are the official ViT-S/16 run (DINO, appendix A and section 3.2).
     """
 
+    objective: Literal["dino", "supervised", "simclr", "moco", "byol", "swav"] = "dino"
+    """What the networks learn to do: DINO, or one of its rivals (minidino/rivals/)."""
     data: str = "things"
     """What to train on: things, things-telling, a torchvision name, or a folder."""
     image_size: int = 256
@@ -74,6 +76,8 @@ class TrainConfig(Reading):
     seed: int = 0
     """Decides weights, data order and every augmentation."""
 
+    backbone: Literal["vit", "resnet18", "resnet50"] = "vit"
+    """The network that is trained; for a ResNet the next five say nothing."""
     patch_size: int = 16
     embed_dim: int = 384
     depth: int = 12
@@ -87,6 +91,8 @@ class TrainConfig(Reading):
     bottleneck_dim: int = 256
     norm_last_layer: bool = True
     """Keep every prototype at length 1."""
+    head_batch_norm: bool = False
+    """Batch norm after the head's hidden layers, as the paper's first heads had it."""
 
     global_size: int = 224
     local_size: int = 96
@@ -108,13 +114,21 @@ class TrainConfig(Reading):
     freeze_last_layer_epochs: float = 1
     """The prototypes stand still for so long, while the features below them settle."""
 
+    pair_loss: Literal["cross-entropy", "mse"] = "cross-entropy"
+    """What DINO asks of a pair of views; mse, between probabilities, is an ablation."""
     student_temp: float = 0.1
+    """Of the student's softmax; of rivals, the temperature of their loss."""
     teacher_temp: float = 0.04
     warmup_teacher_temp: float = 0.04
     warmup_teacher_temp_epochs: float = 0
     center_momentum: float = 0.9
     teacher_momentum: float = 0.996
-    """EMA momentum at the start; it rises to 1 by a cosine."""
+    """EMA momentum at the start; it goes to its end by a cosine."""
+    teacher_momentum_end: float = 1.0
+    teacher: Literal["ema", "copy", "epoch"] = "ema"
+    """Ablations: copy makes the teacher the student after every step, epoch after every epoch."""
+    queue_length: int = 4096
+    """Keys of earlier batches that MoCo tells an image from."""
 
     log_every: int = 10
     """Steps between two lines of metrics.jsonl."""
@@ -196,72 +210,6 @@ class TrainConfig(Reading):
         return cls(**(d | {"appearance": Appearance(**look)}))
 
 
-# ---------------------------------------------------------------- what a number may be
-
-# The least and the greatest value. Where sizes end is far beyond use: so a damaged checkpoint
-# cannot ask for more memory than there is.
-_SIDE, _WIDTH, _SHARE, _POSITIVE = (1, 8192), (1, 65536), (0, 1), (0, math.inf)
-LIMITS = {
-    "image_size": _SIDE, "eval_size": _SIDE, "global_size": _SIDE, "local_size": _SIDE,
-    "patch_size": (1, 1024), "n_local": (0, 100), "max_images": (1, 10**9), "seed": (0, 2**63 - 1),
-    "embed_dim": _WIDTH, "hidden_dim": _WIDTH, "bottleneck_dim": _WIDTH, "num_heads": (1, 1024),
-    "depth": (1, 1000), "drop_path_rate": (0, 0.99), "out_dim": (2, 2**24),
-    "global_scale": (1e-6, 1), "local_scale": (1e-6, 1),
-    "epochs": (1, 100_000), "batch_size": (2, 10**6), "log_every": (1, 10**9),
-    "knn_evals": (0, 10_000), "snapshots": (0, 10_000),
-    "base_lr": _POSITIVE, "min_lr": _POSITIVE, "clip_grad": _POSITIVE,
-    "weight_decay": _POSITIVE, "weight_decay_end": _POSITIVE,
-    "warmup_epochs": _POSITIVE, "warmup_teacher_temp_epochs": _POSITIVE,
-    "freeze_last_layer_epochs": _POSITIVE,
-    "student_temp": (1e-4, 100), "teacher_temp": (1e-4, 100), "warmup_teacher_temp": (1e-4, 100),
-    "center_momentum": _SHARE, "teacher_momentum": _SHARE,
-    "jitter_p": _SHARE, "grayscale_p": _SHARE, "blur_p": _SHARE, "solarize_p": _SHARE,
-    "brightness": (0, 100), "contrast": (0, 100), "saturation": (0, 100), "hue": (0, 0.5),
-    "blur_sigma": (1e-3, 100),
-}  # fmt: skip
-
-
-def check_limits(settings: Reading | Appearance) -> None:
-    """Each field against its type and ``LIMITS``.
-
-    Raises:
-        UserError: naming the field, its value and what it must be.
-    """
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        if get_origin(f.type) is Literal:
-            if value not in get_args(f.type):
-                raise UserError(
-                    f"{f.name} is {value!r}; it must be one of {', '.join(get_args(f.type))}"
-                )
-            continue
-        if f.name not in LIMITS:
-            if not isinstance(value, f.type):
-                kind = getattr(f.type, "__name__", f.type)
-                raise UserError(f"{f.name} is {value!r}; it must be of type {kind}")
-            continue
-        if value is None and type(None) in get_args(f.type):
-            continue
-        several = isinstance(value, tuple)
-        count = len(get_args(f.type)) if f.type not in (int, int | None, float) else 1
-        numbers = value if several else (value,)
-        whole, (low, high) = f.type in (int, int | None), LIMITS[f.name]
-        if (
-            several != (count > 1)
-            or len(numbers) != count
-            or not all(
-                isinstance(v, Integral if whole else Real)
-                and not isinstance(v, bool)
-                and math.isfinite(v)
-                and low <= v <= high
-                for v in numbers
-            )
-        ):
-            kind = f"{count} numbers" if count > 1 else "a whole number" if whole else "a number"
-            bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-            raise UserError(f"{f.name} is {value}; it must be {kind}, {bounds}")
-
-
 # ---------------------------------------------------------------- recipes
 
 USUAL = Reading()
@@ -329,15 +277,31 @@ SMALL = TrainConfig(
 # The official ViT-S/16 settings, with a batch that one card holds (base_lr scales with it).
 PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
 
+# What a rival changes in a recipe: the views that its paper shows it, and what it has in DINO's
+# place. Base learning rates for ThingsOnStuff were chosen on the validation images (docs/log.md).
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "dino": {},
+    "supervised": {"n_local": 0},
+    "simclr": {"n_local": 0, "student_temp": 0.2},
+    "moco": {
+        "n_local": 0, "student_temp": 0.2, "teacher_momentum": 0.99, "teacher_momentum_end": 0.99,
+    },
+    "byol": {"n_local": 0},
+    "swav": {"out_dim": 64},
+}  # fmt: skip
+
 RECIPES = {"things": THINGS, "tiny": TINY, "small": SMALL, "paper-vits16": PAPER_VITS16}
 
 
 def recipe(name: str, **changes) -> TrainConfig:
-    """A named recipe, with changes.
+    """A named recipe, with changes; an ``objective`` brings its own, and yours count more.
 
     Raises:
-        UserError: if there is no recipe of that name.
+        UserError: if there is no recipe or objective of that name.
     """
     if name not in RECIPES:
         raise UserError(f'no recipe "{name}"; there are {", ".join(RECIPES)}')
-    return replace(RECIPES[name], **changes)
+    objective = changes.get("objective", "dino")
+    if objective not in OBJECTIVES:
+        raise UserError(f'no objective "{objective}"; there are {", ".join(OBJECTIVES)}')
+    return replace(RECIPES[name], **(OBJECTIVES[objective] | changes))

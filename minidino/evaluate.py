@@ -14,13 +14,16 @@ EVALUATION_BYTES = 2**30  # what the tensors of the images under way may take to
 
 
 def bytes_per_image(model: nn.Module, height: int, width: int) -> int:
-    """What a VisionTransformer needs at most for one image while it is not trained.
+    """What a backbone needs at most for one image while it is not trained.
 
     In an MLP these are there at a time, for each token: a block's input, its sum with attention,
     the norm of that, the hidden layer before and after its nonlinearity, and what earlier blocks
     gave, if it is wanted. Attention needs less: with many tokens its matrix is never written
-    (vit.attend). An image in floats is there up to three times.
+    (vit.attend). An image in floats is there up to three times. Of a ResNet the first maps are
+    the largest, 64 channels at half the sides, four at a time.
     """
+    if not hasattr(model, "blocks"):
+        return 4 * 64 * height * width
     tokens = 1 + (height // model.patch_size) * (width // model.patch_size)
     widths = (3 + model.depth) * model.embed_dim + 2 * model.blocks[0].mlp.fc1.out_features
     matrix = 2 * model.num_heads * tokens if tokens < FEW else 0  # scores, and their softmax

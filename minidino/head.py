@@ -5,6 +5,8 @@ K unit vectors (the prototypes) score it. A score is therefore a cosine, between
 the temperatures of the loss decide how peaked the softmax over the K scores becomes.
 """
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,6 +39,7 @@ class DINOHead(nn.Module):
         bottleneck_dim: width of the normalised bottleneck.
         norm_last_layer: keep every prototype at length 1, which makes training steadier;
             otherwise the lengths are learned.
+        batch_norm: batch norm after the two hidden layers (an ablation; DINO needs none).
 
     Raises:
         ValueError: if ``out_dim`` is below 2; a softmax over one prototype says nothing.
@@ -49,15 +52,15 @@ class DINOHead(nn.Module):
         hidden_dim: int = 2048,
         bottleneck_dim: int = 256,
         norm_last_layer: bool = True,
+        batch_norm: bool = False,
     ):
         super().__init__()
         if out_dim < 2:
             raise ValueError(f"out_dim (K) is {out_dim}; a distribution needs 2 or more prototypes")
+        norm = [nn.BatchNorm1d(hidden_dim)] if batch_norm else []
         self.mlp = nn.Sequential(
-            nn.Linear(in_dim, hidden_dim),
-            nn.GELU(),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.GELU(),
+            *(nn.Linear(in_dim, hidden_dim), *norm, nn.GELU()),
+            *(nn.Linear(hidden_dim, hidden_dim), *copy.deepcopy(norm), nn.GELU()),
             nn.Linear(hidden_dim, bottleneck_dim),
         )
         for layer in self.mlp:

@@ -20,15 +20,23 @@ class DINOLoss(nn.Module):
     Args:
         out_dim: number K of prototypes.
         student_temp: temperature of the student's softmax.
-        center_momentum: how slowly the center follows the batch mean (equation 4).
+        center_momentum: how slowly the center follows the batch mean (equation 4); 1 keeps it at 0.
+        mse: compare probabilities by squared differences (an ablation; table 7 of the paper).
 
     ``center`` is a buffer of shape (1, out_dim) and is saved with the module.
     """
 
     center: Tensor
 
-    def __init__(self, out_dim: int, student_temp: float = 0.1, center_momentum: float = 0.9):
+    def __init__(
+        self,
+        out_dim: int,
+        student_temp: float = 0.1,
+        center_momentum: float = 0.9,
+        mse: bool = False,
+    ):
         super().__init__()
+        self.of_pairs = squares_of_pairs if mse else cross_entropy_of_pairs
         self.student_temp = student_temp
         self.center_momentum = center_momentum
         self.register_buffer("center", torch.zeros(1, out_dim))
@@ -79,7 +87,7 @@ class DINOLoss(nn.Module):
         with torch.autocast(student_logits.device.type, enabled=False):
             q = self.targets(teacher_logits, teacher_temp).view(n_global, batch, -1)
             student = student_logits.float().view(-1, batch, student_logits.shape[-1])
-            return cross_entropy_of_pairs(student / self.student_temp, q)
+            return self.of_pairs(student / self.student_temp, q)
 
     def _check(self, student_logits: Tensor, teacher_logits: Tensor, n_global: int) -> int:
         """The number of images, if the two batches fit together."""
@@ -132,3 +140,11 @@ def cross_entropy_of_pairs(student: Tensor, q: Tensor) -> Tensor:
     local_dot = torch.einsum("vbk,bk->", student[n_global:], q_sum)
     total = (n_targets * log_z).sum() - global_dot - local_dot
     return total / (batch * n_global * (views - 1))
+
+
+def squares_of_pairs(student: Tensor, q: Tensor) -> Tensor:
+    """Mean of |q_i - p_j|^2 over images and over all pairs of views i != j; as above otherwise."""
+    (n_global, batch, _), views = q.shape, len(student)
+    p = student.softmax(dim=-1)
+    squares = sum((p - q[i]).square().sum() - (p[i] - q[i]).square().sum() for i in range(n_global))
+    return squares / (batch * n_global * (views - 1))

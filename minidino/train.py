@@ -21,14 +21,21 @@ from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.rivals import make_trainer
 from minidino.run.checkpoint import LATEST
 from minidino.run.checkpoint import resume as resume_from
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
-from minidino.run.plan import Images, epochs_that_fit, largest_batch
+from minidino.run.plan import (
+    Images,
+    epochs_that_fit,
+    labelled_batches,
+    largest_batch,
+    n_classes_of,
+)
 from minidino.run.recorder import Recorder
 from minidino.run.watch import TrainingDiverged, verdict
-from minidino.trainer import Trainer, batch_indices
+from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 
 
@@ -208,7 +215,8 @@ def build(
     folder: RunFolder,
 ) -> tuple[Trainer, Recorder]:
     """The networks and all that moves them, at the step the run goes on from, and its record."""
-    trainer = Trainer(config, len(data) // config.batch_size, where, engine)
+    steps_per_epoch = len(data) // config.batch_size
+    trainer = make_trainer(config, steps_per_epoch, where, engine, n_classes_of(data))
     if saved is not None:
         resume_from(trainer, saved, str(asked.out / LATEST))
     folder.make()
@@ -231,14 +239,14 @@ def run(
     recorder.save()  # from here on the run can be resumed, and its folder can be written to
     recorder.look(stop)
     pace = Pace(config.batch_size)
-    indices = batch_indices(len(data), config.batch_size, config.seed, first, total)
+    batches = labelled_batches(data, config, first, total)
     progress = progress and distributed.is_main()
     with tqdm(
         total=total, initial=first, unit="step", disable=not progress, desc="training"
     ) as bar:
         pace.go_on()
-        for images in stop.until_asked(data.batches(map(distributed.share, indices))):
-            metrics = trainer.step(images)
+        for images, labels in stop.until_asked(batches):
+            metrics = trainer.step(images, labels)
             bar.update()
             pace.steps += 1
             at_epoch_end = trainer.now % trainer.steps_per_epoch == 0
@@ -267,7 +275,7 @@ def run(
     recorder.log.close()
     return TrainResult(
         config=config,
-        backbone=copy.deepcopy(trainer.teacher.backbone),
+        backbone=copy.deepcopy(trainer.teacher.backbone).eval(),
         history=recorder.log.lines,
         finished=trainer.now == total,
         seconds=recorder.seconds(),

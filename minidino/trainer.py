@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
+from minidino.convnet import ConvNet, has_batch_norm
 from minidino.crops import MultiCrop
 from minidino.engine import distributed
 from minidino.engine.gradients import Gradients
@@ -29,8 +30,10 @@ from minidino.teacher import update_teacher
 from minidino.vit import VisionTransformer
 
 
-def build_backbone(config: TrainConfig, drop_path_rate: float = 0.0) -> VisionTransformer:
-    """The ViT a configuration describes, with fresh weights."""
+def build_backbone(config: TrainConfig, drop_path_rate: float = 0.0) -> VisionTransformer | ConvNet:
+    """The ViT or ResNet that a configuration describes, with fresh weights."""
+    if config.backbone != "vit":
+        return ConvNet(config.backbone, config.global_size)
     return VisionTransformer(
         image_size=config.global_size,
         patch_size=config.patch_size,
@@ -49,7 +52,12 @@ class Network(nn.Module):
         c = config
         self.backbone = build_backbone(c, c.drop_path_rate)
         self.head = DINOHead(
-            c.embed_dim, c.out_dim, c.hidden_dim, c.bottleneck_dim, c.norm_last_layer
+            self.backbone.embed_dim,
+            c.out_dim,
+            c.hidden_dim,
+            c.bottleneck_dim,
+            c.norm_last_layer,
+            c.head_batch_norm,
         )
 
     def forward(self, *views: Tensor) -> Tensor:
@@ -78,9 +86,17 @@ class Schedules:
         return cls(
             cosine_schedule(lr, c.min_lr, total, steps(c.warmup_epochs)).tolist(),
             cosine_schedule(c.weight_decay, c.weight_decay_end, total).tolist(),
-            cosine_schedule(c.teacher_momentum, 1.0, total).tolist(),
+            cls._momenta(c, total, steps_per_epoch),
             linear_warmup(c.warmup_teacher_temp, c.teacher_temp, total, temp_warmup).tolist(),
         )
+
+    @staticmethod
+    def _momenta(c: TrainConfig, total: int, steps_per_epoch: int) -> list[float]:
+        if c.teacher == "copy":
+            return [0.0] * total
+        if c.teacher == "epoch":
+            return [float((t + 1) % steps_per_epoch != 0) for t in range(total)]
+        return cosine_schedule(c.teacher_momentum, c.teacher_momentum_end, total).tolist()
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
@@ -110,17 +126,24 @@ def objective(
 
 
 class Trainer:
-    """Student, teacher and everything that moves them.
+    """Student, teacher and everything that moves them; here they learn DINO.
+
+    The rivals (``minidino/rivals/``) put their own pieces in the place of ``_networks``,
+    ``_criterion``, ``objective`` and ``step``.
 
     Args:
         config: the settings of the run.
         steps_per_epoch: batches in the data.
         device: where the networks are.
         engine: how a step is computed; by default what suits the device.
+        n_classes: of the labels that a step is given; 0 for pictures without.
 
     Raises:
         UserError: if the batch does not divide into the parts that the engine asks for.
     """
+
+    objective = staticmethod(objective)
+    sees_whole_batch = False  # does the loss compare the images of a batch with each other?
 
     def __init__(
         self,
@@ -128,25 +151,26 @@ class Trainer:
         steps_per_epoch: int,
         device: torch.device,
         engine: Engine | None = None,
+        n_classes: int = 0,
     ):
         c = config
         self.config, self.steps_per_epoch, self.device = config, steps_per_epoch, device
-        self.engine = engine or Engine.of(device)
+        self.engine, self.n_classes = engine or Engine.of(device), n_classes
         torch.manual_seed(c.seed)
-        self.student = Network(c).to(device)
-        self.teacher = copy.deepcopy(self.student).eval().requires_grad_(False)
-        self.criterion = DINOLoss(c.out_dim, c.student_temp, c.center_momentum).to(device)
+        self.student, self.teacher = (network.to(device) for network in self._networks())
+        self.criterion = self._criterion().to(device)
         self.crops = MultiCrop(
             c.global_size, c.local_size, c.n_local, c.global_scale, c.local_scale, c.appearance
         )
         self.gradients = Gradients(
             # Not a method: a cycle of references would keep a trainer, and its threads, for ever.
-            partial(objective, self.teacher, self.criterion),
+            partial(self.objective, self.teacher, self.criterion),
             self.student,
             self.engine,
             device,
             c.batch_size // distributed.world_size(),
             widest_activation(c),
+            whole=self.sees_whole_batch or has_batch_norm(self.student),
         )
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student), fused=True)
@@ -154,8 +178,22 @@ class Trainer:
         self.total_steps = c.epochs * steps_per_epoch
         self.now = 0  # steps taken
 
-    def step(self, images: Tensor) -> dict[str, Tensor]:
+    def _networks(self) -> tuple[nn.Module, nn.Module]:
+        """Student and teacher, of the same weights; only the student will be trained."""
+        student = Network(self.config)
+        teacher = copy.deepcopy(student).requires_grad_(False)
+        # With batch norm the teacher, too, goes by the statistics of its batch.
+        return student, teacher.train(has_batch_norm(student))
+
+    def _criterion(self) -> nn.Module:
+        c = self.config
+        return DINOLoss(c.out_dim, c.student_temp, c.center_momentum, c.pair_loss == "mse")
+
+    def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """One update from uint8 images (B, 3, S, S): the batch, or this process's share of it.
+
+        Args:
+            labels: int64 (B,); DINO looks away.
 
         Returns:
             ``loss``, ``entropy``, the mean H(teacher) in nats, and ``mean_target`` (K,), of these
@@ -174,18 +212,22 @@ class Trainer:
         )
         seen = self._seen(teacher_logits, temp)
         self.criterion.update_center(teacher_logits)  # after the loss, over the whole batch
-        scaler = self.gradients.scaler  # does nothing but in fp16
-        scaler.unscale_(self.optimizer)
-        if config.clip_grad:
-            clip_gradients(self.parameters, config.clip_grad)
-        if t < config.freeze_last_layer_epochs * self.steps_per_epoch:
-            for p in self.student.head.last_layer.parameters():
-                p.grad = None
-        scaler.step(self.optimizer)
-        scaler.update()
+        self._descend(t, frozen_at_first=self.student.head.last_layer)
         update_teacher(self.teacher, self.student, self.schedules.teacher_momentum[t])
         self.now += 1
         return {"loss": loss} | seen
+
+    def _descend(self, t: int, frozen_at_first: nn.Module | None = None) -> None:
+        """Clip the gradients, and let the optimizer step."""
+        scaler = self.gradients.scaler  # does nothing but in fp16
+        scaler.unscale_(self.optimizer)
+        if self.config.clip_grad:
+            clip_gradients(self.parameters, self.config.clip_grad)
+        if frozen_at_first and t < self.config.freeze_last_layer_epochs * self.steps_per_epoch:
+            for p in frozen_at_first.parameters():
+                p.grad = None
+        scaler.step(self.optimizer)
+        scaler.update()
 
     def _set_schedules(self, t: int) -> None:
         decayed, plain = self.optimizer.param_groups

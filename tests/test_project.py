@@ -76,7 +76,8 @@ PACKAGE = ROOT / "minidino"
 # What stands on a line may import what stands above it. On one line nothing goes in a circle.
 STOREYS = """
     errors
-    vit
+    limits
+    vit convnet
     pixels
     crops
     head
@@ -87,15 +88,16 @@ STOREYS = """
     config evaluate attention plots
     data engine
     trainer
+    rivals successors
     run weights
     train
-    rivals successors using
+    using
     course checks
     commands cli
     __main__
 """
 STOREY = {room: i for i, line in enumerate(STOREYS.split("\n")) for room in line.split()}
-PIECES = ["vit", "pixels", "crops", "head", "loss", "teacher", "schedules", "collapse"]
+PIECES = ["vit", "convnet", "pixels", "crops", "head", "loss", "teacher", "schedules", "collapse"]
 
 
 def modules() -> dict[str, Path]:
@@ -178,10 +180,11 @@ def test_rooms_are_small():
 
 # No other name have the calls by which PyTorch's own optimizers treat many tensors at once, the
 # store through which processes can speak when their group is broken, and what tells a check which
-# operators an answer called, or that it returned a view. ``os._exit`` is documented.
+# operators an answer called, or that it returned a view. ``os._exit`` and
+# ``_thread.interrupt_main`` are documented.
 PRIVATE = {
     "_foreach_add_", "_foreach_lerp_", "_foreach_mul_", "_foreach_norm", "_get_default_store",
-    "_python_dispatch", "_pytree", "_is_view", "_exit",
+    "_python_dispatch", "_pytree", "_is_view", "_exit", "_thread",
 }  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import tyro
+from torch import nn
 
 from minidino.config import Reading
 from minidino.errors import UserError
+from minidino.vit import VisionTransformer
 from minidino.weights.file import Trained
 from minidino.weights.pretrained import load_trained
 
@@ -70,3 +72,9 @@ class AskedReading:
 
 ReadingArgument = Annotated[AskedReading, tyro.conf.arg(name="", prefix_name=False)]
 NOT_ASKED = AskedReading()
+
+
+def needs_a_vit(backbone: nn.Module, command: str) -> None:
+    """Raises UserError for a ResNet, which has no tokens."""
+    if not isinstance(backbone, VisionTransformer):
+        raise UserError(f"{command} needs a ViT; this run trained a ResNet")

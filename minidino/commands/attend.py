@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.convnet import ConvNet
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.run.files import write_text
@@ -16,6 +17,11 @@ from minidino.using.attend import (
 )
 from minidino.using.examples import Examples
 from minidino.using.masks import told
+
+LOOKED_AT = {
+    False: "Attention of the last block's [CLS] token",
+    True: "Mean of the last map (a ResNet has no attention)",
+}
 
 
 def attend_command(
@@ -60,8 +66,9 @@ def attend_command(
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)
         looked = look_at_all(trained.backbone.to(where), random, examples, out / "maps", pictures)
-        title = f"Attention of the last block's [CLS] token: {one_line(run)}"
+        title = f"{LOOKED_AT[isinstance(trained.backbone, ConvNet)]}: {one_line(run)}"
         if scores := _told(looked):
+            scores["map"] = LOOKED_AT[isinstance(trained.backbone, ConvNet)]
             write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
             best, floor = (scores[who]["jaccard_best_head"] for who in ("trained", "random"))
             title += f"\nbest head's Jaccard {best:.2f}, random weights {floor:.2f}, "

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from minidino.commands.arguments import UNSAID, Checkpoint, Weights
+from minidino.commands.arguments import UNSAID, Checkpoint, Weights, needs_a_vit
 from minidino.weights.export import TARGETS, export_backbone, how_to_load
 
 
@@ -21,6 +21,7 @@ def export_command(
         out: File or folder to write; it must not exist (default: beside the checkpoint).
     """
     trained = weights.load(checkpoint)
+    needs_a_vit(trained.backbone, "export")
     out = out or trained.folder / TARGETS[to]
     export_backbone(trained.backbone, to, out)
     print(f"wrote {out}; load it with: {how_to_load(trained.backbone, to, out)}")

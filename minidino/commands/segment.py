@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.attention import mass_mask
-from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.commands.arguments import (
+    NOT_ASKED,
+    UNSAID,
+    Checkpoint,
+    ReadingArgument,
+    Weights,
+    needs_a_vit,
+)
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.segment import Split, look, mask_paths, pictures_of, save_mask
@@ -43,6 +50,7 @@ def segment_command(
     files = pictures_of(data)
     paths = dict(zip(files, mask_paths(files, data, out), strict=True))
     trained, where = weights.load(checkpoint), pick_device(device)
+    needs_a_vit(trained.backbone, "segment")
     patch = trained.backbone.patch_size
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")

@@ -317,3 +317,31 @@ def note(text: str) -> None:
     """A line for the person, printed once, above a progress bar."""
     if is_main():
         tqdm.write(text)
+
+
+# ---------------------------------------------------------------- losses over all processes
+
+
+class _Gather(torch.autograd.Function):
+    """All processes' rows, and their gradients back to whoever computed them."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient.chunk(world_size())[rank()]
+
+
+def gather(rows: Tensor) -> Tensor:
+    """(n, ...) of each process -> (processes * n, ...), the same in all; gradients flow.
+
+    Every process's loss then depends on all rows. The mean of the gradients, which is what
+    ``replicate`` makes, is the gradient of the mean of all processes' losses.
+    """
+    return rows if world_size() == 1 else _Gather.apply(rows)

@@ -31,9 +31,11 @@ class Gradients:
         device: where the network lies.
         batch_size: images a step, of this process.
         widest: bytes of one image's largest activation.
+        whole: the images of a batch are compared with each other (negatives, batch norm), so it
+            is taken in one piece.
 
     Raises:
-        UserError: if the batch does not divide into the parts that are asked for.
+        UserError: if the batch does not divide into the parts that are asked for, or must not.
     """
 
     def __init__(
@@ -44,9 +46,13 @@ class Gradients:
         device: torch.device,
         batch_size: int,
         widest: int,
+        whole: bool = False,
     ):
+        if whole:
+            engine = engine.in_one_piece()
         engine.check_batch(batch_size)
-        self.network, self.engine, self.device, self.widest = network, engine, device, widest
+        self.network, self.engine, self.device = network, engine, device
+        self.widest, self.whole = widest, whole
         self.threads = SideBySide(engine.threads(batch_size, device))
         if engine.checkpoint_activations:
             recompute_blocks(network.backbone.blocks)
@@ -84,7 +90,8 @@ class Gradients:
         self, views: tuple[Tensor, ...], n_images: int, temp: Tensor, seed: int
     ) -> tuple[Tensor, Tensor]:
         kind, low = self.device.type, self.dtype != torch.float32
-        each = self.engine.pieces(n_images, self.device, self.widest)  # parts a replica takes
+        # How many parts a replica takes.
+        each = 1 if self.whole else self.engine.pieces(n_images, self.device, self.widest)
         parts = split_images([v for v in views if len(v)], each * len(self.replicas), n_images)
         before, of = (len(parts) * n for n in (distributed.rank(), distributed.world_size()))
         self.network.zero_grad(set_to_none=True)

@@ -5,7 +5,7 @@ so they are no part of ``TrainConfig``: a run may be resumed with others, on ano
 (Drop path alone differs where networks are compiled: they draw on the device, a part at a time.)
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
@@ -111,6 +111,19 @@ class Engine:
                 if share % n == 0:
                     pieces = n
         return pieces
+
+    def in_one_piece(self) -> "Engine":
+        """For a loss or a network that compares the images of a batch with each other.
+
+        Raises:
+            UserError: if parts were asked for: they would be compared among themselves only.
+        """
+        if self.accumulate > 1:
+            raise UserError(
+                f"--accumulate {self.accumulate} takes a batch in parts, and this objective or "
+                "network compares all its images with each other; use a smaller --batch-size"
+            )
+        return replace(self, data_parallel=1)
 
     def check_batch(self, batch_size: int) -> None:
         """Raises UserError if a batch does not divide into the parts asked for."""

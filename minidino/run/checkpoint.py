@@ -189,7 +189,8 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
     """
     own = module.state_dict()
     if not isinstance(weights, dict) or not all(
-        isinstance(v, Tensor) and v.is_floating_point() for v in weights.values()
+        isinstance(v, Tensor) and (v.is_floating_point() or _counts(own.get(k)))
+        for k, v in weights.items()
     ):
         raise UserError(f"{where} has entries that are no weights")
     problems = [f"{k} missing" for k in own if k not in weights]
@@ -206,6 +207,11 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
         module.load_state_dict(weights)
     except RuntimeError as error:  # sparse, for example
         raise UserError(f"{where} has weights that cannot be used: {str(error)[-200:]}") from None
+
+
+def _counts(own: Tensor | None) -> bool:
+    """Is this a whole number, as batch norm keeps one?"""
+    return own is not None and not own.is_floating_point()
 
 
 def resume(trainer: Trainer, state: dict[str, Any], where: str) -> None:
@@ -270,7 +276,7 @@ def backbone_of(
     }
     grid = config.global_size // config.patch_size
     needed = config.embed_dim * (12 * config.depth * config.embed_dim + grid**2)
-    if needed > 2 * sum(stored.values()):
+    if config.backbone == "vit" and needed > 2 * sum(stored.values()):
         raise UserError(
             f"{where} is too small for {config.depth} blocks of width {config.embed_dim} "
             f"on {grid} x {grid} patches"

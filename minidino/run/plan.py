@@ -3,9 +3,11 @@
 import functools
 import gc
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from minidino.config import TrainConfig
 from minidino.data.pictures import Pictures
@@ -15,6 +17,8 @@ from minidino.engine.batch import search
 from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.pixels import sent
+from minidino.rivals import make_trainer
 from minidino.trainer import Trainer, batch_indices
 
 Images = Pictures | StreamedFolder
@@ -22,6 +26,31 @@ Images = Pictures | StreamedFolder
 # The largest batch of the paper's ViT-S; beyond it the scaled learning rate is untried.
 MOST = 1024
 STEPS_PER_EPOCH = 8  # a larger share of the images in one batch leaves too few steps
+
+
+def labelled_batches(
+    data: Images, config: TrainConfig, start: int, stop: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """This process's share of the batches of steps ``start`` to ``stop``: images, and labels if
+    there are any.
+    """
+
+    def indices() -> Iterator[Tensor]:
+        of_all = batch_indices(len(data), config.batch_size, config.seed, start, stop)
+        return map(distributed.share, of_all)
+
+    # A second walk through the same indices: pictures that are decoded run ahead of the first.
+    for index, images in zip(indices(), data.batches(indices()), strict=True):
+        yield images, None if data.labels is None else sent(data.labels[index], images)
+
+
+def n_classes_of(data: Images) -> int:
+    """How many labels there are to learn from; none where a damaged picture may change its place
+    with another's (``data/streamed.py``).
+    """
+    if data.labels is None or isinstance(data, StreamedFolder):
+        return 0
+    return int(data.labels.max()) + 1
 
 
 def epochs_that_fit(
@@ -36,11 +65,10 @@ def epochs_that_fit(
     The steps are on the run's own pictures, so the time that it takes to read them counts. Some
     of the time is left for evaluations and for the machine's moods.
     """
-    trainer = Trainer(config.with_epochs(1), 100, device, engine)
-    indices = batch_indices(len(data), config.batch_size, config.seed, 0, 100)
+    trainer = make_trainer(config.with_epochs(1), 100, device, engine, n_classes_of(data))
     ends: list[float] = []
-    for images in data.batches(map(distributed.share, indices)):
-        trainer.step(images)["loss"].item()
+    for images, labels in labelled_batches(data, config, 0, 100):
+        trainer.step(images, labels)["loss"].item()
         ends.append(time.perf_counter())
         # The first steps are slow, and the first pictures were read before they were asked for.
         if not distributed.any_of(len(ends) < 8 or ends[-1] - ends[3] < 4):
@@ -61,6 +89,8 @@ def largest_batch(config: TrainConfig, engine: Engine, device: torch.device, n_i
     Raises:
         UserError: if not even the smallest batch fits, or for several processes.
     """
+    if config.objective != "dino" or config.backbone != "vit":
+        raise UserError("--batch auto knows what DINO with a ViT needs; give --batch-size")
     if distributed.world_size() > 1:
         raise UserError("--batch auto is for one process; give --batch-size for all together")
     cuda = device.type == "cuda"

@@ -103,21 +103,26 @@ class Recorder:
             The same in a few words, for the progress bar.
         """
         now = self.trainer.now
-        loss, h = metrics["loss"].item(), metrics["entropy"].item()
+        loss = metrics["loss"].item()
+        if "entropy" in metrics:
+            h = metrics["entropy"].item()
+            seen = {"entropy": h, "usage": entropy(metrics["mean_target"]).item(), "kl": loss - h}
+            shown = f"H {h:.3f} KL {loss - h:.3f}"
+        else:
+            seen = {"spread": metrics["spread"].item()}
+            shown = f"spread {seen['spread']:.2f}"
         line = self.log.write(
             step=now,
             epoch=now / self.trainer.steps_per_epoch,
             loss=loss,
-            entropy=h,
-            usage=entropy(metrics["mean_target"]).item(),
-            kl=loss - h,
+            **seen,
             lr=self.trainer.schedules.lr[now - 1],
             images_per_second=rate,
             seconds=self.seconds(),
         )
         for trouble in self.watch.see(line):
             distributed.note(trouble)
-        return f"loss {loss:.3f} H {h:.3f} KL {loss - h:.3f} {rate:.0f} img/s"
+        return f"loss {loss:.3f} {shown} {rate:.0f} img/s"
 
     def due(self) -> bool:
         """Is there something to look at after this step?"""

@@ -12,6 +12,7 @@ from minidino.errors import UserError
 
 # Shares of ln K: targets of different images differ by less, H is near 0, H is near ln K.
 ALIKE, PEAKED, FLAT = 0.002, 0.1, 0.9
+ONE_ANSWER = 0.05  # spread of a rival's answers, of 1 (rivals/common.py)
 SLOW, WELL_AGAIN = 0.5, 0.75  # of the best rate so far
 
 ADVICE = {
@@ -31,6 +32,11 @@ def verdict(lines: Sequence[dict], out_dim: int) -> str:
     last, ln_k = [line for line in lines if "loss" in line][-10:], math.log(out_dim)
     if not last:
         return "no step was logged, so whether it collapsed is not known"
+    if "spread" in last[-1]:
+        mean = statistics.mean(line["spread"] for line in last)
+        if mean < ONE_ANSWER:
+            return f"every image gets the same answer (spread {mean:.3f} of 1): it has collapsed"
+        return f"not collapsed: answers spread {mean:.2f} of 1"
     if kind := collapsed(last, ln_k):
         return f"every image gets the same {kind} target: it has collapsed; try {ADVICE[kind]}"
     told = statistics.mean(line["usage"] - line["entropy"] for line in last)
@@ -89,8 +95,14 @@ class Watch:
         return new
 
     def _collapse(self) -> dict[str, str]:
+        if self.lines[0]["step"] <= self.warmup:
+            return {}
+        if "spread" in self.lines[0]:
+            if max(line["spread"] for line in self.lines) >= ONE_ANSWER:
+                return {}
+            return {"collapse": "every image gets the same answer. The training has collapsed"}
         kind = collapsed(self.lines, self.ln_k)
-        if self.lines[0]["step"] <= self.warmup or kind is None:
+        if kind is None:
             return {}
         h = statistics.mean(line["entropy"] for line in self.lines)
         return {

@@ -3,20 +3,17 @@
 import json
 from pathlib import Path
 
-import torch
-
 from minidino import plots
-from minidino.attention import score_attention
 from minidino.config import recipe
 from minidino.data import load_data
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError
-from minidino.evaluate import accuracy, extract_features, knn_predict
 from minidino.run.checkpoint import has_checkpoint, random_backbone
 from minidino.run.files import write_text
 from minidino.run.provenance import provenance
 from minidino.train import TrainResult, train
 from minidino.using.attend import Example, draw_filmstrip, maps_of
+from minidino.using.score import quality
 
 
 def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | None = None) -> dict:
@@ -41,36 +38,28 @@ def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | No
     return summary
 
 
-@torch.no_grad()
 def summarize(result: TrainResult, device: str | None = None) -> dict:
     """k-NN and Jaccard on the *test* images, of the trained and of random weights."""
     config, where = result.config, pick_device(device)
-    bank = load_data(config.data, "labelled", config.eval_size, max_images=5000, seed=config.seed)
-    test = load_data(config.data, "test", config.eval_size)
-    trained, random = result.backbone.to(where), random_backbone(config).to(where)
-    knn, attention = {}, {}
-    for name, backbone in (("trained", trained), ("random", random)):
-        features = extract_features(backbone, bank.images, progress=f"features, {name}")
-        queries = extract_features(backbone, test.images)
-        knn[name] = accuracy(knn_predict(features, bank.labels, queries), test.labels)
-        attention[name] = score_attention(backbone, test.images, test.masks)
-    return {
-        "knn": round(knn["trained"], 2),
-        "knn_random": round(knn["random"], 2),
-        "jaccard_best_head": round(attention["trained"].best_head, 4),
-        "jaccard_best_head_random": round(attention["random"].best_head, 4),
-        "jaccard_mean": round(attention["trained"].mean, 4),
-        "jaccard_mean_random": round(attention["random"].mean, 4),
-        "jaccard_heads": [round(h, 4) for h in attention["trained"].heads.tolist()],
-        "test_images": len(test),
-        "train_images": config.max_images,
-        "epochs": config.epochs,
-        "finished": result.finished,
-        "verdict": result.verdict,
-        "train_seconds": round(result.seconds, 1),
-        "images_per_second": round(result.images_per_second, 1),
-        "seed": config.seed,
-    } | provenance(where)
+    trained, features = quality(result.backbone.to(where), config, "test", linear=False)
+    random, _ = quality(random_backbone(config).to(where), config, "test", linear=False)
+    measures = ("knn", "jaccard_best_head", "jaccard_mean")
+    return (
+        {name: trained[name] for name in measures}
+        | {
+            **{f"{name}_random": random[name] for name in measures},
+            "jaccard_heads": trained["jaccard_heads"],
+            "test_images": len(features),
+            "train_images": config.max_images,
+            "epochs": config.epochs,
+            "finished": result.finished,
+            "verdict": result.verdict,
+            "train_seconds": round(result.seconds, 1),
+            "images_per_second": round(result.images_per_second, 1),
+            "seed": config.seed,
+        }
+        | provenance(where)
+    )
 
 
 def draw(result: TrainResult, out: Path, summary: dict, device: str | None = None) -> None:

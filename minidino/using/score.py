@@ -1,18 +1,26 @@
 """Trained against random weights, judged the same way on the same pictures."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from minidino.config import Reading
+from minidino.attention import score_attention
+from minidino.config import Reading, TrainConfig
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.data.twins import tell_twins
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError
-from minidino.evaluate import accuracy, extract_features, images_at_once
+from minidino.evaluate import (
+    accuracy,
+    extract_features,
+    images_at_once,
+    knn_predict,
+    linear_probe,
+)
 from minidino.vit import VisionTransformer
 from minidino.weights.file import Trained
 
@@ -32,6 +40,44 @@ def features_of(
         good = torch.tensor([file not in data.skipped for file in data.files])
         return features[good], data.labels[good]
     return features, data.labels
+
+
+@torch.no_grad()
+def quality(
+    backbone: VisionTransformer, config: TrainConfig, split: str, linear: bool = True
+) -> tuple[dict[str, float], Tensor]:
+    """k-NN, linear probe and attention of a run's backbone on its own data, and the features.
+
+    Args:
+        backbone: on the device where it is to be judged.
+        split: "test", or "val" for choices.
+        linear: also the linear probe, on the [CLS] tokens of the last 4 blocks at most.
+
+    Returns:
+        ``knn`` and ``linear`` in percent; where there are masks ``jaccard_best_head`` (of each
+        image), ``jaccard_mean`` (of the mean map) and ``jaccard_heads``. Features: (N, D) of the
+        split's images.
+    """
+    how = {"size": config.eval_size, "reading": config.reading}
+    bank = load_data(config.data, "labelled", max_images=5000, seed=config.seed, **how)
+    held = load_data(config.data, split, **how)
+    features, queries = (extract_features(backbone, part.images) for part in (bank, held))
+    predicted = knn_predict(features, bank.labels, queries)
+    scores: dict[str, Any] = {"knn": round(accuracy(predicted, held.labels), 2)}
+    if linear:
+        blocks = min(4, getattr(backbone, "depth", 1))
+        x, y = (extract_features(backbone, p.images, n_last_blocks=blocks) for p in (bank, held))
+        with torch.enable_grad():
+            predicted = linear_probe(x, bank.labels, y, seed=config.seed)
+        scores["linear"] = round(accuracy(predicted, held.labels), 2)
+    if held.masks is not None:
+        attention = score_attention(backbone, held.images, held.masks)
+        scores |= {
+            "jaccard_best_head": round(attention.best_head, 4),
+            "jaccard_mean": round(attention.mean, 4),
+            "jaccard_heads": [round(h, 4) for h in attention.heads.tolist()],
+        }
+    return scores, queries
 
 
 def compare(

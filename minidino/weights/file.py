@@ -25,8 +25,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from minidino.config import Reading, TrainConfig
+from minidino.convnet import ConvNet
 from minidino.errors import UserError
-from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
+from minidino.run.checkpoint import (
+    FORMAT,
+    backbone_of,
+    load_weights,
+    random_backbone,
+    read_torch_file,
+)
 from minidino.vit import VisionTransformer
 from minidino.weights.fit import Grid, check_vit, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
@@ -69,6 +76,8 @@ class Trained:
 
     def random(self) -> VisionTransformer:
         """The same architecture, untrained; for a run of ours, as it was before training."""
+        if isinstance(self.backbone, ConvNet):
+            return random_backbone(self.config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             sizes = self.backbone.state_dict()

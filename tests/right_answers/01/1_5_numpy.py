@@ -1,5 +1,4 @@
 def update_center(center, teacher_logits, momentum):
-    import numpy as np
 
     out = center.detach().numpy().copy()
     x = teacher_logits.detach().numpy()

@@ -1,0 +1,51 @@
+"""``minidino compare``."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from minidino import plots
+from minidino.config import OBJECTIVES
+from minidino.errors import UserError
+from minidino.run.files import write_text
+from minidino.using.compare import RANDOM, compare
+from minidino.using.tables import comparison_figure, markdown
+
+
+def compare_command(
+    recipe: str = "things",
+    objectives: tuple[str, ...] = (RANDOM, *OBJECTIVES),
+    ablations: tuple[str, ...] = (),
+    seeds: int = 3,
+    out: Path | None = None,
+    runs: Path = Path("runs/compare"),
+    split: Literal["test", "val"] = "test",
+    processes: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Train a recipe with several objectives and seeds, and put their scores side by side.
+
+    Every run sees the same images, as often. What is stopped goes on where it was when the same
+    command is given again. Writes OUT.json, OUT.md and OUT.png.
+
+    Args:
+        recipe: Where the settings come from.
+        objectives: random (no training), dino, supervised, simclr, moco, byol, swav.
+        ablations: Changes of DINO: no-centering, no-sharpening, teacher-is-copy, mse, patch-4,
+            resnet18, ...; a name that is none lists them all.
+        seeds: Runs of each.
+        out: The three files, without suffix (default: compare-RECIPE in the folder of the runs).
+        runs: Folder for the runs.
+        split: test to report; val to choose settings by.
+        processes: Runs at a time (default: one a core on a CPU, one on a GPU).
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
+    """
+    if seeds < 1 or (processes is not None and processes < 1):
+        raise UserError("--seeds and --processes must be positive")
+    variants = list(dict.fromkeys((*objectives, *ablations)))
+    found = compare(recipe, variants, seeds, runs, split=split, processes=processes, device=device)
+    out = out or runs / f"compare-{recipe}"
+    write_text(out.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
+    write_text(out.with_suffix(".md"), markdown(found))
+    plots.save(comparison_figure(found), out.with_suffix(".png"))
+    print(f"{markdown(found)}\nwrote {out}.json, {out}.md and {out}.png")

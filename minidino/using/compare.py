@@ -1,0 +1,204 @@
+"""``minidino compare``: one recipe in many variants and seeds, run by run, each resumable.
+
+A run is a folder of its own below ``--runs``; one that has its scores is not run again, and
+one that was stopped goes on. Where there are several cores, as many runs are under way, each on
+one core, which is less to wait for than one run on all.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from minidino.collapse import effective_rank
+from minidino.config import OBJECTIVES, TrainConfig, recipe
+from minidino.engine.machine import pick_device
+from minidino.engine.settings import Engine
+from minidino.errors import UserError
+from minidino.run.checkpoint import random_backbone
+from minidino.run.files import write_text
+from minidino.run.provenance import provenance
+from minidino.train import train
+from minidino.using.score import quality
+
+# What a name changes in a recipe. Ablations change DINO in one thing (or in what one thing asks).
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "no-centering": {"center_momentum": 1.0},
+    "no-sharpening": {"teacher_temp": 0.1, "warmup_teacher_temp": 0.1},
+    "teacher-is-copy": {"teacher": "copy"},
+    "teacher-each-epoch": {"teacher": "epoch"},
+    "no-multi-crop": {"n_local": 0},
+    "mse": {"pair_loss": "mse"},
+    "head-batch-norm": {"head_batch_norm": True},
+    "temp-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp": 0.07},
+    "temp-0.04-to-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp_epochs": 2},
+    "K-64": {"out_dim": 64},
+    "K-2048": {"out_dim": 2048},
+    "patch-4": {"patch_size": 4, "local_size": 20},
+    "patch-10": {"patch_size": 10, "global_size": 40, "local_size": 20},
+    "patch-12": {"patch_size": 12, "local_size": 24},
+    "resnet18": {"backbone": "resnet18"},
+    "supervised-resnet18": {"objective": "supervised", "backbone": "resnet18"},
+}
+RANDOM = "random"  # no training: what everything is compared with
+VARIANTS = (RANDOM, *OBJECTIVES, "constant-momentum", *ABLATIONS)
+
+
+def settings_of(recipe_name: str, variant: str, seed: int) -> TrainConfig:
+    """The configuration of one run.
+
+    Raises:
+        UserError: if there is no such recipe or variant, or the recipe cannot bear it.
+    """
+    if variant not in VARIANTS:
+        raise UserError(f'no variant "{variant}"; there are {", ".join(VARIANTS)}')
+    changes = {"seed": seed, "snapshots": 0, "knn_evals": 0}
+    if variant in OBJECTIVES:
+        changes |= {"objective": variant}
+    elif variant == "constant-momentum":
+        changes |= {"teacher_momentum_end": recipe(recipe_name).teacher_momentum}
+    return recipe(recipe_name, **(changes | ABLATIONS.get(variant, {})))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a grid: the arguments of ``train_and_score``."""
+
+    variant: str
+    config: TrainConfig
+    folder: Path
+    split: str
+    threads: int
+    device: str | None
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / f"scores-{self.split}.json"
+
+    def known(self) -> dict[str, Any] | None:
+        """Its scores, if they are there and of these settings."""
+        try:
+            found = json.loads(self.scores.read_text(encoding="utf-8"))
+            asked = json.loads(json.dumps(self.config.to_dict()))
+            return found if found["config"] == asked else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def train_and_score(run: Run) -> dict[str, Any]:
+    """Train, or go on training, and score; the scores are kept in the run's folder.
+
+    Returns:
+        ``variant``, ``seed``, the scores (see ``score.quality``), ``effective_rank`` of the
+        test images' features, ``images_per_second``, ``seconds``, ``verdict``, ``config``.
+    """
+    torch.set_num_threads(run.threads)
+    config, where = run.config, pick_device(run.device)
+    found: dict[str, Any] = {"variant": run.variant, "seed": config.seed}
+    if run.variant == RANDOM:
+        backbone, how = random_backbone(config), {}
+    else:
+        engine = Engine.of(where) if where.type != "cpu" else Engine(data_parallel=run.threads)
+        result = train(
+            config, run.folder, resume=True, progress=False, device=run.device, engine=engine
+        )
+        backbone = result.backbone
+        how = {
+            "images_per_second": round(result.images_per_second, 1),
+            "seconds": round(result.seconds, 1),
+            "verdict": result.verdict,
+        }
+    scores, features = quality(backbone.to(where), config, run.split)
+    found |= scores | {"effective_rank": round(effective_rank(features), 1)} | how
+    found["config"] = config.to_dict()
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_text(run.scores, json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def run_grid(runs: Sequence[Run], processes: int) -> Iterator[dict[str, Any]]:
+    """What ``train_and_score`` returns for each run, as they come; a line for each."""
+    left = []
+    for run in runs:
+        if (known := run.known()) is not None:
+            yield known
+        else:
+            left.append(run)
+    with tqdm(total=len(runs), initial=len(runs) - len(left), unit="run", desc="runs") as bar:
+        for found in _as_they_come(left, processes):
+            bar.update()
+            tqdm.write(
+                f"{found['variant']} seed {found['seed']}: k-NN {found['knn']:.1f}, linear "
+                f"{found['linear']:.1f}; {found.get('verdict', 'random weights')}"
+            )
+            yield found
+
+
+def _as_they_come(runs: Sequence[Run], processes: int) -> Iterator[dict[str, Any]]:
+    if processes == 1:
+        yield from map(train_and_score, runs)
+        return
+    # Spawned: PyTorch's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting: set[Future] = {pool.submit(train_and_score, run) for run in runs}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # each run under way has saved itself
+            raise
+
+
+def compare(
+    recipe_name: str,
+    variants: Sequence[str],
+    seeds: int,
+    folder: Path,
+    *,
+    split: str = "test",
+    processes: int | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    """Scores of every variant and seed, and where and how they were made.
+
+    Args:
+        folder: each run has a folder below it.
+        split: "test" to report, "val" to choose.
+        processes: runs under way at a time; by default one a core on a CPU, and one on a GPU.
+
+    Raises:
+        UserError: for unknown names and for variants that the recipe cannot bear, before any run.
+    """
+    where = pick_device(device)
+    cores = os.cpu_count() or 1
+    processes = processes or (min(cores, 8) if where.type == "cpu" else 1)
+    runs = [
+        Run(
+            variant,
+            settings_of(recipe_name, variant, seed),
+            folder / recipe_name / f"{variant}-{seed}",
+            split,
+            max(1, cores // processes),
+            device,
+        )
+        for variant in variants
+        for seed in range(seeds)
+    ]
+    order = {(run.variant, run.config.seed): i for i, run in enumerate(runs)}
+    found = sorted(run_grid(runs, processes), key=lambda f: order[f["variant"], f["seed"]])
+    base = recipe(recipe_name)
+    return {
+        "recipe": recipe_name,
+        "split": split,
+        "images_seen": base.epochs * ((base.max_images or 0) // base.batch_size) * base.batch_size,
+        "processes": processes,
+        "runs": found,
+    } | provenance(where)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from minidino.data.listing import SUFFIXES
-from minidino.data.pictures import UnreadablePicture, open_picture
+from minidino.data.pictures import UnreadablePicture, open_picture, opened, upright
 from minidino.errors import UserError, one_line
 from minidino.using.retrieve import same_file
 
@@ -94,8 +94,8 @@ def load_mask(file: Path, size: tuple[int, int]) -> tuple[Tensor, Tensor | None,
             f"the mask {one_line(file)} has {picture.width} x {picture.height} pixels, its "
             f"picture {size[1]} x {size[0]}: another shape"
         )
-    with Image.open(file) as raw:
-        lossy, raw = raw.format in ("JPEG", "MPO"), ImageOps.exif_transpose(raw)
+    with opened(file) as raw:
+        lossy, raw = raw.format in ("JPEG", "MPO"), upright(raw)
     thing, void, how = _read(raw, picture, lossy)
     valid = None if void is None or not void.any() else torch.from_numpy(~void)
     return torch.from_numpy(thing), valid, how

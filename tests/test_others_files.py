@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 import transformers
 from PIL import Image
 from safetensors.torch import save_file
@@ -108,6 +109,8 @@ PLAIN = {
     "nothing": TEACHER,
     "official": {"student": under("module.backbone.", STUDENT),
                  "teacher": under("backbone.", TEACHER)},
+    "official, of May 2021": {"student": under("module.", STUDENT) | COUNTER,
+                              "teacher": TEACHER | {"head.projection_head.0.bias": COUNTER}},
     "DistributedDataParallel": under("module.", TEACHER),
     "compiled, in parallel": under("module._orig_mod.backbone.", TEACHER),
     "compiled blocks": {k.replace("attn.", "attn._orig_mod."): v for k, v in TEACHER.items()},
@@ -131,6 +134,8 @@ TOLD = {
     "timm": ({"state_dict": STUDENT, "state_dict_ema": TEACHER}, "state_dict_ema."),
     "DeiT": ({"model": STUDENT, "model_ema": TEACHER, "epoch": 3}, "model_ema."),
     "averaged": ({"ema_state_dict": under("module.", TEACHER)}, "ema_state_dict.module."),
+    "vissl": ({"classy_state_dict": {"base_model": {"model": {"trunk": TEACHER, "heads": {}}}}},
+              "classy_state_dict.base_model.model.trunk."),
     "net": (under("net.", TEACHER), "net."),
     "encoder": ({"state_dict": under("encoder.", TEACHER)}, "state_dict.encoder."),
     "the student alone": ({"student": under("module.", TEACHER)}, "student.module."),
@@ -206,6 +211,45 @@ def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
     ours = load_pretrained(tmp_path / "mae")
     same_features(ours, lambda x: theirs.vit(x).last_hidden_state[:, 0], tol=1e-4)
     assert re.search(r"left out, .* and \d+ more", capsys.readouterr().err)
+
+
+# ------------------------------------------------------------------ other names
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_torchvisions_names(tmp_path, old):
+    """In its older files the layers of an MLP are called linear_1 and linear_2."""
+    theirs = shake(torchvision.models.VisionTransformer(32, 8, 2, 2, 128, 512, num_classes=3))
+    state = theirs.state_dict()
+    if old:
+        state = {k.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): v
+                 for k, v in state.items()}  # fmt: skip
+    torch.save({"model": under("module.", state)}, tmp_path / "w.pth")
+    theirs.heads = torch.nn.Identity()
+    same_features(load_pretrained(tmp_path / "w.pth"), theirs)
+
+
+# timm's names and mmpretrain's
+MMPRETRAIN = {
+    r"^norm\.": "ln1.", "patch_embed.proj": "patch_embed.projection", "blocks": "layers",
+    r"norm([12])": r"ln\1", "mlp.fc1": "ffn.layers.0.0", "mlp.fc2": "ffn.layers.1",
+}  # fmt: skip
+
+
+MMSEGMENTATION = {
+    r"attn.qkv.": "attn.attn.in_proj_", "attn.proj": "attn.attn.out_proj",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone.", "target_generator.backbone."])
+@pytest.mark.parametrize("attention", [{}, MMSEGMENTATION], ids=["mmpretrain", "mmsegmentation"])
+def test_openmmlabs_names(tmp_path, prefix, attention):
+    state = TEACHER
+    for ours, theirs in (MMPRETRAIN | attention).items():
+        state = {re.sub(ours, theirs, k): v for k, v in state.items()}
+    assert "layers.1.ffn.layers.0.0.weight" in state and "ln1.bias" in state
+    torch.save({"state_dict": under(prefix, state) | COUNTER, "meta": {}}, tmp_path / "w.pth")
+    same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0))
 
 
 # ------------------------------------------------------------------ channels

@@ -220,6 +220,8 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
 _OTHERS = [
     (r"register_tokens|reg_token|layer_scale|\.ls1\.", "a DINOv2 or DINOv3 model"),
     (r"dist_token|distillation_token", "a distilled DeiT"),
+    (r"fc_norm\.", "a ViT that averages its patches and leaves [CLS] unused (fc_norm)"),
+    (r"class_embedding|resblocks\.|pre_layrnorm|norm_pre", "CLIP's ViT"),
     (r"(layer\d|stages|features)\.\d+\.|conv1\.|bn1\.", "a convolutional network"),
 ]
 

@@ -1,6 +1,7 @@
 """What other libraries put around a network: other names, teachers, numbers, channels."""
 
 import argparse
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -70,21 +71,11 @@ class Calls:
         return self.what
 
 
-@pytest.mark.parametrize("function", [np.save, np.fromfile, np.array, re.compile])
-def test_no_other_function_is_called(tmp_path, monkeypatch, function):
-    monkeypatch.chdir(tmp_path)
-    file = Path("w.pth")
-    torch.save({"teacher": TEACHER, "args": Calls(function, "exploded", 1)}, file)
-    with pytest.raises(UserError, match=rf"plain values: .*{function.__name__}.*was run"):
-        load_pretrained(file)
-    assert [f.name for f in tmp_path.iterdir()] == ["w.pth"]
-
-
 def test_a_run_whose_latest_file_is_such_falls_back_on_the_one_before(tmp_path, capsys):
-    torch.save({"teacher": TEACHER, "args": Calls(np.save, "a", 1)}, tmp_path / "checkpoint.pt")
+    torch.save({"teacher": TEACHER, "args": Calls(os.mkdir, "a")}, tmp_path / "checkpoint.pt")
     torch.save({"teacher": TEACHER}, tmp_path / "checkpoint.previous.pt")
     same_features(load_pretrained(tmp_path), timm_vit(num_classes=0))
-    assert "plain values: numpy.save" in capsys.readouterr().err
+    assert f"plain values: {os.mkdir.__module__}.mkdir" in capsys.readouterr().err
 
 
 def test_what_is_left_out_is_not_judged(tmp_path, capsys):

@@ -25,8 +25,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from minidino.config import Reading, TrainConfig
+from minidino.data.listing import few
 from minidino.errors import UserError
 from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
+from minidino.run.kind import is_safetensors, what_it_is
 from minidino.vit import VisionTransformer
 from minidino.weights.fit import Grid, check_vit, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
@@ -77,7 +79,8 @@ class Trained:
 
 def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None = None) -> Trained:
     """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
-    content, known = _read(path, where)
+    left_out: list[str] = []
+    content, known = _read(path, where, left_out)
     config, notes = None, []
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
@@ -87,7 +90,7 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
                 f"{where} has positions of {backbone.grid} x {backbone.grid} patches; no --grid"
             )
     else:
-        named, notes = _the_weights(content, path, where)
+        named, notes = _the_weights(content, path, where, left_out)
         weights = our_names(named)
         beside = _heads_beside(path, weights)
         heads = agreed_heads(beside if known is None else known, num_heads, where)
@@ -113,21 +116,25 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     return Trained(backbone.eval(), config, path.parent, tuple(notes))
 
 
-def _read(path: Path, where: str) -> tuple[Any, int | None]:
-    """The content of a file, and the number of heads if its metadata tells."""
-    if path.suffix != ".safetensors":
-        return read_torch_file(path, where), None
+def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, int | None]:
+    """The content of a file, and the number of heads if its metadata tells.
+
+    What it holds decides how it is read, not its suffix. ``left_out``: see ``read_torch_file``.
+    """
+    if not is_safetensors(path):
+        return read_torch_file(path, where, left_out), None
     try:
         with safe_open(path, framework="pt") as file:
             heads = (file.metadata() or {}).get("num_heads")  # a string
             return {name: file.get_tensor(name) for name in file.keys()}, heads and int(heads)  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(
-            f"{where} is not a readable safetensors file; it is cut short or damaged ({error})"
-        ) from None
+        why = what_it_is(path) or f"it is cut short or damaged ({error})"
+        raise UserError(f"{where} is not a readable safetensors file; {why}") from None
 
 
-def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[str]]:
+def _the_weights(
+    content: Any, path: Path, where: str, left_out: list[str]
+) -> tuple[Weights, list[str]]:
     """The parameters of the network in a file's content, and lines about the choice.
 
     Raises:
@@ -135,8 +142,15 @@ def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[st
     """
     named = tensors_in(content) if isinstance(content, dict) else {}
     if not named:
-        raise UserError(f"{where} holds no weights (no dictionary of names and tensors)")
+        without = f" but in {few(left_out)} (nothing in it was run)" if left_out else ""
+        raise UserError(
+            f"{where} holds no weights (no dictionary of names and tensors){without}; where it was "
+            "made, save its weights, state_dict(), in a file of their own"
+        )
     weights, notes = the_network(named, where)
+    if left_out:
+        why = "as it needs code of its own (nothing in it was run)"
+        notes.append(f"{where}: left out, {why}: {few(left_out)}")
     odd = [
         name
         for name, v in weights.items()

@@ -1,6 +1,7 @@
 """What other libraries put around a network: other names, teachers, numbers, channels."""
 
 import argparse
+import json
 import os
 import re
 import zipfile
@@ -13,7 +14,7 @@ import torchvision
 import transformers
 from PIL import Image
 from safetensors.torch import save_file
-from test_pretrained import images, same_features, shake, timm_vit
+from test_pretrained import huggingface_vit, images, same_features, shake, timm_vit
 
 from minidino import attention_maps, cli, extract_features
 from minidino.errors import UserError
@@ -204,7 +205,7 @@ def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
     assert re.search(r"left out, .* and \d+ more", capsys.readouterr().err)
 
 
-# ------------------------------------------------------------------ other names
+# ------------------------------------------------------------------ other names, other numbers
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -241,6 +242,68 @@ def test_openmmlabs_names(tmp_path, prefix, attention):
     assert "layers.1.ffn.layers.0.0.weight" in state and "ln1.bias" in state
     torch.save({"state_dict": under(prefix, state) | COUNTER, "meta": {}}, tmp_path / "w.pth")
     same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0))
+
+
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+OTHER = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}
+NUMBERS = {
+    "halves": HALF,
+    "others": OTHER,
+    "none": {"do_normalize": False},
+    "bytes": {"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [127.5] * 3},
+    "from -1": {"rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3},
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", NUMBERS)
+def test_pictures_are_normalised_as_the_configuration_beside_says(tmp_path, capsys, name):
+    """Hugging Face's own processor and network see the same bytes."""
+    theirs = huggingface_vit()
+    theirs.save_pretrained(tmp_path)
+    processor = transformers.ViTImageProcessor(do_resize=False, **NUMBERS[name])
+    processor.save_pretrained(tmp_path)
+    capsys.readouterr()
+    features = extract_features(load_pretrained(tmp_path), pictures())
+    said = capsys.readouterr().err
+    expected = theirs(**processor(list(pictures()), return_tensors="pt")).last_hidden_state[:, 0]
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
+    assert said.count("\n") == 1 and "by the configuration beside it; it is given them" in said
+
+
+@torch.no_grad()
+def test_timms_configuration_beside(tmp_path, capsys):
+    theirs = timm_vit(num_classes=0)
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    timms = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "input_size": [3, 32, 32]}
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": timms}))
+    features = extract_features(load_pretrained(tmp_path), pictures())
+    expected = theirs(pictures() / 255 * 2 - 1)
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
+    assert (
+        "pictures less and over 0.5 and 0.5, 0.5 and 0.5, 0.5 and 0.5 by" in capsys.readouterr().err
+    )
+
+
+def test_usual_numbers_change_nothing_and_odd_ones_are_refused(tmp_path, capsys):
+    huggingface_vit().save_pretrained(tmp_path)
+    transformers.ViTImageProcessor(
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+    ).save_pretrained(tmp_path)
+    capsys.readouterr()
+    ours = load_pretrained(tmp_path).state_dict()
+    (tmp_path / "preprocessor_config.json").unlink()
+    plain = load_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(ours[k], plain[k]) for k in plain)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "config.json").write_text('{"pretrained_cfg": [1]}')
+    assert torch.equal(load_pretrained(tmp_path).norm.bias, plain["norm.bias"])
+    for text in ("", "[]", '{"image_mean": "a", "image_std": [1]}',
+                 '{"image_mean": [0, 0, 0], "image_std": [1, 1, 0]}',
+                 '{"image_mean": [0], "image_std": [1], "rescale_factor": "x"}'):  # fmt: skip
+        (tmp_path / "preprocessor_config.json").write_text(text)
+        with pytest.raises(UserError, match=r"preprocessor_config.json is not a readable conf"):
+            load_pretrained(tmp_path)
 
 
 # ------------------------------------------------------------------ channels

@@ -13,7 +13,6 @@ is taken from
 Files are read with ``weights_only=True`` or as safetensors: nothing in them is run.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -30,6 +29,7 @@ from minidino.errors import UserError
 from minidino.run.checkpoint import FORMAT, backbone_of, load_weights, read_torch_file
 from minidino.run.kind import is_safetensors, what_it_is
 from minidino.vit import VisionTransformer
+from minidino.weights.beside import heads_beside, normalisation_beside
 from minidino.weights.fit import Grid, check_vit, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
 
@@ -92,11 +92,11 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     else:
         named, notes = _the_weights(content, path, where, left_out)
         weights = our_names(named)
-        beside = _heads_beside(path, weights)
+        beside = heads_beside(path, weights)
         heads = agreed_heads(beside if known is None else known, num_heads, where)
         try:
             check_vit(weights, where)
-            weights, more = fitted(weights, grid, where)
+            weights, more = fitted(weights, grid, normalisation_beside(path), where)
             backbone = _build(weights, heads, where)
             load_weights(backbone, weights, where)
         except UserError as error:
@@ -165,28 +165,6 @@ def _the_weights(
     if sum(v.nbytes for v in weights.values()) > path.stat().st_size:
         raise UserError(f"{where} claims more numbers than the file holds; it was refused")
     return weights, notes
-
-
-def _heads_beside(path: Path, weights: Weights) -> int | None:
-    """``num_attention_heads`` of a Hugging Face ``config.json`` in the same folder.
-
-    Raises:
-        UserError: if it cannot be read, or describes something that our ViT does not compute.
-    """
-    file = path.with_name("config.json")
-    if not file.is_file():
-        return None
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        heads, width = config.get("num_attention_heads"), config.get("hidden_size")
-        heads = None if heads is None else int(heads)
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise UserError(f"{file} is not a readable configuration") from None
-    if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
-        return None  # it describes something else
-    if (activation := config.get("hidden_act", "gelu")) != "gelu":
-        raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
-    return heads
 
 
 def agreed_heads(known: int | None, asked: int | None, where: str) -> int | None:

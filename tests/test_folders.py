@@ -1,6 +1,7 @@
 """Other people's folders: what is trained on, what is held out, what is left out and said."""
 
 import os
+import sys
 import unicodedata
 
 import numpy as np
@@ -203,6 +204,48 @@ def test_accents_and_case_of_a_class_may_differ_between_splits(make, tmp_path):
     make(f"val/{unicodedata.normalize('NFD', name)}", 2)
     make("val/tea", 1)
     assert counts(load(tmp_path, "val")) == [1, 2]  # Tea, café
+
+
+def test_a_held_out_part_without_folders_has_no_labels_and_is_not_scored(
+    make, tmp_path, monkeypatch, capsys
+):
+    """As ImageNet's val is unpacked."""
+    for place, n in (("train/cat", 6), ("train/dog", 6), ("val", 6)):
+        make(place, n)
+    assert counts(load(tmp_path)) == [6, 6] and load(tmp_path, "val").labels is None
+    assert "no labels in val: of no class in train: no folder" in capsys.readouterr().out
+    assert main(["knn", "minidino_things", "--data", str(tmp_path)]) == 2
+    assert "held-out pictures are not in folders named as in train" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_no_class(make, tmp_path, capsys):
+    make("cat", 5)
+    make("dog", 5)
+    (tmp_path / "bird").mkdir()
+    assert counts(load(tmp_path)) == [4, 4]
+    assert "2 classes: cat, dog" in capsys.readouterr().out
+
+
+def test_fewer_pictures_than_neighbours(make, tmp_path, capsys):
+    for colour, name in ((0, "dark"), (200, "bright")):
+        make(name, 2)
+        for file in (tmp_path / name).iterdir():
+            Image.fromarray(np.asarray(Image.open(file)) // 5 + np.uint8(colour)).save(file)
+    assert main(["knn", "minidino_things", "--data", str(tmp_path), "--k", "50"]) == 0
+    said = capsys.readouterr().out
+    assert "k = 2," in said and "(2 images to learn from, 2 tested)" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_names_that_are_no_unicode(make, tmp_path, capsys):
+    """As an archive of another system leaves them: Latin-1's u with an umlaut, and e acute."""
+    make("red", 5)
+    make(os.fsdecode(b"gr\xfcn"), 5, os.fsdecode(b"\xe9{}.png"))
+    (tmp_path / os.fsdecode(b"gr\xfcn") / os.fsdecode(b"\xe9.png")).write_bytes(b"broken")
+    assert counts(load(tmp_path)) == [4, 4]
+    said = capsys.readouterr().out
+    assert r"gr\udcfcn" in said and r"unreadable picture" in said
+    assert said.encode("utf-8")  # can be shown
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path):

@@ -26,6 +26,7 @@ TWO[4:6, 3:9] = 2
 BORDER = TWO.copy()
 BORDER[1, 3:9] = 255
 ONES = THING.astype(bool)
+CELLS = np.where(ONES, 241 + np.arange(96).reshape(8, 12), 0).astype(np.int32)  # 255 is one, too
 NOISE = np.random.default_rng(0).integers(0, 90, THING.shape, np.uint8)
 ALPHA = np.dstack([np.full((8, 12, 3), 7, np.uint8), 255 * THING])
 COLOURS = np.array([(0, 0, 0), (128, 0, 0), (0, 0, 64)] + [(0, 0, 0)] * 252 + [(224, 224, 192)])
@@ -56,6 +57,17 @@ MASKS = {
     "bilevel.png": (Image.fromarray(255 * THING).convert("1"), "brightness", False),
     "16 bits.png": (Image.fromarray(THING.astype(np.uint16) * 65535), "brightness", False),
     "16-bit labels.png": (Image.fromarray(TWO.astype(np.uint16)), "labels", False),
+    "16-bit instances of Cityscapes.png": (
+        Image.fromarray(np.where(ONES, 26_001, 7).astype(np.uint16)), "labels", False),
+    "300 cells.png": (Image.fromarray(CELLS.astype(np.uint16)), "numbers of objects", False),
+    "300 cells.tif": (Image.fromarray(CELLS.astype(np.int32)), "numbers of objects", False),
+    "panoptic.tif": (
+        Image.fromarray(np.where(ONES, 256 * 256 * CELLS, 0)), "numbers of objects", False),
+    "12 bits.png": (Image.fromarray(THING.astype(np.uint16) * 4095), "labels", False),
+    "red 1.png": (Image.fromarray(np.dstack([THING, 0 * THING, 0 * THING])), "labels", False),
+    "red tags of CARLA.png": (
+        Image.fromarray(np.dstack([TWO * 6, 0 * TWO, 0 * TWO, 0 * TWO + 255])), "labels", False),
+    "blue.png": (Image.fromarray(np.dstack([0 * TWO, 0 * TWO, TWO])), "labels", False),
     "rgb.png": (Image.fromarray(255 * THING).convert("RGB"), "brightness", False),
     "rgb labels.png": (Image.fromarray(TWO).convert("RGB"), "labels", False),
     "colours.png": (Image.fromarray(COLOURS[BORDER].astype(np.uint8)), "colours", True),

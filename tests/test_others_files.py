@@ -1,6 +1,8 @@
 """What other libraries put around a network: other names, teachers, numbers, channels."""
 
 import argparse
+import json
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -8,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 import transformers
 from PIL import Image
 from safetensors.torch import save_file
-from test_pretrained import images, same_features, shake, timm_vit
+from test_pretrained import huggingface_vit, images, same_features, shake, timm_vit
 
 from minidino import attention_maps, cli, extract_features
 from minidino.errors import UserError
@@ -69,21 +72,11 @@ class Calls:
         return self.what
 
 
-@pytest.mark.parametrize("function", [np.save, np.fromfile, np.array, re.compile])
-def test_no_other_function_is_called(tmp_path, monkeypatch, function):
-    monkeypatch.chdir(tmp_path)
-    file = Path("w.pth")
-    torch.save({"teacher": TEACHER, "args": Calls(function, "exploded", 1)}, file)
-    with pytest.raises(UserError, match=rf"plain values: .*{function.__name__}.*was run"):
-        load_pretrained(file)
-    assert [f.name for f in tmp_path.iterdir()] == ["w.pth"]
-
-
 def test_a_run_whose_latest_file_is_such_falls_back_on_the_one_before(tmp_path, capsys):
-    torch.save({"teacher": TEACHER, "args": Calls(np.save, "a", 1)}, tmp_path / "checkpoint.pt")
+    torch.save({"teacher": TEACHER, "args": Calls(os.mkdir, "a")}, tmp_path / "checkpoint.pt")
     torch.save({"teacher": TEACHER}, tmp_path / "checkpoint.previous.pt")
     same_features(load_pretrained(tmp_path), timm_vit(num_classes=0))
-    assert "plain values: numpy.save" in capsys.readouterr().err
+    assert f"plain values: {os.mkdir.__module__}.mkdir" in capsys.readouterr().err
 
 
 def test_what_is_left_out_is_not_judged(tmp_path, capsys):
@@ -108,6 +101,8 @@ PLAIN = {
     "nothing": TEACHER,
     "official": {"student": under("module.backbone.", STUDENT),
                  "teacher": under("backbone.", TEACHER)},
+    "official, of May 2021": {"student": under("module.", STUDENT) | COUNTER,
+                              "teacher": TEACHER | {"head.projection_head.0.bias": COUNTER}},
     "DistributedDataParallel": under("module.", TEACHER),
     "compiled, in parallel": under("module._orig_mod.backbone.", TEACHER),
     "compiled blocks": {k.replace("attn.", "attn._orig_mod."): v for k, v in TEACHER.items()},
@@ -131,6 +126,8 @@ TOLD = {
     "timm": ({"state_dict": STUDENT, "state_dict_ema": TEACHER}, "state_dict_ema."),
     "DeiT": ({"model": STUDENT, "model_ema": TEACHER, "epoch": 3}, "model_ema."),
     "averaged": ({"ema_state_dict": under("module.", TEACHER)}, "ema_state_dict.module."),
+    "vissl": ({"classy_state_dict": {"base_model": {"model": {"trunk": TEACHER, "heads": {}}}}},
+              "classy_state_dict.base_model.model.trunk."),
     "net": (under("net.", TEACHER), "net."),
     "encoder": ({"state_dict": under("encoder.", TEACHER)}, "state_dict.encoder."),
     "the student alone": ({"student": under("module.", TEACHER)}, "student.module."),
@@ -206,6 +203,107 @@ def test_of_an_autoencoder_the_encoder(tmp_path, capsys):
     ours = load_pretrained(tmp_path / "mae")
     same_features(ours, lambda x: theirs.vit(x).last_hidden_state[:, 0], tol=1e-4)
     assert re.search(r"left out, .* and \d+ more", capsys.readouterr().err)
+
+
+# ------------------------------------------------------------------ other names, other numbers
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_torchvisions_names(tmp_path, old):
+    """In its older files the layers of an MLP are called linear_1 and linear_2."""
+    theirs = shake(torchvision.models.VisionTransformer(32, 8, 2, 2, 128, 512, num_classes=3))
+    state = theirs.state_dict()
+    if old:
+        state = {k.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): v
+                 for k, v in state.items()}  # fmt: skip
+    torch.save({"model": under("module.", state)}, tmp_path / "w.pth")
+    theirs.heads = torch.nn.Identity()
+    same_features(load_pretrained(tmp_path / "w.pth"), theirs)
+
+
+# timm's names and mmpretrain's
+MMPRETRAIN = {
+    r"^norm\.": "ln1.", "patch_embed.proj": "patch_embed.projection", "blocks": "layers",
+    r"norm([12])": r"ln\1", "mlp.fc1": "ffn.layers.0.0", "mlp.fc2": "ffn.layers.1",
+}  # fmt: skip
+
+
+MMSEGMENTATION = {
+    r"attn.qkv.": "attn.attn.in_proj_", "attn.proj": "attn.attn.out_proj",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone.", "target_generator.backbone."])
+@pytest.mark.parametrize("attention", [{}, MMSEGMENTATION], ids=["mmpretrain", "mmsegmentation"])
+def test_openmmlabs_names(tmp_path, prefix, attention):
+    state = TEACHER
+    for ours, theirs in (MMPRETRAIN | attention).items():
+        state = {re.sub(ours, theirs, k): v for k, v in state.items()}
+    assert "layers.1.ffn.layers.0.0.weight" in state and "ln1.bias" in state
+    torch.save({"state_dict": under(prefix, state) | COUNTER, "meta": {}}, tmp_path / "w.pth")
+    same_features(load_pretrained(tmp_path / "w.pth"), timm_vit(num_classes=0))
+
+
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+OTHER = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}
+NUMBERS = {
+    "halves": HALF,
+    "others": OTHER,
+    "none": {"do_normalize": False},
+    "bytes": {"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [127.5] * 3},
+    "from -1": {"rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3},
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", NUMBERS)
+def test_pictures_are_normalised_as_the_configuration_beside_says(tmp_path, capsys, name):
+    """Hugging Face's own processor and network see the same bytes."""
+    theirs = huggingface_vit()
+    theirs.save_pretrained(tmp_path)
+    processor = transformers.ViTImageProcessor(do_resize=False, **NUMBERS[name])
+    processor.save_pretrained(tmp_path)
+    capsys.readouterr()
+    features = extract_features(load_pretrained(tmp_path), pictures())
+    said = capsys.readouterr().err
+    expected = theirs(**processor(list(pictures()), return_tensors="pt")).last_hidden_state[:, 0]
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
+    assert said.count("\n") == 1 and "by the configuration beside it; it is given them" in said
+
+
+@torch.no_grad()
+def test_timms_configuration_beside(tmp_path, capsys):
+    theirs = timm_vit(num_classes=0)
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    timms = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "input_size": [3, 32, 32]}
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": timms}))
+    features = extract_features(load_pretrained(tmp_path), pictures())
+    expected = theirs(pictures() / 255 * 2 - 1)
+    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
+    assert (
+        "pictures less and over 0.5 and 0.5, 0.5 and 0.5, 0.5 and 0.5 by" in capsys.readouterr().err
+    )
+
+
+def test_usual_numbers_change_nothing_and_odd_ones_are_refused(tmp_path, capsys):
+    huggingface_vit().save_pretrained(tmp_path)
+    transformers.ViTImageProcessor(
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+    ).save_pretrained(tmp_path)
+    capsys.readouterr()
+    ours = load_pretrained(tmp_path).state_dict()
+    (tmp_path / "preprocessor_config.json").unlink()
+    plain = load_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(ours[k], plain[k]) for k in plain)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "config.json").write_text('{"pretrained_cfg": [1]}')
+    assert torch.equal(load_pretrained(tmp_path).norm.bias, plain["norm.bias"])
+    for text in ("", "[]", '{"image_mean": "a", "image_std": [1]}',
+                 '{"image_mean": [0, 0, 0], "image_std": [1, 1, 0]}',
+                 '{"image_mean": [0], "image_std": [1], "rescale_factor": "x"}'):  # fmt: skip
+        (tmp_path / "preprocessor_config.json").write_text(text)
+        with pytest.raises(UserError, match=r"preprocessor_config.json is not a readable conf"):
+            load_pretrained(tmp_path)
 
 
 # ------------------------------------------------------------------ channels

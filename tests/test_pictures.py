@@ -2,19 +2,29 @@
 
 import os
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from minidino.config import Reading
 from minidino.data import load_data
-from minidino.data.pictures import MAX_PIXELS, UnreadablePicture, decode_square, open_picture
+from minidino.data.listing import list_pictures
+from minidino.data.pictures import (
+    MAX_PIXELS,
+    ORIENTATION,
+    UnreadablePicture,
+    decode_square,
+    open_picture,
+)
 from minidino.errors import UserError
 from minidino.using.examples import Examples
+from minidino.using.masks import load_mask
 
 FITS = ("square", "pad", "keep")
 
@@ -239,6 +249,81 @@ def test_turned_upright_by_exif(tmp_path, orientation, kind):
     assert shown.size == ((4, 2) if orientation < 5 else (2, 4))
     assert shown.getpixel(SHOWN[orientation]) == (255, 255, 255)
     assert np.array(shown).sum() == 3 * 255
+
+
+def random_picture(seed=0):
+    values = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8)
+    return values, Image.fromarray(values)
+
+
+TIFF = b"Exif\0\0II*\0\x08\0\0\0"
+BROKEN_EXIF = {
+    "blank": b"Exif\0\0",
+    "printed": b"Exif\0\0b'Exif\\x00",
+    "cut": TIFF + b"\x20\0\x12\1\3\0",
+    "elsewhere": b"Exif\0\0II*\0\xff\xff\xff\x7f",
+    "text": TIFF + b"\1\0\x12\1\2\0\1\0\0\0A\0\0\0\0\0\0\0",
+    "no such turn": TIFF + b"\1\0\x12\1\3\0\1\0\0\0\x09\0\0\0\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_EXIF)
+def test_a_picture_is_not_lost_with_its_exif(tmp_path, name):
+    values, picture = random_picture()
+    for suffix, how in ((".png", {}), (".webp", {"lossless": True})):
+        picture.save(tmp_path / f"a{suffix}", exif=BROKEN_EXIF[name], **how)
+        assert (np.array(open_picture(tmp_path / f"a{suffix}")) == values).all()
+        thing, _, _ = load_mask(tmp_path / f"a{suffix}", (20, 30))  # masks are opened, too
+        assert thing.shape == (20, 30)
+    deep = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
+    deep.save(tmp_path / "deep.png", exif=BROKEN_EXIF[name])
+    assert (np.array(open_picture(tmp_path / "deep.png"))[..., 0] == values[..., 0]).all()
+
+
+def test_broken_exif_is_not_spoken_of(tmp_path):
+    random_picture()[1].save(tmp_path / "a.png", exif=BROKEN_EXIF["cut"])
+    code = "import sys; from minidino.data import pictures; pictures.open_picture(sys.argv[1])"
+    argv = [sys.executable, "-c", code, str(tmp_path / "a.png")]
+    assert subprocess.run(argv, capture_output=True, check=True).stderr == b""
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_turned_by_exif_with_a_broken_tag_beside(tmp_path, bits):
+    values, picture = random_picture()
+    if bits == 16:
+        picture = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
+        values = values[..., :1].repeat(3, axis=-1)
+    turned = b"\x12\1\3\0\1\0\0\0\6\0\0\0"
+    broken = b"\x1a\1\5\0\1\0\0\0\xff\xff\xff\0"  # a resolution that lies outside
+    picture.save(tmp_path / "a.png", exif=TIFF + b"\2\0" + turned + broken + bytes(4))
+    assert (np.array(open_picture(tmp_path / "a.png")) == np.rot90(values, -1)).all()
+
+
+def texts(n, size, **how):
+    notes = PngImagePlugin.PngInfo()
+    for i in range(n):
+        notes.add_text(f"prompt {i}", "a" * size, **how)
+    return {"pnginfo": notes}
+
+
+LARGE = {
+    "a profile": lambda: {"icc_profile": bytes(2**21)},
+    "a text": lambda: texts(1, 2**21, zip=True),
+    "many texts": lambda: texts(70, 2**20, zip=True),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_picture_is_not_lost_for_what_is_written_beside_it(tmp_path, name):
+    values, picture = random_picture()
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    for file in ("a.png", "without a suffix"):
+        picture.save(tmp_path / file, "PNG", exif=exif, **LARGE[name]())
+        with pytest.raises(ValueError, match=r"(?i)too (large|much)"):
+            Image.open(tmp_path / file)
+        assert (np.array(open_picture(tmp_path / file)) == values[::-1, ::-1]).all()
+    assert len(list_pictures(tmp_path)) == 2
 
 
 def test_one_pixel_and_a_wrong_suffix(tmp_path):

@@ -395,6 +395,25 @@ def dinov2_huggingface(path):
     transformers.Dinov2Model(config).save_pretrained(path)
 
 
+def clip(path):
+    """As OpenAI names what its pictures go through first."""
+    torch.save(
+        {
+            "visual.class_embedding": torch.zeros(64),
+            "visual.conv1.weight": torch.zeros(64, 3, 16, 16),
+            "visual.transformer.resblocks.0.ln_1.weight": torch.zeros(64),
+        },
+        path,
+    )
+
+
+def clip_huggingface(path):
+    config = transformers.CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1
+    )
+    transformers.CLIPVisionModel(config).save_pretrained(path)
+
+
 def tiny(name, **sizes):
     sizes = {"img_size": 32, "patch_size": 16, "embed_dim": 64, "depth": 1, "num_heads": 1} | sizes
     return saved(lambda: timm.create_model(name, **sizes).state_dict())
@@ -411,6 +430,10 @@ BAD = {
     "registers": ("w.pth", tiny("vit_small_patch14_reg4_dinov2", **V2), "a DINOv2"),
     "dinov2 of Hugging Face": ("folder", dinov2_huggingface, "a DINOv2"),
     "distilled": ("w.pth", tiny("deit_tiny_distilled_patch16_224"), "a distilled DeiT"),
+    "an average": ("w.pth", tiny("vit_tiny_patch16_224", global_pool="avg"), "(fc_norm)"),
+    "clip of timm": ("w.pth", tiny("vit_base_patch16_clip_224"), "it looks like CLIP's ViT"),
+    "clip": ("w.pth", clip, "it looks like CLIP's ViT"),
+    "clip of Hugging Face": ("folder", clip_huggingface, "it looks like CLIP's ViT"),
     "missing": (
         "w.pth", saved(lambda: changed(norm__bias=None, norm__weight=None)),
         "(2 differences: norm.weight missing; norm.bias missing)"),

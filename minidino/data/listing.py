@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from minidino.data.pictures import FORMATS
+from minidino.data.pictures import FORMATS, opened
 from minidino.engine import distributed
 from minidino.errors import UserError, one_line
 
@@ -132,7 +132,7 @@ def _is_picture(path: str) -> bool:
     try:
         if not os.path.isfile(path):
             return False
-        with Image.open(path, formats=FORMATS):
+        with opened(path):
             return True
     except Exception:  # whatever Pillow's parsers make of bytes that are not theirs
         return False

@@ -27,9 +27,16 @@ from minidino.pixels import sent
 # A file of a few bytes can declare any size. 20,000 x 50 is a picture, 20,000 x 20,000 is not.
 MAX_PIXELS = 100_000_000
 ORIENTATION = 0x0112  # EXIF
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+PNG = b"\x89PNG\r\n\x1a\n"
 LFS = b"version https://git-lfs"
-# Pillow's own warning comes a little earlier, and would be a second voice.
+# What Pillow warns of is told when it matters, and would be a second voice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # which reads EXIF
 
 Image.preinit()  # the usual formats are tried first
 Image.init()
@@ -52,7 +59,7 @@ def open_picture(path: Path, reading: Reading = USUAL) -> Image.Image:
 
     What is transparent becomes white, and of an animation the first frame is taken. More than 8
     bits are scaled from ``reading.range``, or from the picture's own. The content of the file
-    decides what it is, not its suffix.
+    decides what it is, not its suffix. Where EXIF cannot be read, nothing is turned.
 
     Raises:
         UnreadablePicture: if it is damaged, no picture, or of more than ``MAX_PIXELS``.
@@ -95,6 +102,11 @@ def opened(path: Path) -> Image.Image:
                     "not the picture, but where Git LFS has it: git lfs pull"
                 ) from None
         raise
+    except ValueError:
+        data = Path(path).read_bytes()
+        if not data.startswith(PNG):
+            raise
+        picture = Image.open(io.BytesIO(_bare(data)), formats=("PNG",))
     picture.filename = ""  # else Pillow maps a TIFF of raw bytes as if it had not been turned
     width, height = picture.size
     if width * height > MAX_PIXELS:
@@ -103,15 +115,36 @@ def opened(path: Path) -> Image.Image:
     return picture
 
 
+def _bare(data: bytes) -> bytes:
+    """A PNG without the texts and the profile in it, of which Pillow unpacks only so much."""
+    kept, at = [PNG], len(PNG)
+    while at < len(data):  # length, name, content, sum
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] not in (b"iCCP", b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def upright(picture: Image.Image, told_by: Image.Image | None = None) -> Image.Image:
+    """Turned as EXIF says, its own or another's; where that cannot be read, as it is."""
+    picture.load()  # a TIFF is turned by that, and no longer says so
+    try:
+        orientation = (told_by or picture).getexif().get(ORIENTATION, 1)
+    except Exception:  # whatever Pillow's parsers make of bytes that are not theirs
+        return picture
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
+
+
 def _rgb(picture: Image.Image, path: Path, bounds: tuple[float, float] | None) -> Image.Image:
     no_alpha = fourth_band(picture)
     if (values := deep_values(picture, path)) is not None:
         eight = Image.fromarray(to_bytes(values, bounds or value_range(values))).convert("RGB")
         if picture.mode == "RGBA":
             eight.putalpha(picture.getchannel("A"))
-        eight.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
-        picture = eight
-    picture = ImageOps.exif_transpose(picture)
+        picture = upright(eight, told_by=picture)
+    else:
+        picture = upright(picture)
     if no_alpha or not picture.has_transparency_data:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")

@@ -12,7 +12,9 @@ import os
 import sys
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +26,7 @@ from tqdm import tqdm
 from minidino.config import TrainConfig
 from minidino.errors import UserError
 from minidino.run.files import replacing
+from minidino.run.kind import what_it_is
 from minidino.trainer import Trainer, build_backbone
 from minidino.vit import VisionTransformer
 
@@ -94,12 +97,31 @@ def from_newest(folder: Path, read: Callable[[Path], T]) -> tuple[T, Path]:
         return found, previous
 
 
-def read_torch_file(path: Path, where: str) -> Any:
+class _Inert:
+    """In the place of an array of NumPy's: holds nothing, whatever it is given."""
+
+    def __new__(cls, *args: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Dictionary:
+    """In the place of what else needs code of its own; weights may lie in it as in any other."""
+
+    def __new__(cls, *args: Any) -> OrderedDict:
+        return OrderedDict()
+
+
+def read_torch_file(path: Path, where: str, left_out: list[str] | None = None) -> Any:
     """What ``torch.save`` wrote, on the CPU; only tensors and plain values are unpickled.
 
     Args:
         path: the file.
         where: what messages call it.
+        left_out: if given, settings and the like that need code of their own do not make the file
+            unreadable: a dictionary is put in the place of each, and their names in this list.
 
     Raises:
         UserError: if it is empty, damaged, would run code, or unpacks to more than it is.
@@ -118,24 +140,36 @@ def read_torch_file(path: Path, where: str) -> Any:
                     f"{where} declares {unpacked:,} bytes in a file of {size:,}; torch.save does "
                     "not compress, so this is no checkpoint and was not unpacked"
                 )
-        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
-            warnings.simplefilter("ignore")  # the errors below say all there is to say
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return _unpickled(path, HARMLESS)
     except UserError:
         raise
     except OSError as error:  # of the disk, which may answer the next time: it is not damaged
         raise UserError(f"{where} is not a readable checkpoint: {error.strerror}") from None
     except Exception:  # a damaged pickle may raise anything
         if more := _more_than_values(path):
+            with suppress(Exception):
+                if left_out is not None:
+                    kinds = [_Inert if n.startswith("numpy.") else _Dictionary for n in more]
+                    content = _unpickled(path, [*HARMLESS, *zip(kinds, more, strict=True)])
+                    left_out += more
+                    return content
             raise UnreadableCheckpoint(
                 f"{where} holds more than tensors and plain values: {', '.join(more[:5])}"
                 f"{f' and {len(more) - 5} more' if len(more) > 5 else ''} (nothing in it was run); "
                 "where it was made, save its weights in a file of their own"
             ) from None
+        unknown = "it is cut short, or holds more than tensors and plain values"
         raise UnreadableCheckpoint(
-            f"{where} is not a readable checkpoint; it is cut short, or holds more than tensors "
-            "and plain values (nothing in it was run)"
+            f"{where} is not a readable checkpoint; "
+            f"{what_it_is(path) or f'{unknown} (nothing in it was run)'}"
         ) from None
+
+
+def _unpickled(path: Path, allowed: list) -> Any:
+    with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+        warnings.simplefilter("ignore")  # the errors say all there is to say
+        with path.open("rb") as file:  # of a path PyTorch would judge by its suffix
+            return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _more_than_values(path: Path) -> list[str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from minidino.data.listing import SUFFIXES
-from minidino.data.pictures import UnreadablePicture, open_picture
+from minidino.data.pictures import UnreadablePicture, open_picture, opened, upright
 from minidino.errors import UserError, one_line
 from minidino.using.retrieve import same_file
 
@@ -94,8 +94,8 @@ def load_mask(file: Path, size: tuple[int, int]) -> tuple[Tensor, Tensor | None,
             f"the mask {one_line(file)} has {picture.width} x {picture.height} pixels, its "
             f"picture {size[1]} x {size[0]}: another shape"
         )
-    with Image.open(file) as raw:
-        lossy, raw = raw.format in ("JPEG", "MPO"), ImageOps.exif_transpose(raw)
+    with opened(file) as raw:
+        lossy, raw = raw.format in ("JPEG", "MPO"), upright(raw)
     thing, void, how = _read(raw, picture, lossy)
     valid = None if void is None or not void.any() else torch.from_numpy(~void)
     return torch.from_numpy(thing), valid, how
@@ -113,6 +113,8 @@ def _read(raw: Image.Image, picture: Image.Image, lossy: bool) -> tuple:
         return _labels(indices, "indices of a palette")
     if raw.mode.startswith("I"):
         values = np.asarray(raw)
+        if _numbered(values):
+            return values > 0, None, "numbers of objects, 0 is background"
         values = values if values.max() < 256 else values // 256
         return _by_value(values.astype(np.uint8), lossy)
     if raw.has_transparency_data:
@@ -126,7 +128,16 @@ def _read(raw: Image.Image, picture: Image.Image, lossy: bool) -> tuple:
         void &= (thing & ~void).any()  # as 255 among labels
         how = "colours, black is background" + (", VOC's border void" if void.any() else "")
         return thing & ~void, void, how
-    return _by_value(np.asarray(picture.convert("L")), lossy)
+    # Labels may lie in one channel: of the red (1, 0, 0) nothing is left in gray.
+    return _by_value(np.asarray(picture.convert("L")) if lossy else strongest, lossy)
+
+
+def _numbered(values: np.ndarray) -> bool:
+    """Are these more objects than 8 bits can number? Brightness in 16 bits reaches up to white,
+    and labels of 1000 for each class (Cityscapes) leave out what lies between 255 and 1000.
+    """
+    most = values.max()
+    return most > 65535 or (most < 65280 and bool(((values > 255) & (values < 1000)).any()))
 
 
 def _by_value(values: np.ndarray, lossy: bool) -> tuple:

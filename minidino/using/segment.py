@@ -23,7 +23,7 @@ from minidino.attention import attention_maps, upsample_mask
 from minidino.config import USUAL, Reading
 from minidino.data.folders import told
 from minidino.data.listing import OWN_MASK, list_pictures
-from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
+from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor
 from minidino.errors import UserError
 from minidino.pixels import normalize
 from minidino.using.attend import check_room
@@ -144,9 +144,9 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
 
 def _is_ours(path: Path) -> bool:
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return picture.info.get("Software") == MADE_BY
-    except OSError:
+    except Exception:  # whatever it is
         return False
 
 

@@ -13,7 +13,6 @@ is taken from
 Files are read with ``weights_only=True`` or as safetensors: nothing in them is run.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -26,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 
 from minidino.config import Reading, TrainConfig
 from minidino.convnet import ConvNet
+from minidino.data.listing import few
 from minidino.errors import UserError
 from minidino.run.checkpoint import (
     FORMAT,
@@ -34,7 +34,9 @@ from minidino.run.checkpoint import (
     random_backbone,
     read_torch_file,
 )
+from minidino.run.kind import is_safetensors, what_it_is
 from minidino.vit import VisionTransformer
+from minidino.weights.beside import heads_beside, normalisation_beside
 from minidino.weights.fit import Grid, check_vit, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
 
@@ -86,7 +88,8 @@ class Trained:
 
 def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None = None) -> Trained:
     """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
-    content, known = _read(path, where)
+    left_out: list[str] = []
+    content, known = _read(path, where, left_out)
     config, notes = None, []
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
@@ -96,13 +99,13 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
                 f"{where} has positions of {backbone.grid} x {backbone.grid} patches; no --grid"
             )
     else:
-        named, notes = _the_weights(content, path, where)
+        named, notes = _the_weights(content, path, where, left_out)
         weights = our_names(named)
-        beside = _heads_beside(path, weights)
+        beside = heads_beside(path, weights)
         heads = agreed_heads(beside if known is None else known, num_heads, where)
         try:
             check_vit(weights, where)
-            weights, more = fitted(weights, grid, where)
+            weights, more = fitted(weights, grid, normalisation_beside(path), where)
             backbone = _build(weights, heads, where)
             load_weights(backbone, weights, where)
         except UserError as error:
@@ -122,21 +125,25 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     return Trained(backbone.eval(), config, path.parent, tuple(notes))
 
 
-def _read(path: Path, where: str) -> tuple[Any, int | None]:
-    """The content of a file, and the number of heads if its metadata tells."""
-    if path.suffix != ".safetensors":
-        return read_torch_file(path, where), None
+def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, int | None]:
+    """The content of a file, and the number of heads if its metadata tells.
+
+    What it holds decides how it is read, not its suffix. ``left_out``: see ``read_torch_file``.
+    """
+    if not is_safetensors(path):
+        return read_torch_file(path, where, left_out), None
     try:
         with safe_open(path, framework="pt") as file:
             heads = (file.metadata() or {}).get("num_heads")  # a string
             return {name: file.get_tensor(name) for name in file.keys()}, heads and int(heads)  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(
-            f"{where} is not a readable safetensors file; it is cut short or damaged ({error})"
-        ) from None
+        why = what_it_is(path) or f"it is cut short or damaged ({error})"
+        raise UserError(f"{where} is not a readable safetensors file; {why}") from None
 
 
-def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[str]]:
+def _the_weights(
+    content: Any, path: Path, where: str, left_out: list[str]
+) -> tuple[Weights, list[str]]:
     """The parameters of the network in a file's content, and lines about the choice.
 
     Raises:
@@ -144,8 +151,15 @@ def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[st
     """
     named = tensors_in(content) if isinstance(content, dict) else {}
     if not named:
-        raise UserError(f"{where} holds no weights (no dictionary of names and tensors)")
+        without = f" but in {few(left_out)} (nothing in it was run)" if left_out else ""
+        raise UserError(
+            f"{where} holds no weights (no dictionary of names and tensors){without}; where it was "
+            "made, save its weights, state_dict(), in a file of their own"
+        )
     weights, notes = the_network(named, where)
+    if left_out:
+        why = "as it needs code of its own (nothing in it was run)"
+        notes.append(f"{where}: left out, {why}: {few(left_out)}")
     odd = [
         name
         for name, v in weights.items()
@@ -160,28 +174,6 @@ def _the_weights(content: Any, path: Path, where: str) -> tuple[Weights, list[st
     if sum(v.nbytes for v in weights.values()) > path.stat().st_size:
         raise UserError(f"{where} claims more numbers than the file holds; it was refused")
     return weights, notes
-
-
-def _heads_beside(path: Path, weights: Weights) -> int | None:
-    """``num_attention_heads`` of a Hugging Face ``config.json`` in the same folder.
-
-    Raises:
-        UserError: if it cannot be read, or describes something that our ViT does not compute.
-    """
-    file = path.with_name("config.json")
-    if not file.is_file():
-        return None
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        heads, width = config.get("num_attention_heads"), config.get("hidden_size")
-        heads = None if heads is None else int(heads)
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise UserError(f"{file} is not a readable configuration") from None
-    if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
-        return None  # it describes something else
-    if (activation := config.get("hidden_act", "gelu")) != "gelu":
-        raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
-    return heads
 
 
 def agreed_heads(known: int | None, asked: int | None, where: str) -> int | None:
@@ -229,6 +221,8 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
 _OTHERS = [
     (r"register_tokens|reg_token|layer_scale|\.ls1\.", "a DINOv2 or DINOv3 model"),
     (r"dist_token|distillation_token", "a distilled DeiT"),
+    (r"fc_norm\.", "a ViT that averages its patches and leaves [CLS] unused (fc_norm)"),
+    (r"class_embedding|resblocks\.|pre_layrnorm|norm_pre", "CLIP's ViT"),
     (r"(layer\d|stages|features)\.\d+\.|conv1\.|bn1\.", "a convolutional network"),
 ]
 

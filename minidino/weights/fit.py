@@ -1,4 +1,5 @@
-"""Weights that our ViT holds in another form: other channels than three, positions of a rectangle.
+"""Weights that our ViT holds in another form: of pictures normalised with other numbers, other
+channels than three, positions of a rectangle.
 
 The ViT sees three channels, less ImageNet's mean and over its standard deviation, and keeps the
 positions of a square. What is assumed on the way is told in a line each.
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD, LUMA
+from minidino.weights.beside import Normalisation
 from minidino.weights.names import Weights
 
 Grid = tuple[int, int]
@@ -28,12 +30,16 @@ def check_vit(weights: Weights, where: str) -> None:
         )
 
 
-def fitted(weights: Weights, grid: Grid | None, where: str) -> tuple[Weights, list[str]]:
+def fitted(
+    weights: Weights, grid: Grid | None, normalised: Normalisation | None, where: str
+) -> tuple[Weights, list[str]]:
     """The same network for three channels and a square grid, and lines about what was done.
 
     Args:
         weights: of a ViT, by our names.
         grid: rows and columns of the patches that the positions are of, if they form no square.
+        normalised: mean and standard deviation that the network expects pictures to have been
+            normalised with, where they are known.
         where: what messages call the weights.
 
     Raises:
@@ -41,10 +47,34 @@ def fitted(weights: Weights, grid: Grid | None, where: str) -> tuple[Weights, li
     """
     if "cls_token" not in weights:
         raise UserError(f"{where} has no [CLS] token (cls_token), which features are read from")
+    weights, about_numbers = _for_our_pixels(weights, normalised)
     kernel, about_channels = _three_channels(weights["patch_embed.proj.weight"], where)
     positions, about_positions = _square(weights["pos_embed"], grid, where)
-    notes = [f"{where}: {line}" for line in (about_channels, about_positions) if line]
+    about = (about_numbers, about_channels, about_positions)
+    notes = [f"{where}: {line}" for line in about if line]
     return weights | {"patch_embed.proj.weight": kernel, "pos_embed": positions}, notes
+
+
+def _for_our_pixels(weights: Weights, normalised: Normalisation | None) -> tuple[Weights, str]:
+    """The same network for pictures less ImageNet's mean and over its standard deviation.
+
+    (p - m) / s = x s'/s + (m' - m) / s of our x = (p - m') / s'; the patch embedding pads nothing,
+    so its kernel and bias take that over exactly.
+    """
+    kernel, bias = (weights.get(f"patch_embed.proj.{part}") for part in ("weight", "bias"))
+    ours = list(IMAGENET_MEAN), list(IMAGENET_STD)
+    if normalised is None or bias is None or kernel.shape[1] != 3 or len(normalised[0]) != 3:
+        return weights, ""
+    if torch.allclose(torch.tensor(normalised), torch.tensor(ours), rtol=0, atol=1e-3):
+        return weights, ""
+    (mean, std), (our_mean, our_std) = torch.tensor(normalised).double(), torch.tensor(ours)
+    shift = kernel.double() * ((our_mean - mean) / std).view(3, 1, 1)
+    bias = (bias.double() + shift.sum(dim=(1, 2, 3))).float()
+    kernel = (kernel.double() * (our_std / std).view(3, 1, 1)).float()
+    told = ", ".join(f"{m:.3g} and {s:.3g}" for m, s in zip(*normalised, strict=True))
+    return weights | {"patch_embed.proj.weight": kernel, "patch_embed.proj.bias": bias}, (
+        f"expects pictures less and over {told} by the configuration beside it; it is given them"
+    )
 
 
 def _three_channels(kernel: Tensor, where: str) -> tuple[Tensor, str]:

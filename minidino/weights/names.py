@@ -20,14 +20,17 @@ Weights = dict[str, Tensor]
 _WRAPPED = re.compile(r"\b(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 # By these a network is found; by the second, one that lacks the first, to say what it lacks.
 _FOUND_BY = [
-    re.compile(r"(|.*\.)(?:patch_embed\.proj|embeddings\.patch_embeddings\.projection)\.weight"),
+    re.compile(
+        r"(|.*\.)(?:patch_embed\.proj(?:ection)?|embeddings\.patch_embeddings\.projection|conv_proj)"
+        r"\.weight"
+    ),
     re.compile(r"(|.*?\.)(?:embeddings\.)?cls_token"),
 ]
 _TEACHER, _STUDENT = {"teacher", "momentum", "ema", "target"}, {"student", "online"}
 # Words before a name that leave nothing to guess.
 _PLAIN = {"state_dict", "model", "teacher", "module", "backbone", "vit"}
 # What sits on top of a backbone and is no part of it.
-_ON_TOP = re.compile(r"(head|classifier|pooler)\.")
+_ON_TOP = re.compile(r"(heads?|classifier|pooler)\.")
 # MAE's decoder, and the token in place of what was masked in training.
 _NO_ENCODER = re.compile(r"(?:.*\.)?(?:decoder\w*|mask_token|masked_embed)(?:\.|$)")
 
@@ -120,6 +123,35 @@ _HUGGINGFACE = [
     (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
     (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
 ]
+_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
+_TORCHVISION = [
+    (r"class_token", r"cls_token"),
+    (r"encoder\.pos_embedding", r"pos_embed"),
+    (r"conv_proj\.", r"patch_embed.proj."),
+    (r"encoder\.ln\.", r"norm."),
+    (_BLOCK + r"ln_([12])\.", r"blocks.\1.norm\2."),
+    (_BLOCK + r"self_attention\.in_proj_", r"blocks.\1.attn.qkv."),
+    (_BLOCK + r"self_attention\.out_proj\.", r"blocks.\1.attn.proj."),
+    (_BLOCK + r"mlp\.(?:0|linear_1)\.", r"blocks.\1.mlp.fc1."),
+    (_BLOCK + r"mlp\.(?:3|linear_2)\.", r"blocks.\1.mlp.fc2."),
+]
+_BLOCK = r"layers\.(\d+)\."
+_OPENMMLAB = [  # mmpretrain, mmselfsup, mmsegmentation
+    (r"patch_embed\.projection\.", r"patch_embed.proj."),
+    (r"ln1\.", r"norm."),
+    (_BLOCK + r"ln([12])\.", r"blocks.\1.norm\2."),
+    (_BLOCK + r"attn\.attn\.in_proj_", r"blocks.\1.attn.qkv."),
+    (_BLOCK + r"attn\.attn\.out_proj\.", r"blocks.\1.attn.proj."),
+    (_BLOCK + r"attn\.", r"blocks.\1.attn."),
+    (_BLOCK + r"ffn\.layers\.0\.0\.", r"blocks.\1.mlp.fc1."),
+    (_BLOCK + r"ffn\.layers\.1\.", r"blocks.\1.mlp.fc2."),
+]
+# What names a library's patch embedding begins with -> the library's names and ours.
+_THEIRS = {
+    "embeddings.": _HUGGINGFACE,
+    "conv_proj.": _TORCHVISION,
+    "patch_embed.projection.": _OPENMMLAB,
+}
 # Blocks in chunks, as DINOv2's code has them for FSDP: blocks.CHUNK.BLOCK.
 _CHUNKED = re.compile(r"^blocks\.(\d{1,4})\.(\d{1,4})\.")
 
@@ -133,11 +165,11 @@ def our_names(weights: Weights) -> Weights:
     def renamed_block(match: re.Match) -> str:
         return f"blocks.{number[int(match[1]), int(match[2])]}."
 
-    huggingface = any(name.startswith("embeddings.") for name in weights)
+    found = [pairs for start, pairs in _THEIRS.items() if any(n.startswith(start) for n in weights)]
     renamed = {}
     for name, v in weights.items():
         name = _CHUNKED.sub(renamed_block, name)
-        for theirs, ours in _HUGGINGFACE if huggingface else ():
+        for theirs, ours in found[0] if found else ():
             if re.match(theirs, name):
                 name = re.sub(f"^{theirs}", ours, name)
                 break

@@ -64,10 +64,10 @@ def load_pretrained(
     Args:
         name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
             ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8`` (downloaded once, to torch.hub's
-            cache); or a ``.pth`` or ``.safetensors`` file with the names of the released weights,
-            of timm or of Hugging Face's ``ViTModel``, whatever stands before them: a full
-            checkpoint of the official code, of lightly or of solo-learn (its teacher), a
-            checkpoint or export of minidino; or a folder with one of ``checkpoint.pt``,
+            cache); or a file of PyTorch's or safetensors with the names of the released weights,
+            of timm, torchvision, mmpretrain or Hugging Face's ``ViTModel``, whatever stands before
+            them: a full checkpoint of the official code, of lightly or of solo-learn (its
+            teacher), a checkpoint or export of minidino; or a folder with one of ``checkpoint.pt``,
             ``model.safetensors``, ``pytorch_model.bin``.
         num_heads: attention heads, where nothing beside the weights tells (see ``file.py``).
         grid: rows and columns of the patches that positions are of, where they form no square.

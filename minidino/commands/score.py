@@ -16,7 +16,8 @@ from minidino.using.score import compare
 def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
     print(
         f"{what}: {scores['trained']:.2f}%   random weights: {scores['random']:.2f}%   "
-        f"({scores['train_images']} images to learn from, {scores['test_images']} tested)"
+        f"({scores['train_images']} images of {scores['size']} px to learn from, "
+        f"{scores['test_images']} tested)"
     )
     if json_file is not None:
         write_text(json_file, json.dumps({"what": what} | scores, indent=2) + "\n")
@@ -44,6 +45,7 @@ def knn_command(
     k: int = 20,
     temperature: float = 0.07,
     max_images: int | None = None,
+    size: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
     weights: Weights = UNSAID,
@@ -59,6 +61,8 @@ def knn_command(
         k: Neighbours that vote.
         temperature: A vote weighs exp(cosine / temperature).
         max_images: Labelled images at most (default: all).
+        size: Side of the images in pixels (default: what the run evaluates at, or what the weights
+            were made for).
         json_file: Also write the numbers here.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
@@ -71,7 +75,7 @@ def knn_command(
         return knn_predict(bank, labels, queries, k, temperature)
 
     trained = weights.load(checkpoint)
-    how = {"max_images": max_images, "device": device, "reading": reading.over}
+    how = {"max_images": max_images, "size": size, "device": device, "reading": reading.over}
     scores = compare(trained, data, judge, **how)
     k = min(k, int(scores["train_images"]))  # no more than there are can vote
     _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
@@ -83,6 +87,7 @@ def linear_command(
     epochs: int = 100,
     blocks: int = 4,
     max_images: int | None = None,
+    size: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str | None = None,
     weights: Weights = UNSAID,
@@ -96,6 +101,8 @@ def linear_command(
         epochs: Passes over the features.
         blocks: The [CLS] tokens of so many last blocks are the feature; of all, if there are fewer.
         max_images: Labelled images at most (default: all).
+        size: Side of the images in pixels (default: what the run evaluates at, or what the weights
+            were made for).
         json_file: Also write the numbers here.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
@@ -108,6 +115,6 @@ def linear_command(
         return linear_probe(features, labels, queries, epochs)
 
     trained = weights.load(checkpoint)
-    how = {"max_images": max_images, "device": device, "reading": reading.over}
+    how = {"max_images": max_images, "size": size, "device": device, "reading": reading.over}
     scores = compare(trained, data, judge, n_last_blocks=blocks, **how)
     _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)

@@ -86,6 +86,7 @@ def compare(
     judge: Callable[[Tensor, Tensor, Tensor], Tensor],
     *,
     max_images: int | None = None,
+    size: int | None = None,
     device: str | None = None,
     reading: Callable[[Reading], Reading] = lambda kept: kept,
     **how,
@@ -97,17 +98,20 @@ def compare(
         spec: data with labels; None for what it was trained on, if a run of ours.
         judge: (features, labels, other features) -> labels of the others.
         max_images: labelled images at most.
+        size: side of the images in pixels; by default the weights' own.
         reading: how pictures are read, given how the run read them.
         how: passed on to ``extract_features``.
 
     Returns:
-        ``trained`` and ``random`` in percent, ``train_images`` and ``test_images``.
+        ``trained`` and ``random`` in percent, ``train_images``, ``test_images`` and ``size``.
 
     Raises:
-        UserError: if the data has no labels.
+        UserError: if the data has no labels, or the size does not divide into patches.
     """
     where = pick_device(device)
-    spec, size = trained.data(spec), trained.eval_size
+    spec, size, patch = trained.data(spec), size or trained.eval_size, trained.backbone.patch_size
+    if size < patch or size % patch:
+        raise UserError(f"--size is {size}; it must be a multiple of the patch size, {patch}")
     read = reading(trained.reading)
     bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed, reading=read)
     labels = bank.labels
@@ -119,7 +123,7 @@ def compare(
     if test.labels is None:
         raise UserError(f"{spec}: the held-out pictures are not in folders named as in train")
     tell_twins(bank, test)
-    scores = {"train_images": len(bank), "test_images": len(test)}
+    scores = {"train_images": len(bank), "test_images": len(test), "size": size}
     for name, model in (("trained", trained.backbone), ("random", trained.random())):
         features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)
         queries, labels = features_of(model, test, **how)

@@ -163,11 +163,26 @@ class Page:
             return torch.tensor(self.dino.step(views, 1e-3, 0.04, 0.99, 0.04, freeze_last=False))
 
 
+def timm_backbone(config: TrainConfig) -> nn.Module:
+    """timm's ViT of the configuration."""
+    import timm
+
+    return timm.models.VisionTransformer(
+        img_size=config.global_size,
+        patch_size=config.patch_size,
+        embed_dim=config.embed_dim,
+        depth=config.depth,
+        num_heads=config.num_heads,
+        drop_path_rate=config.drop_path_rate,
+        num_classes=0,
+        dynamic_img_size=True,
+    )
+
+
 class LightlyAndTimm:
     """lightly's crops, head and loss on timm's ViT, as lightly's example puts them together."""
 
     def __init__(self, config: TrainConfig, data: Pictures, device: torch.device, workers: int):
-        import timm
         from lightly.loss import DINOLoss
         from lightly.models.modules import DINOProjectionHead
         from lightly.transforms.dino_transform import DINOTransform
@@ -194,16 +209,7 @@ class LightlyAndTimm:
         class Network(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.backbone = timm.models.VisionTransformer(
-                    img_size=config.global_size,
-                    patch_size=config.patch_size,
-                    embed_dim=config.embed_dim,
-                    depth=config.depth,
-                    num_heads=config.num_heads,
-                    drop_path_rate=config.drop_path_rate,
-                    num_classes=0,
-                    dynamic_img_size=True,
-                )
+                self.backbone = timm_backbone(config)
                 self.head = DINOProjectionHead(
                     config.embed_dim,
                     config.hidden_dim,

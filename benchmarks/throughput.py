@@ -3,6 +3,7 @@
     python benchmarks/throughput.py                             # or: make bench
     python benchmarks/throughput.py --recipe tiny --data imagenette128/
     python benchmarks/throughput.py --recipe small --batch-size 128 --device cuda
+    python benchmarks/throughput.py --objective byol            # a rival: its step alone
 
 Besides the peers, minidino itself is timed with each of its optimisations off, one at a time: the
 ladder says what each buys. All take turns, so that a change of the machine's speed meets all;
@@ -105,9 +106,27 @@ def chart(results: dict[str, dict], title: str) -> plt.Figure:
     return figure
 
 
+def rival(objective: str, recipe_name: str, rounds: int, seconds: float, where) -> None:
+    """Print how long a rival's step takes, ours over that of lightly + timm."""
+    from rival_contenders import LightlyRival, Ours
+
+    config = recipe(recipe_name, objective=objective)
+    images = load_data("things", "train", config.image_size, max_images=config.batch_size).images
+    ours = Ours(config, images, where)
+    theirs = LightlyRival(config, ours.views, where)
+    steps = {"minidino": ours.step, "lightly + timm": theirs.step}
+    turns = in_turn(steps, config.batch_size, round(20 * rounds), seconds / 20)
+    a, b = (turns[name].values for name in steps)
+    times = Spread([y / x for x, y in zip(a, b, strict=True)])  # of time: the inverse of the rates
+    rates = ", ".join(f"{name} {spread.median:.0f}" for name, spread in turns.items())
+    print(f"{objective}: images/s of the step alone: {rates}")
+    print(f"{objective}: our step takes {times} of theirs")
+
+
 def main(
     recipe_name: Annotated[str, tyro.conf.arg(name="recipe")] = "things",
     data: str = "things",
+    objective: str = "dino",
     batch_size: int | None = None,
     rounds: int = 5,
     seconds: float = 5.0,
@@ -121,6 +140,7 @@ def main(
     Args:
         recipe_name: The recipe whose network, crops and batch all use.
         data: Images: things (drawn at the recipe's size) or a folder of photographs.
+        objective: dino, or a rival: then only the step alone, ours over lightly's and timm's.
         batch_size: Images a step, if not the recipe's.
         rounds: How often each is timed, in turn.
         seconds: Length of one timing. The step alone is timed for as long in up to 20 times as
@@ -131,6 +151,8 @@ def main(
         out: Write OUT.json and OUT.png.
     """
     where = pick_device(device)
+    if objective != "dino":
+        return rival(objective, recipe_name, rounds, seconds, where)
     config = replace(recipe(recipe_name), epochs=10_000)
     config = replace(config, data=data, batch_size=batch_size or config.batch_size)
     pictures = load_data(data, "train", config.image_size, max_images=max(1024, config.batch_size))

@@ -60,7 +60,7 @@ class TrainConfig(Reading):
     """Everything that decides the outcome of a training run.
 
     Sizes are in pixels, durations in epochs; learning rate, weight decay and momentum move
-    every step. The defaults are the official ViT-S/16 run (DINO, section 3.2, and the official code).
+    every step. The defaults are the official ViT-S/16 run (section 3.2, and the official code).
     """
 
     objective: Literal["dino", "supervised", "simclr", "moco", "byol", "swav"] = "dino"

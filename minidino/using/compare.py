@@ -1,7 +1,7 @@
 """``minidino compare``: one recipe in many variants and seeds, run by run, each resumable.
 
-A run is a folder of its own below ``--runs``; one that has its scores is not run again, and
-one that was stopped goes on. Where there are several cores, as many runs are under way, each on
+A run is a folder of its own below ``--runs``; one that was stopped goes on, and one that has its
+scores there, or in the file that an earlier comparison wrote, is not run again. Where there are several cores, as many runs are under way, each on
 one core, which is less to wait for than one run on all.
 """
 
@@ -77,6 +77,7 @@ class Run:
     split: str
     threads: int
     device: str | None
+    earlier: Path | None = None  # the JSON of an earlier comparison
 
     @property
     def scores(self) -> Path:
@@ -84,12 +85,22 @@ class Run:
 
     def known(self) -> dict[str, Any] | None:
         """Its scores, if they are there and of these settings."""
-        try:
-            found = json.loads(self.scores.read_text(encoding="utf-8"))
-            asked = json.loads(json.dumps(self.config.to_dict()))
-            return found if found["config"] == asked else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        asked = json.loads(json.dumps(self.config.to_dict()))
+        found = [read_json(self.scores)]
+        earlier = read_json(self.earlier) if self.earlier else {}
+        if earlier.get("split") == self.split:
+            found += earlier.get("runs", [])
+        ours = (f for f in found if f.get("config") == asked and f.get("variant") == self.variant)
+        return next(ours, None)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; an empty one if there is none, or it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def train_and_score(run: Run) -> dict[str, Any]:
@@ -166,12 +177,14 @@ def compare(
     split: str = "test",
     processes: int | None = None,
     device: str | None = None,
+    earlier: Path | None = None,
 ) -> dict[str, Any]:
     """Scores of every variant and seed, and where and how they were made.
 
     Args:
         folder: each run has a folder below it.
         split: "test" to report, "val" to choose.
+        earlier: the JSON of an earlier comparison, whose runs of the same settings are taken over.
         processes: runs under way at a time; by default one a core on a CPU, and one on a GPU.
 
     Raises:
@@ -188,6 +201,7 @@ def compare(
             split,
             max(1, cores // processes),
             device,
+            earlier,
         )
         for variant in variants
         for seed in range(seeds)

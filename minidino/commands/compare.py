@@ -26,7 +26,7 @@ def compare_command(
     """Train a recipe with several objectives and seeds, and put their scores side by side.
 
     Every run sees the same images, as often. What is stopped goes on where it was when the same
-    command is given again. Writes OUT.json, OUT.md and OUT.png.
+    command is given again, and what OUT.json already has is not run again. Writes OUT.json, OUT.md and OUT.png.
 
     Args:
         recipe: Where the settings come from.
@@ -43,8 +43,17 @@ def compare_command(
     if seeds < 1 or (processes is not None and processes < 1):
         raise UserError("--seeds and --processes must be positive")
     variants = list(dict.fromkeys((*objectives, *ablations)))
-    found = compare(recipe, variants, seeds, runs, split=split, processes=processes, device=device)
     out = out or runs / f"compare-{recipe}"
+    found = compare(
+        recipe,
+        variants,
+        seeds,
+        runs,
+        split=split,
+        processes=processes,
+        device=device,
+        earlier=out.with_suffix(".json"),
+    )
     write_text(out.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
     write_text(out.with_suffix(".md"), markdown(found))
     plots.save(comparison_figure(found), out.with_suffix(".png"))

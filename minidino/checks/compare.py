@@ -31,6 +31,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
+    clues: Mapping[str, Callable[[list], bool]] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -42,9 +43,11 @@ def compare(
         mistakes: what is wrong, in words -> the function that goes wrong so.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
+        clues: what is wrong, in words -> whether it shows in what came out in each case (a value
+            or an exception); asked where no mistake agrees (``shaped``, ``right_on``, ...).
 
     Raises:
-        Wrong: with the mistake's name; else with how the results relate; else with shape
+        Wrong: with the mistake's name; else with a clue's; else with how the results relate; else with shape
             or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
@@ -64,6 +67,9 @@ def compare(
         return got
     if message := _known(got, right, cases, mistakes, tolerance):
         raise Wrong(message)
+    for message, shows in (clues or {}).items():
+        if shows(got):
+            raise Wrong(message)
     for g in got:
         if isinstance(g, Exception):
             raise g
@@ -115,6 +121,36 @@ def _parts(outcomes: Sequence[Any]) -> list[tuple]:
 
 def _agree(a: Sequence[Any], b: Sequence[Any], tolerance: float) -> bool:
     return all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+
+
+def shaped(cases: Sequence[tuple], shape: Callable[..., Sequence[int]]) -> Callable:
+    """A clue: every result has this shape, a function of the case's arguments."""
+    wrong = [tuple(shape(*case)) for case in cases]
+    return lambda got: all(
+        isinstance(g, Tensor) and tuple(g.shape) == s for g, s in zip(got, wrong, strict=True)
+    )
+
+
+def right_on(answer: Callable, want: Callable, cases: Sequence[tuple]) -> Callable:
+    """A clue: the answer, wrong elsewhere, is right in all of these cases."""
+
+    def tried(case: tuple) -> Any:
+        try:
+            return answer(*case)
+        except Exception as error:
+            return error
+
+    return lambda got: all(same(tried(case), outcome(want, case)) for case in cases)
+
+
+def unsteady(answer: Callable, case: tuple) -> Callable:
+    """A clue: the same arguments give another result the second time."""
+
+    def twice(got: list) -> bool:
+        a, b = (outcome(answer, case) for _ in range(2))
+        return not isinstance(a, Exception) and not same(a, b, 1e-6)
+
+    return twice
 
 
 def outcome(function: Callable, case: tuple) -> Any:
@@ -188,6 +224,9 @@ ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
     "yours is averaged over dimension {d}; that dimension should stay.": lambda w, d: w.mean(d),
     "yours has the first entry of dimension {d} only.": lambda w, d: w.select(d, 0),
     "yours has the last entry of dimension {d} only.": lambda w, d: w.select(d, -1),
+    "yours has the first entry of dimension {d} only, and keeps the dimension.": (
+        lambda w, d: w.narrow(d, 0, 1)
+    ),
     "yours leaves out the first entry of dimension {d}.": (
         lambda w, d: w.narrow(d, 1, w.shape[d] - 1)
     ),

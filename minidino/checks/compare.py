@@ -106,9 +106,15 @@ def _known(
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
-    for mine, true, *known in zip(*map(_parts, (got, right, *theirs.values())), strict=True):
+    pairs = {
+        message: outcomes
+        for message, outcomes in theirs.items()
+        if {len(x) for x in outcomes if isinstance(x, tuple | list)} == {len(right[0])}
+        and all(isinstance(x, tuple | list | Exception) for x in outcomes)
+    }
+    for mine, true, *known in zip(*map(_parts, (got, right, *pairs.values())), strict=True):
         if not _agree(mine, true, tolerance):
-            named = zip(theirs, known, strict=True)
+            named = zip(pairs, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 

@@ -44,11 +44,11 @@ def compare(
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
         clues: what is wrong, in words -> whether it shows in what came out in each case (a value
-            or an exception); asked where no mistake agrees (``shaped``, ``right_on``, ...).
+            or an exception); asked where no mistake agrees and nothing relates (``shaped``, ``right_where``, ...).
 
     Raises:
-        Wrong: with the mistake's name; else with a clue's; else with how the results relate; else with shape
-            or difference.
+        Wrong: with the mistake's name; else with how the results relate, or a clue; else with
+            shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
     mistakes = mistakes or {}
@@ -67,14 +67,14 @@ def compare(
         return got
     if message := _known(got, right, cases, mistakes, tolerance):
         raise Wrong(message)
+    if relation := relate(got, right, tolerance):
+        raise Wrong(f"{what} is not right: {relation}")
     for message, shows in (clues or {}).items():
         if shows(got):
             raise Wrong(message)
     for g in got:
         if isinstance(g, Exception):
             raise g
-    if relation := relate(got, right, tolerance):
-        raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
         if not isinstance(r, tuple):
             expect_close(g, r, None, names, what, tolerance)
@@ -137,8 +137,14 @@ def shaped(cases: Sequence[tuple], shape: Callable[..., Sequence[int]]) -> Calla
     )
 
 
-def right_on(answer: Callable, want: Callable, cases: Sequence[tuple]) -> Callable:
-    """A clue: the answer, wrong elsewhere, is right in all of these cases."""
+def right_where(
+    answer: Callable,
+    want: Callable,
+    cases: Sequence[tuple],
+    where: Callable[..., bool],
+    more: Sequence[tuple],
+) -> Callable:
+    """A clue: of ``cases`` the answer is right just where ``where`` says, and right in ``more``."""
 
     def tried(case: tuple) -> Any:
         try:
@@ -146,7 +152,13 @@ def right_on(answer: Callable, want: Callable, cases: Sequence[tuple]) -> Callab
         except Exception as error:
             return error
 
-    return lambda got: all(same(tried(case), outcome(want, case)) for case in cases)
+    def just_there(got: list) -> bool:
+        told = zip(got, cases, strict=True)
+        return all(same(g, outcome(want, c)) == bool(where(*c)) for g, c in told) and all(
+            same(tried(c), outcome(want, c)) for c in more
+        )
+
+    return just_there
 
 
 def unsteady(answer: Callable, case: tuple) -> Callable:
@@ -213,6 +225,9 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     ),
     "yours holds for 2 digits: something is computed in half precision (bfloat16).": (
         lambda w: w.bfloat16().double()
+    ),
+    "yours has lost its dimensions of size 1: squeeze(), or an index where a slice belongs.": (
+        lambda w: w.squeeze()
     ),
     "yours is the sum of everything; more than one number is asked for.": lambda w: w.sum(),
     "yours is the mean of everything; more than one number is asked for.": lambda w: w.mean(),
@@ -282,7 +297,14 @@ def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> 
     for words, relation in _relations(min(w.ndim for _, w in pairs)):
         if all(close(g, relation(w), tolerance) for g, w in pairs):
             return words
-    return _factor(pairs, tolerance)
+    if factor := _factor(pairs, tolerance):
+        return factor
+    if all(close(g, w, 0.01) for g, w in pairs):
+        return (
+            "yours agrees to two digits or three, and no further: something is rounded or computed "
+            "in half precision, or a small number (an eps) is in it."
+        )
+    return None
 
 
 def _number(x: Any) -> Tensor:

@@ -44,7 +44,8 @@ def compare(
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
         clues: what is wrong, in words -> whether it shows in what came out in each case (a value
-            or an exception); asked where no mistake agrees and nothing relates (``shaped``, ``right_where``, ...).
+            or an exception); asked where no mistake agrees and nothing relates (``shaped``,
+            ``right_where``, ``unsteady``, or the exercise's own).
 
     Raises:
         Wrong: with the mistake's name; else with how the results relate, or a clue; else with
@@ -146,26 +147,27 @@ def right_where(
 ) -> Callable:
     """A clue: of ``cases`` the answer is right just where ``where`` says, and right in ``more``."""
 
-    def tried(case: tuple) -> Any:
-        try:
-            return answer(*case)
-        except Exception as error:
-            return error
-
     def just_there(got: list) -> bool:
         told = zip(got, cases, strict=True)
         return all(same(g, outcome(want, c)) == bool(where(*c)) for g, c in told) and all(
-            same(tried(c), outcome(want, c)) for c in more
+            same(_tried(answer, c), outcome(want, c)) for c in more
         )
 
     return just_there
+
+
+def _tried(answer: Callable, case: tuple) -> Any:
+    try:
+        return answer(*case)
+    except Exception as error:
+        return error
 
 
 def unsteady(answer: Callable, case: tuple) -> Callable:
     """A clue: the same arguments give another result the second time."""
 
     def twice(got: list) -> bool:
-        a, b = (outcome(answer, case) for _ in range(2))
+        a, b = (_tried(answer, case) for _ in range(2))
         return not isinstance(a, Exception) and not same(a, b, 1e-6)
 
     return twice
@@ -218,6 +220,7 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     ),
     "yours has lost its signs: it is the absolute value.": lambda w: w.abs(),
     "yours is 0 where it should be negative: a relu or a clamp.": lambda w: w.clamp(min=0),
+    "yours is cut to 0..1: a clamp.": lambda w: w.clamp(0, 1),
     "yours stops at 1: something is clamped.": lambda w: w.clamp(max=1),
     "yours is a softmax of it: one softmax too many.": lambda w: w.softmax(-1),
     "yours holds for 3 digits: something is computed in half precision (float16).": (

@@ -64,6 +64,10 @@ def check_0_2(most_similar):
             "Long features win: you compared by the plain product. Divide by the lengths first.": (
                 lambda x: _nearest(x, unit=lambda x: x)
             ),
+            "Long features win: you took the second largest of the plain products. Divide by the "
+            "lengths first, and rule the image itself out.": (
+                lambda x: (x @ x.T).argsort(1, descending=True)[:, 1]
+            ),
             "You brought the columns to length 1. A row is an image's feature: dim=1.": (
                 lambda x: _nearest(x, unit=lambda x: x / x.norm(dim=0))
             ),

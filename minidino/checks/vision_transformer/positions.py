@@ -160,6 +160,9 @@ RESIZES = {
     "rows. size=(h, w).": (lambda x, h, w: _resize(x, w, w)),
     "You resized to a square and cut it to h x w, which stretches the grid. size=(h, w) gives "
     "both.": lambda x, h, w: _resize(x, max(h, w), max(h, w))[..., :h, :w],
+    "size=h * w is one number, and makes a square of it. size=(h, w) gives both.": (
+        lambda x, h, w: _resize(x, h * w, h * w)
+    ),
     f"You took the grid's top left corner, and zeros beyond it. {CUT}": _pad,
     f"You tiled the grid, and cut the tiling. {CUT}": lambda x, h, w: x.repeat(
         1, 1, -(-h // x.shape[2]), -(-w // x.shape[3])

@@ -208,8 +208,8 @@ def check_2_2(add_tokens):
         MISTAKES,
         names="(B, 1 + N, D)",
         clues={
-            "Your function is right for one image only: [CLS] has to be there for each of the B. "
-            "cls_token.expand(B, -1, -1).": right_where(
+            "Your function is right for one image only. Each of the B has [CLS] in front and "
+            "positions added: cls_token.expand(B, -1, -1).": right_where(
                 add_tokens,
                 _tokens,
                 cases,

@@ -51,6 +51,11 @@ MEANINGS: list[tuple[str, str]] = [
         "a size can be given to those alone.",
     ),
     (
+        r"same number of spatial dimensions",
+        "F.interpolate resizes all dimensions after the second: a picture is (N, C, H, W), a line "
+        "(N, C, L). Fold what you give it first.",
+    ),
+    (
         r"contains duplicate dimension",
         "Two axes have one name. Height and width need two, p and q, of the same size.",
     ),

@@ -32,6 +32,7 @@ def compare(
     what: str = "The result",
     tolerance: float = 1e-4,
     at_once: Callable[[], Mistakes] = dict,
+    clues: Mapping[str, Callable[[list], bool]] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -45,10 +46,13 @@ def compare(
         tolerance: see ``core.close``.
         at_once: makes further mistakes, two of the first at a time (``mistakes.both``); asked
             for when none alone agrees.
+        clues: what is wrong, in words -> whether it shows in what came out in each case (a value
+            or an exception); asked where no mistake agrees and nothing relates (``shaped``,
+            ``right_where``, ``unsteady``, or the exercise's own).
 
     Raises:
-        Wrong: with the mistake's name; else with how the results relate; else with shape
-            or difference.
+        Wrong: with the mistake's name; else with how the results relate, or a clue; else with
+            shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
     mistakes = mistakes or {}
@@ -68,11 +72,14 @@ def compare(
     for known in (mistakes, at_once()):
         if message := _known(got, right, cases, known, tolerance):
             raise Wrong(message)
+    if relation := relate(got, right, tolerance):
+        raise Wrong(f"{what} is not right: {relation}")
+    for message, shows in (clues or {}).items():
+        if shows(got):
+            raise Wrong(message)
     for g in got:
         if isinstance(g, Exception):
             raise g
-    if relation := relate(got, right, tolerance):
-        raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
         if not isinstance(r, tuple):
             expect_close(g, r, None, names, what, tolerance)
@@ -104,9 +111,15 @@ def _known(
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
-    for mine, true, *known in zip(*map(_parts, (got, right, *theirs.values())), strict=True):
+    pairs = {
+        message: outcomes
+        for message, outcomes in theirs.items()
+        if {len(x) for x in outcomes if isinstance(x, tuple | list)} == {len(right[0])}
+        and all(isinstance(x, tuple | list | Exception) for x in outcomes)
+    }
+    for mine, true, *known in zip(*map(_parts, (got, right, *pairs.values())), strict=True):
         if not _agree(mine, true, tolerance):
-            named = zip(theirs, known, strict=True)
+            named = zip(pairs, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 
@@ -119,6 +132,49 @@ def _parts(outcomes: Sequence[Any]) -> list[tuple]:
 
 def _agree(a: Sequence[Any], b: Sequence[Any], tolerance: float) -> bool:
     return all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+
+
+def shaped(cases: Sequence[tuple], shape: Callable[..., Sequence[int]]) -> Callable:
+    """A clue: every result has this shape, a function of the case's arguments."""
+    wrong = [tuple(shape(*case)) for case in cases]
+    return lambda got: all(
+        isinstance(g, Tensor) and tuple(g.shape) == s for g, s in zip(got, wrong, strict=True)
+    )
+
+
+def right_where(
+    answer: Callable,
+    want: Callable,
+    cases: Sequence[tuple],
+    where: Callable[..., bool],
+    more: Sequence[tuple],
+) -> Callable:
+    """A clue: of ``cases`` the answer is right just where ``where`` says, and right in ``more``."""
+
+    def just_there(got: list) -> bool:
+        told = zip(got, cases, strict=True)
+        return all(same(g, outcome(want, c)) == bool(where(*c)) for g, c in told) and all(
+            same(_tried(answer, c), outcome(want, c)) for c in more
+        )
+
+    return just_there
+
+
+def _tried(answer: Callable, case: tuple) -> Any:
+    try:
+        return answer(*case)
+    except Exception as error:
+        return error
+
+
+def unsteady(answer: Callable, case: tuple) -> Callable:
+    """A clue: the same arguments give another result the second time."""
+
+    def twice(got: list) -> bool:
+        a, b = (_tried(answer, case) for _ in range(2))
+        return same(a, a) and not isinstance(a, Exception) and not same(a, b, 1e-6)
+
+    return twice
 
 
 def outcome(function: Callable, case: tuple) -> Any:
@@ -168,6 +224,7 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     ),
     "yours has lost its signs: it is the absolute value.": lambda w: w.abs(),
     "yours is 0 where it should be negative: a relu or a clamp.": lambda w: w.clamp(min=0),
+    "yours is cut to 0..1: a clamp.": lambda w: w.clamp(0, 1),
     "yours stops at 1: something is clamped.": lambda w: w.clamp(max=1),
     "yours is a softmax of it: one softmax too many.": lambda w: w.softmax(-1),
     "yours holds for 3 digits: something is computed in half precision (float16).": (
@@ -175,6 +232,9 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     ),
     "yours holds for 2 digits: something is computed in half precision (bfloat16).": (
         lambda w: w.bfloat16().double()
+    ),
+    "yours has lost its dimensions of size 1: squeeze(), or an index where a slice belongs.": (
+        lambda w: w.squeeze()
     ),
     "yours is the sum of everything; more than one number is asked for.": lambda w: w.sum(),
     "yours is the mean of everything; more than one number is asked for.": lambda w: w.mean(),
@@ -192,6 +252,9 @@ ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
     "yours is averaged over dimension {d}; that dimension should stay.": lambda w, d: w.mean(d),
     "yours has the first entry of dimension {d} only.": lambda w, d: w.select(d, 0),
     "yours has the last entry of dimension {d} only.": lambda w, d: w.select(d, -1),
+    "yours has the first entry of dimension {d} only, and keeps the dimension.": (
+        lambda w, d: w.narrow(d, 0, 1)
+    ),
     "yours leaves out the first entry of dimension {d}.": (
         lambda w, d: w.narrow(d, 1, w.shape[d] - 1)
     ),
@@ -248,10 +311,10 @@ def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> 
             return words
     if words := _factor(pairs, tolerance):
         return words
-    if all(close(g, w, 30 * tolerance) for g, w in pairs):
+    if all(close(g, w, 0.01) for g, w in pairs):
         return (
-            "yours agrees for two or three digits only. Is something in half precision, rounded, "
-            "or is a small number added?"
+            "yours agrees to two digits or three, and no further: something is rounded or computed "
+            "in half precision, or a small number (an eps) is in it."
         )
     return None
 

@@ -1,116 +1,101 @@
 """Checks of notebook 00: normalised features, similarities, tokens of a view."""
 
 import torch
+from torch import Tensor
 
-from minidino.checks.core import (
-    Wrong,
-    call,
-    check,
-    expect,
-    expect_any_device,
-    expect_close,
-    expect_tensor,
-)
+from minidino.checks.compare import compare
+from minidino.checks.core import Wrong, call, check, expect, expect_any_device, expect_dtype
+from minidino.checks.mistakes import UNIT
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / x.pow(2).sum(-1, keepdim=True).sqrt()
 
 
 @check("0.1", "features of length 1")
 def check_0_1(l2_normalize):
-    # By hand: (3, 4) has length 5.
-    x = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
-    want = torch.tensor([[0.6, 0.8], [0.0, 1.0]])
-    expect_close(
-        call(l2_normalize, x),
-        want,
-        {
-            "You divided by the sum of the entries. Length is the root of the sum of squares: "
-            "(3, 4) is 5 long.": x / x.sum(-1, keepdim=True),
-            "You divided by the sum of squares; take its square root.": x
-            / (x**2).sum(-1, keepdim=True),
-            "You normalised the columns. A row is an image's feature: dim=-1.": x / x.norm(dim=0),
-            "You divided all rows by the length of the whole tensor. Each row has its own: "
-            "dim=-1, keepdim=True.": x / x.norm(),
-            "Each row is divided by another row's length: the lengths need keepdim=True, so that "
-            "(N, 1) goes with (N, D).": x / x.norm(dim=-1),
-            "You divided by the largest entry. Length is the root of the sum of squares: (3, 4) is "
-            "5 long.": x / x.amax(-1, keepdim=True),
-            "This is a softmax: positive and summing to 1, but not of length 1.": x.softmax(-1),
-        },
-        names="(N, D)",
-        what="l2_normalize([[3, 4], [0, 2]])",
-    )
-    x = torch.randn(5, 3)
-    lengths = call(l2_normalize, x).double().pow(2).sum(-1).sqrt()
-    expect_close(lengths, torch.ones(5), names="(N,)", what="The length of the rows")
-    expect_any_device(l2_normalize, x)
+    # By hand: (3, 4) has length 5. Of a square without keepdim=True nothing would be raised.
+    by_hand = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    cases = [(by_hand,), (torch.randn(5, 3),), (2 * torch.randn(4, 4),)]
+    compare(l2_normalize, cases, _unit, UNIT, names="(N, D)")
+    expect_any_device(l2_normalize, *cases[1])
+    expect_dtype(l2_normalize, *cases[1])
+
+
+def _nearest(x: Tensor, unit=_unit, own=-torch.inf) -> Tensor:
+    similarity = unit(x) @ unit(x).T
+    return similarity.masked_fill(torch.eye(len(x), dtype=torch.bool), own).argmax(1)
+
+
+def _integers(most_similar):
+    """Whole numbers that say where, one an image."""
+
+    def asked(x: Tensor) -> Tensor:
+        got = call(most_similar, x)
+        if isinstance(got, tuple):
+            raise Wrong(
+                "The result is a pair: max(dim=1) gives the values and where they are. Return "
+                ".indices of it, or use argmax."
+            )
+        expect(
+            not (isinstance(got, Tensor) and got.is_floating_point() and got.shape == x.shape[:1]),
+            "These are not whole numbers. If they are the similarities, argmax tells where they "
+            "stand.",
+        )
+        return got
+
+    return asked
 
 
 @check("0.2", "the most similar image")
 def check_0_2(most_similar):
-    # By hand: image 0 points almost the same way as image 2, and away from image 1, which is
-    # by far the longest.
+    # Twenty images tell the mistakes from each other. By hand: image 0 points almost the same way
+    # as image 2, and away from image 1, which is by far the longest.
     by_hand = torch.tensor([[1.0, 0.0], [30.0, 40.0], [2.0, 0.2]])
-    _expect_positions(call(most_similar, by_hand), 3)
-    # Twenty images tell the mistakes from each other, three do not.
-    x = torch.randn(20, 6)
-    distances = torch.cdist(x, x).fill_diagonal_(torch.inf)
-    expect_close(
-        call(most_similar, x),
-        _others(_cosines(x)).argmax(1),
+    lengths = torch.rand(20, 1) * 3 + 0.2
+    cases = [(torch.randn(20, 6) * lengths,), (torch.randn(17, 4),), (by_hand,)]
+    compare(
+        _integers(most_similar),
+        cases,
+        _nearest,
         {
             "Every image is found to be most similar to itself. Rule it out: set the diagonal of "
-            "the similarities to -inf.": torch.arange(20),
-            "Long features win: you compared by the plain product. Divide by the lengths "
-            "first.": _others(x @ x.T).argmax(1),
-            "You brought the columns to length 1. A row is an image's feature: dim=1.": _others(
-                (x / x.norm(dim=0)) @ (x / x.norm(dim=0)).T
-            ).argmax(1),
+            "the similarities to -inf.": lambda x: torch.arange(len(x)),
+            "Long features win: you compared by the plain product. Divide by the lengths first.": (
+                lambda x: _nearest(x, unit=lambda x: x)
+            ),
+            "Long features win: you took the second largest of the plain products. Divide by the "
+            "lengths first, and rule the image itself out.": (
+                lambda x: (x @ x.T).argsort(1, descending=True)[:, 1]
+            ),
+            "You brought the columns to length 1. A row is an image's feature: dim=1.": (
+                lambda x: _nearest(x, unit=lambda x: x / x.norm(dim=0))
+            ),
             "You found the nearest by distance between features as long as they come. Divide by "
-            "the lengths first.": distances.argmin(1),
-            "You found the least similar image: argmax, not argmin.": _cosines(x).argmin(1),
-            "You took absolute values. A cosine of -1 is the opposite direction, the least "
-            "similar of all.": _others(_cosines(x).abs()).argmax(1),
+            "the lengths first.": lambda x: torch.cdist(x, x).fill_diagonal_(torch.inf).argmin(1),
+            "You found the least similar image: argmax, not argmin.": (
+                lambda x: (_unit(x) @ _unit(x).T).argmin(1)
+            ),
+            "You took absolute values. A cosine of -1 is the opposite direction, the least similar "
+            "of all.": lambda x: (_unit(x) @ _unit(x).T).abs().fill_diagonal_(-torch.inf).argmax(1),
+            "The similarities are returned. argmax tells where the largest stands.": lambda x: (
+                _unit(x) @ _unit(x).T
+            ).fill_diagonal_(-torch.inf),
         },
         names="(N,)",
-        what="The list of the most similar of 20 random images",
     )
-    expect_close(call(most_similar, by_hand), torch.tensor([2, 2, 0]), names="(N,)")
     # At 0, 120 and 230 degrees all others point away.
-    angles = torch.tensor([0.0, 120.0, 230.0]).deg2rad()
-    spread = torch.stack([angles.cos(), angles.sin()], dim=1)
-    expect_close(
-        call(most_similar, spread),
-        torch.tensor([1, 2, 1]),
+    angles = [torch.tensor(a).deg2rad() for a in ((0.0, 120.0, 230.0), (10.0, 125.0, 260.0))]
+    compare(
+        _integers(most_similar),
+        [(torch.stack([a.cos(), a.sin()], dim=1),) for a in angles],
+        _nearest,
         {
             "Where all others point away, you find the image itself: cosines may be below 0, so a "
-            "diagonal of 0 rules nothing out. Set it to -inf.": torch.arange(3)
+            "diagonal of 0 rules nothing out. Set it to -inf.": lambda x: _nearest(x, own=0.0)
         },
-        what="The list of the most similar, at angles of 0, 120 and 230 degrees,",
-    )
-
-
-def _cosines(x: torch.Tensor) -> torch.Tensor:
-    """(N, N) cosines of all pairs, in float64."""
-    unit = x.double() / x.double().pow(2).sum(1, keepdim=True).sqrt()
-    return unit @ unit.T
-
-
-def _others(similarity: torch.Tensor) -> torch.Tensor:
-    """The similarities with each image's own ruled out."""
-    own = torch.eye(len(similarity), dtype=torch.bool)
-    return similarity.masked_fill(own, -torch.inf)
-
-
-def _expect_positions(got: object, n: int) -> None:
-    """Whole numbers that say where, one an image."""
-    if isinstance(got, tuple):
-        raise Wrong(
-            "The result is a pair: max(dim=1) gives the values and where they are. Return .indices "
-            "of it, or use argmax."
-        )
-    expect_tensor(got, (n,), "(N,)")
-    expect(
-        not got.is_floating_point(),
-        "These are not whole numbers. If they are the similarities, argmax tells where they stand.",
+        names="(N,)",
+        what="The list of the most similar, where all others point away,",
     )
 
 

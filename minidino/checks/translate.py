@@ -42,6 +42,28 @@ MEANINGS: list[tuple[str, str]] = [
         "taken for another, or a grid for a square?",
     ),
     (
+        r"Wrong shape: expected (\d+) dims. Received (\d+)-dim tensor",
+        "The pattern names another number of dimensions than the tensor has. Print its shape.",
+    ),
+    (
+        r"Identifiers only on one side|is not used in transform",
+        "rearrange moves numbers and loses none: every name stands on both sides of the arrow, and "
+        "a size can be given to those alone.",
+    ),
+    (
+        r"same number of spatial dimensions",
+        "F.interpolate resizes all dimensions after the second: a picture is (N, C, H, W), a line "
+        "(N, C, L). Fold what you give it first.",
+    ),
+    (
+        r"contains duplicate dimension",
+        "Two axes have one name. Height and width need two, p and q, of the same size.",
+    ),
+    (
+        r"Could not infer sizes",
+        "Of the names in one pair of parentheses all but one need a size: p=patch_size.",
+    ),
+    (
         r"view size is not compatible",
         "A view needs numbers that lie in order; after a transpose use .reshape.",
     ),

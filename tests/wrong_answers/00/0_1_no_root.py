@@ -1,3 +1,3 @@
-# names: take its square root
+# names: its root is missing
 def l2_normalize(x: torch.Tensor) -> torch.Tensor:
     return x / (x**2).sum(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-# names: one matrix for all heads
+# names: averaged the matrices over the heads
 def attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, num_heads: int
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-# names: as the number of heads is
+# names: scaled by the number of heads
 def attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, num_heads: int
 ) -> tuple[torch.Tensor, torch.Tensor]:

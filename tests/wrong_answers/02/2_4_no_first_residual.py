@@ -1,4 +1,4 @@
-# names: The first residual is missing
+# names: The residual of the attention is missing
 class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, mlp_ratio: float = 4.0):
         super().__init__()

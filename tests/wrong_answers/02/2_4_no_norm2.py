@@ -1,4 +1,4 @@
-# names: norm2 is missing before the MLP
+# names: The norm is missing before the MLP
 class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, mlp_ratio: float = 4.0):
         super().__init__()

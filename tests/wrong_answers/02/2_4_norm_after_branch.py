@@ -1,4 +1,4 @@
-# names: You normalise what a branch gives out
+# names: normalise what the branch gives out
 class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, mlp_ratio: float = 4.0):
         super().__init__()

@@ -1,4 +1,4 @@
-# names: residual carries the normalised tokens
+# names: residual past the branch carries the normalised
 class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, mlp_ratio: float = 4.0):
         super().__init__()

@@ -1,0 +1,5 @@
+# names: lost its dimensions of size 1
+def patchify(images, patch_size):
+    return rearrange(
+        images, "b c (h p) (w q) -> b (h w) (c p q)", p=patch_size, q=patch_size
+    ).squeeze(0)

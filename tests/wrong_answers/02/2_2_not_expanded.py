@@ -1,0 +1,3 @@
+# names: cat repeats nothing
+def add_tokens(patches, cls_token, pos_embed):
+    return torch.cat([cls_token, patches], 1) + pos_embed

@@ -1,0 +1,5 @@
+# names: The heads are not merged
+def attention(q, k, v, num_heads):
+    q, k, v = (rearrange(x, "b n (h d) -> b h n d", h=num_heads) for x in (q, k, v))
+    A = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return A @ v, A

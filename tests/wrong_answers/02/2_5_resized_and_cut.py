@@ -1,0 +1,8 @@
+# names: resized to a square and cut
+def interpolate_positions(pos_embed, h, w):
+    cls, grid = pos_embed[:, :1], pos_embed[:, 1:]
+    g = int(grid.shape[1] ** 0.5)
+    m = max(h, w)
+    x = rearrange(grid, "1 (h w) d -> 1 d h w", h=g)
+    x = F.interpolate(x, size=(m, m), mode="bicubic")[..., :h, :w]
+    return torch.cat([cls, rearrange(x, "1 d h w -> 1 (h w) d")], 1)

@@ -31,6 +31,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
+    properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -42,10 +43,13 @@ def compare(
         mistakes: what is wrong, in words -> the function that goes wrong so.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
+        properties: what may be true of a wrong result, in words -> whether it is, given the
+            result and the right one. Said where no mistake agrees and it holds in every case
+            that is wrong, if these are two or more.
 
     Raises:
-        Wrong: with the mistake's name; else with how the results relate; else with shape
-            or difference.
+        Wrong: with the mistake's name; else with a property; else with how the results relate;
+            else with shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
     mistakes = mistakes or {}
@@ -67,6 +71,10 @@ def compare(
     for g in got:
         if isinstance(g, Exception):
             raise g
+    pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
+    for message, holds in (properties or {}).items():
+        if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
+            raise Wrong(message)
     if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
@@ -78,6 +86,13 @@ def compare(
         for i, (part, whole) in enumerate(zip(g, r, strict=True), 1):
             expect_close(part, whole, None, names, f"{what}, part {i},", tolerance)
     return got
+
+
+def _true_of(holds: Callable[[Any, Any], bool], got: Any, right: Any) -> bool:
+    try:
+        return bool(holds(got, right))
+    except Exception:  # of another shape or kind than the property speaks of
+        return False
 
 
 def _known(

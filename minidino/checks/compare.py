@@ -272,7 +272,8 @@ def _factor(pairs: Sequence[tuple[Tensor, Tensor]], tolerance: float) -> str | N
     if not all(close(g, r * w, tolerance) for r, (g, w) in zip(ratios, pairs, strict=True)):
         return None
     if max(ratios) - min(ratios) < 1e-3 * abs(ratios[0]):
-        return f"yours is {ratios[0]:.4g} x the right one."
+        digits = 4 if abs(ratios[0] - 1) > 1e-3 else 6
+        return f"yours is {ratios[0]:.{digits}g} x the right one."
     if all(w.numel() > 1 for _, w in pairs):
         told = ", ".join(f"{r:.4g}" for r in ratios)
         return (

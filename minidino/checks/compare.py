@@ -33,6 +33,7 @@ def compare(
     tolerance: float = 1e-4,
     at_once: Callable[[], Mistakes] = dict,
     clues: Mapping[str, Callable[[list], bool]] | None = None,
+    properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -49,10 +50,13 @@ def compare(
         clues: what is wrong, in words -> whether it shows in what came out in each case (a value
             or an exception); asked where no mistake agrees and nothing relates (``shaped``,
             ``right_where``, ``unsteady``, or the exercise's own).
+        properties: what may be true of a wrong result, in words -> whether it is, given the
+            result and the right one. Said where no mistake agrees and it holds in every case
+            that is wrong, if these are two or more.
 
     Raises:
-        Wrong: with the mistake's name; else with how the results relate, or a clue; else with
-            shape or difference.
+        Wrong: with the mistake's name; else with a property, how the results relate, or a clue;
+            else with shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
     mistakes = mistakes or {}
@@ -72,6 +76,10 @@ def compare(
     for known in (mistakes, at_once()):
         if message := _known(got, right, cases, known, tolerance):
             raise Wrong(message)
+    pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
+    for message, holds in (properties or {}).items():
+        if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
+            raise Wrong(message)
     if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     for message, shows in (clues or {}).items():
@@ -89,6 +97,13 @@ def compare(
         for i, (part, whole) in enumerate(zip(g, r, strict=True), 1):
             expect_close(part, whole, None, names, f"{what}, part {i},", tolerance)
     return got
+
+
+def _true_of(holds: Callable[[Any, Any], bool], got: Any, right: Any) -> bool:
+    try:
+        return bool(holds(got, right))
+    except Exception:  # of another shape or kind than the property speaks of
+        return False
 
 
 def _known(
@@ -336,7 +351,8 @@ def _factor(pairs: Sequence[tuple[Tensor, Tensor]], tolerance: float) -> str | N
     if not all(close(g, r * w, tolerance) for r, (g, w) in zip(ratios, pairs, strict=True)):
         return None
     if max(ratios) - min(ratios) < 1e-3 * abs(ratios[0]):
-        return f"yours is {ratios[0]:.4g} x the right one."
+        digits = 4 if abs(ratios[0] - 1) > 1e-3 else 6
+        return f"yours is {ratios[0]:.{digits}g} x the right one."
     if all(w.numel() > 1 for _, w in pairs):
         told = ", ".join(f"{r:.4g}" for r in ratios)
         return (

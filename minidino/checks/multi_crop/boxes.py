@@ -1,231 +1,352 @@
-"""Exercise 3.3, random boxes: tells apart, by thousands of draws, boxes outside the image and
-shares, aspect ratios and places that are drawn from another distribution or together.
+"""Exercise 3.3, random boxes: thousands of draws in five settings, whose distribution is compared
+with the right one and with those of known mistakes.
+
+A mistake is a sampler with one piece changed. It is named where its boxes are distributed like
+the learner's in every setting; else properties are said that hold beyond chance.
 """
 
+import functools
 import math
+import threading
+from _thread import interrupt_main
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from minidino.checks.core import call, check, expect, expect_tensor
+from minidino.checks.core import Wrong, call, check, expect, expect_tensor
+from minidino.checks.multi_crop.box_mistakes import AGAIN, PLACE, Sampler, mistakes, right
 
-
-def _distance_from_uniform(x: Tensor, low: float, high: float) -> float:
-    """Kolmogorov-Smirnov: the largest gap between two cumulative distributions."""
-    cdf = ((x.double().sort().values - low) / (high - low)).clamp(0, 1)
-    n = len(x)
-    step = torch.arange(n, dtype=torch.float64) / n
-    return max((cdf - step).abs().max().item(), (cdf - step - 1 / n).abs().max().item())
-
-
-def _mean_share_that_fits(low: float, high: float, n: int = 1500) -> float:
-    """Mean share of boxes drawn until one fits a square image, on a grid over s and ln r."""
-    s = low + (high - low) * (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    log_r = math.log(4 / 3) * (2 * (torch.arange(n, dtype=torch.float64) + 0.5) / n - 1)
-    fits = (s[:, None] * log_r.abs().exp() <= 1).double()
-    return ((s[:, None] * fits).sum() / fits.sum()).item()
+SETTINGS = {  # n, height, width, scale
+    "all fit": (8000, 1000, 1000, (0.1, 0.3)),
+    "wide": (4000, 40, 120, (0.05, 0.15)),
+    "few pixels": (4000, 8, 9, (0.2, 0.5)),
+    "large": (8000, 1000, 1000, (0.5, 1.0)),
+    "tall": (3000, 200, 180, (0.4, 1.0)),
+}
+LOG = math.log(4 / 3)
+NUMBERS = 19  # of the features below; the rest are yes or no
 
 
-@check("3.3", "random boxes")
-def check_3_3(draw_boxes):
-    def boxes(n, height, width, scale, seed=0):
-        generator = torch.Generator().manual_seed(seed)
-        got = call(draw_boxes, n, height, width, scale, generator)
-        expect_tensor(got, (n, 4), "(n, top left height width)", what="The result (boxes)")
+def _features(boxes: Tensor, height: int, width: int, scale: tuple[float, float]) -> list[Tensor]:
+    """Numbers of each box whose distributions tell mistakes apart."""
+    top, left, h, w = boxes.double().unbind(1)
+    y, x = (
+        (a / room).nan_to_num(0.0).clamp(-2, 3)
+        for a, room in ((top, height - h + 1), (left, width - w + 1))
+    )
+    share, ratio = h * w / (height * width), (w / h).log().nan_to_num(0.0).clamp(-3, 3)
+    s, r = (share - scale[0]) / (scale[1] - scale[0]), ratio / (2 * LOG) + 0.5
+    numbers = [share, ratio, h, w, top, left, top + h, left + w, y, x]
+    numbers += [ratio.abs(), y - x, y + x, s - r, s + r, s - y, s - x, r - y, r - x]
+    edges = [h == height, w == width, h > height, w > width]
+    edges += [top == 0, left == 0, top + h == height, left + w == width]
+    return [*numbers, *(e.double() for e in edges)]
+
+
+def _distance(mine: list[Tensor], theirs: list[Tensor], stop: float = math.inf) -> float:
+    """How far two samples' distributions are apart, in units of what chance may do."""
+    worst = 0.0
+    for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+        n = 1 / len(a) + 1 / len(b)
+        if k < NUMBERS:  # Kolmogorov and Smirnov: beyond 1 by chance once in a million
+            at = torch.cat([a, b]).sort().values
+            below = [torch.searchsorted(v.sort().values, at, right=True) / len(v) for v in (a, b)]
+            far = (below[0] - below[1]).abs().max().item() / (2.7 * math.sqrt(n))
+        else:  # six standard deviations
+            p = (a.sum() + b.sum()).item() / (len(a) + len(b))
+            off = (a.mean() - b.mean()).abs().item()
+            far = off / (6 * math.sqrt(p * (1 - p) * n + n * n))
+        worst = max(worst, far)
+        if worst > stop:
+            break
+    return worst
+
+
+@functools.cache
+def _expected(setting: str) -> list[Tensor]:
+    _, height, width, scale = SETTINGS[setting]
+    boxes = right(16_000, height, width, scale, torch.Generator().manual_seed(99))
+    return _features(boxes, height, width, scale)
+
+
+class _Patience(TorchFunctionMode):
+    """Ends a loop that draws without end, by the number of torch's functions that it calls."""
+
+    class Lost(Exception):
+        pass
+
+    def __init__(self):
+        super().__init__()
+        self.left = 40_000
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.left -= 1
+        if self.left < 0:
+            raise _Patience.Lost
+        return function(*args, **(kwargs or {}))
+
+
+def _ends(draw_boxes: Callable, n: int, *how, seed: int = 3) -> bool:
+    """Whether a call comes back: within so many calls of torch's functions, and some seconds."""
+    timer = threading.Timer(10, interrupt_main)
+    timer.start()
+    try:
+        with _Patience():
+            call(draw_boxes, n, *how, torch.Generator().manual_seed(seed))
+    except _Patience.Lost:
+        return False
+    except KeyboardInterrupt:
+        if timer.is_alive():
+            raise
+        return False
+    finally:
+        timer.cancel()
+    return True
+
+
+def _ends_or_fails(draw_boxes: Callable, n: int, *how) -> bool:
+    try:
+        return _ends(draw_boxes, n, *how)
+    except Exception:
+        return True
+
+
+def _expect_an_end(draw_boxes: Callable) -> None:
+    small, large = (400, 400, (0.25, 0.25)), (400, 400, (0.4, 1.0))
+    if not _ends(draw_boxes, 1, *small):
         expect(
-            not got.is_floating_point(),
-            f"The boxes are {got.dtype}. They are whole pixels: .long() at the end.",
+            not _ends_or_fails(draw_boxes, 1, 400, 400, (1.0, 1.0)),
+            "You draw again as long as the box *fits*. The condition is turned round: leave the "
+            "loop when it does.",
         )
-        expect(
-            got.dtype == torch.int64, f"The boxes are {got.dtype}; expected torch.int64 (.long())."
+        raise Wrong(
+            "Your loop never ends: at a quarter of the area every box fits, and none of yours "
+            "does. Is the square root missing (h = sqrt(s H W / r)), or are s and r not drawn "
+            "again inside the loop?"
         )
-        return got
-
-    def inside(got, height, width):
-        top, left, h, w = got.unbind(1)
-        expect((h >= 1).all() and (w >= 1).all(), "Some boxes have a side of 0 pixels or less.")
-
-        def fits(top, left, h, w) -> bool:
-            return bool((top + h <= height).all() and (left + w <= width).all())
-
-        expect(
-            fits(top, left, h, w) or not (fits(top, left, w, h) or fits(left, top, w, h)),
-            "Height and width are exchanged. The columns are top, left, height, width.",
-        )
-        expect(
-            not ((h > height).any() or (w > width).any()),
-            "Some boxes are larger than the image. Draw share and aspect ratio again until the "
-            "box fits.",
-        )
-        expect((top >= 0).all() and (left >= 0).all(), "Some boxes begin above or left of 0.")
-        expect(
-            fits(top, left, h, w),
-            "Some boxes reach outside the image: top may be at most height - h, left at most "
-            "width - w.",
-        )
-
-    # By hand: a quarter of the area of 400 x 400 has sides between 200 / 1.155 and 200 * 1.155.
-    got = boxes(6, 400, 400, (0.25, 0.25))
     expect(
-        not (got[1:] == got[0]).all(),
+        all(_ends(draw_boxes, 1, *large, seed=seed) for seed in range(12)),
+        "Your loop never ends where a box does not fit at once: draw s and r anew inside it, and "
+        "compute h and w from them.",
+    )
+    expect(
+        _ends(draw_boxes, 200, *large),
+        "You draw the whole batch anew until all boxes fit at once, which for many boxes never "
+        "happens. Draw again only those that do not fit: torch.where(bad, new, old).",
+    )
+
+
+def _expect_boxes(got, n: int) -> None:
+    if isinstance(got, Tensor) and got.shape == (4, n) and n != 4:
+        raise Wrong("A row is a box: (n, 4). Yours is (4, n); stack along dim=1.")
+    expect_tensor(got, (n, 4), "(n, top left height width)", what="The result (boxes)")
+    if got.is_floating_point() and got.max() <= 1:
+        raise Wrong("The boxes are shares of the image, in 0..1. They are whole pixels.")
+    expect(
+        not got.is_floating_point(),
+        f"The boxes are {got.dtype}. They are whole pixels: .long() at the end.",
+    )
+    expect(got.dtype == torch.int64, f"The boxes are {got.dtype}; expected torch.int64 (.long()).")
+
+
+def _expect_draws(draw_boxes: Callable) -> None:
+    """Repeatable, and new from call to call, from seed to seed and from box to box."""
+
+    def boxes(seed: int) -> Tensor:
+        return call(draw_boxes, 6, 400, 500, (0.1, 0.4), torch.Generator().manual_seed(seed))
+
+    got = boxes(0)
+    _expect_boxes(got, 6)
+    expect(
+        not (got[1:] == got[0]).all() or not (boxes(1)[1:] == boxes(1)[0]).all(),
         "All boxes are the same: you drew once for the whole batch. Each of the n views has a "
         "draw of its own.",
     )
+    torch.manual_seed(1)
     expect(
-        torch.equal(boxes(6, 400, 400, (0.25, 0.25)), got),
+        torch.equal(boxes(0), got),
         "The same seed gives other boxes. Pass generator=generator to every torch.rand, or no run "
         "can be repeated.",
     )
     state = torch.Generator().manual_seed(0)
-    again = [draw_boxes(6, 400, 400, (0.25, 0.25), state) for _ in range(2)]
+    again = [draw_boxes(6, 400, 500, (0.1, 0.4), state) for _ in range(2)]
     expect(
         not torch.equal(*again),
-        "Two calls with the same generator give the same boxes: you seed it inside, so every view "
-        "would be cut alike. Only draw from it.",
+        "Two calls with the same generator give the same boxes: you seed it inside (or draw from a "
+        "copy), so every view would be cut alike. Only draw from it.",
+    )
+    expect(
+        not torch.equal(boxes(5), boxes(6)),
+        "Another seed gives the same boxes: the generator is not used. Pass generator=generator to "
+        "every torch.rand.",
     )
 
-    n, low, high = 20_000, 0.1, 0.3  # every such box fits into a square image
-    got = boxes(n, 1000, 1000, (low, high))
-    top, left, h, w = got.double().unbind(1)
-    share, ratio = h * w / 1e6, w / h
-    inside(got, 1000, 1000)
-    expect(
-        ratio.log().abs().max() > 0.01,
-        "All boxes are square. The aspect ratio is drawn too, in 3/4..4/3.",
-    )
-    for start, side, name in ((top, h, "top"), (left, w, "left")):
+
+def _drawn_once(boxes: dict[str, Tensor]) -> None:
+    """What does not vary within a call and does from call to call."""
+    names = {"share": 0, "aspect ratio": 1, "place (top)": 8, "place (left)": 9}
+    for name, k in names.items():
+        values = [_features(boxes[s], *SETTINGS[s][1:])[k] for s in ("all fit", "large")]
+        if k == 0:
+            scales = [SETTINGS[s][3] for s in ("all fit", "large")]
+            values = [(v - a) / (b - a) for v, (a, b) in zip(values, scales, strict=True)]
+        once = all(v.std() < 0.02 for v in values)
         expect(
-            not (start == 0).all(),
-            f"{name} is always 0. A box may lie anywhere in the image.",
-        )
-        expect(
-            not ((start - (1000 - side) / 2).abs() <= 1).all(),
-            "Every box is in the middle of the image. Its place is drawn too, uniformly.",
-        )
-    for name, column in (
-        ("share", share.log()),
-        ("aspect ratio", ratio.log()),
-        ("place", top / (1000 - h)),
-        ("place", left / (1000 - w)),
-    ):
-        expect(
-            column.std() > 0.01,
+            not once or abs(values[0].mean() - values[1].mean()) < 0.02,
             f"The {name} is the same for all boxes: you drew it once for the whole batch. Each "
             "view has a draw of its own.",
         )
-    near = 0.03  # 4 times what chance alone would do to 20,000 draws
+
+
+def _likely(sampler: Sampler, mine: dict[str, list[Tensor]]) -> bool:
+    """A few draws of it have means and spreads near those of the learner's boxes."""
+    for setting in ("wide", "large"):
+        _, height, width, scale = SETTINGS[setting]
+        theirs = sampler(1000, height, width, scale, torch.Generator().manual_seed(8))
+        a, b = torch.stack(mine[setting]), torch.stack(_features(theirs, height, width, scale))
+        off = (a.mean(1) - b.mean(1)).abs() / (a.std(1) + b.std(1) + 1e-2)
+        spread = (a.std(1) / b.std(1)).nan_to_num(1.0)[:NUMBERS].log().abs()
+        if off.max() > 0.15 or spread.max() > 0.5:
+            return False
+    return True
+
+
+def _nearest_mistake(boxes: dict[str, Tensor]) -> str | None:
+    mine = {s: _features(b, *SETTINGS[s][1:]) for s, b in boxes.items()}
+    likely = [m for m, sampler in mistakes.items() if _likely(sampler, mine)]
+    best, named = 1.0, None
+    for message in likely:
+        sampler, worst = mistakes[message], 0.0
+        for setting, (_, height, width, scale) in SETTINGS.items():
+            theirs = sampler(8000, height, width, scale, torch.Generator().manual_seed(7))
+            features = _features(theirs, height, width, scale)
+            worst = max(worst, _distance(mine[setting], features, best))
+            if worst >= best:
+                break
+        else:
+            best, named = worst, message
+    return named
+
+
+def _expect_inside(got: Tensor, height: int, width: int) -> None:
+    top, left, h, w = got.unbind(1)
+    expect((h >= 1).all() and (w >= 1).all(), "Some boxes have a side of 0 pixels or less.")
     expect(
-        _distance_from_uniform(share.sqrt(), low, high) > near,
-        "The scale went into the side of the box instead of its area: a scale of 0.25 is a "
-        "quarter of the area, so half the side. Take the square root.",
+        not ((h > height).any() or (w > width).any()),
+        f"Some boxes are larger than the image. {AGAIN}",
     )
-    quarter = math.log(4 / 3)
-    squared = (ratio.log() / (2 * quarter)).abs()
+    expect((top >= 0).all() and (left >= 0).all(), "Some boxes begin above or left of 0.")
     expect(
-        not (0.9 < squared.max() <= 1.02 and (ratio.log().abs() > 1.1 * quarter).any()),
-        "Aspect ratios reach from 9/16 to 16/9: you multiplied one side by r and divided the "
-        "other by it. Each takes the square root of r.",
-    )
-    expect(
-        _distance_from_uniform(share, low, high) < near,
-        "The share of the area is not uniform in the scale. Draw s uniformly; then h = "
-        "sqrt(s H W / r) and w = sqrt(s H W r).",
-    )
-    expect(
-        min(
-            _distance_from_uniform(ratio, 3 / 4, 4 / 3),
-            _distance_from_uniform(1 / ratio, 3 / 4, 4 / 3),
-        )
-        > near,
-        "The aspect ratio is uniform, so wide boxes are more likely than tall ones. It should be "
-        "log-uniform: exp of a uniform number in ln(3/4)..ln(4/3).",
-    )
-    expect(
-        _distance_from_uniform(ratio.log(), -quarter, quarter) < near,
-        "The aspect ratio is not log-uniform in 3/4..4/3.",
-    )
-    for start, side, name, edge in ((top, h, "top", "height - h"), (left, w, "left", "width - w")):
-        room = (start + 0.5) / (1000 - side + 1)
-        expect(
-            _distance_from_uniform(room, 0, 1) < near,
-            f"The place of the boxes is not uniform: {name} is one of 0, 1, ..., {edge}, each as "
-            "likely.",
-        )
-    r = torch.corrcoef(torch.stack([share, ratio.log(), top / (1000 - h), left / (1000 - w)]))
-    expect(
-        (r - torch.eye(4)).abs().max() < 0.05,
-        "Two of the four draws go together, as if one random number served for both. Share, "
-        "aspect ratio, top and left are drawn independently.",
+        ((top + h <= height) & (left + w <= width)).all(),
+        "Some boxes reach outside the image: top may be at most height - h, left at most width - "
+        "w.",
     )
 
-    # A wide image: height and width take their places.
-    wide = boxes(2000, 40, 120, (0.05, 0.15))  # each of them fits
-    inside(wide, 40, 120)
-    relative = wide[:, 3].double() / wide[:, 2]
-    expect(
-        relative.max() < 1.5,
-        "The aspect ratio is that of the box in pixels, 3/4..4/3, whatever the shape of the "
-        "image. Yours follows the image's.",
-    )
-    mean = (wide[:, 2] * wide[:, 3]).double().mean().item() / (40 * 120)
-    expect(
-        abs(mean - 0.1) < 0.01,
-        "The share is that of the whole image's area, height * width. In images of 40 x 120 px "
-        f"your boxes cover {mean:.2f} on average where it should be 0.10.",
-    )
-    # Sides of a few pixels show how they are rounded.
-    ratio = torch.linspace(-1, 1, 2001).mul(math.log(4 / 3)).exp()
-    want, down = (
-        (how((0.3 * 64 / ratio).sqrt()) * how((0.3 * 64 * ratio).sqrt())).mean().item()
-        for how in (torch.round, torch.floor)
-    )
-    got = boxes(4000, 8, 8, (0.3, 0.3))
-    mean = (got[:, 2] * got[:, 3]).double().mean().item()
-    expect(
-        abs(mean - down) > 0.5,
-        "The sides are rounded down (int, // or .long()), so every box is a little too small. Take "
-        "the nearest whole number: round.",
-    )
-    expect(
-        abs(mean - want) < 0.5,
-        f"The sides are not rounded to the nearest pixel: of 19.2 square pixels your boxes have "
-        f"{mean:.1f} on average.",
-    )
-    # A small image: the last place is reached.
-    small = boxes(4000, 8, 8, (0.2, 0.5))
-    inside(small, 8, 8)
-    expect(
-        (small[:, 0] + small[:, 2] == 8)[small[:, 2] < 8].any()
-        and (small[:, 1] + small[:, 3] == 8)[small[:, 3] < 8].any(),
-        "No box touches the bottom or right edge: the last place is missing. There are height - h "
-        "+ 1 places, 0 to height - h.",
-    )
-    for start, side in ((small[:, 0], small[:, 2]), (small[:, 1], small[:, 3])):
-        room = (8 - side).double()
-        at_an_edge = ((start == 0) | (start == 8 - side)).double().mean()
-        expect(
-            at_an_edge > (2 / (room + 1)).clamp(max=1).mean() - 0.06,
-            "The first and the last place are only half as likely as the others: that is what "
-            "rounding u * (height - h) does. Take floor(u * (height - h + 1)).",
+
+def _pairs_go_together(boxes: dict[str, Tensor]) -> None:
+    names = {"share": 0, "aspect ratio": 1, "top": 8, "left": 9}
+    found = []
+    for setting in ("all fit", "wide"):
+        features = _features(boxes[setting], *SETTINGS[setting][1:])
+        r = torch.corrcoef(torch.stack([features[k] for k in names.values()])).nan_to_num()
+        found.append((r - torch.eye(4)).abs())
+    least = torch.stack(found).amin(0)
+    if least.max() > 0.15:
+        a, b = (list(names)[int(i)] for i in torch.unravel_index(least.argmax(), least.shape))
+        raise Wrong(
+            f"Two of the four draws go together, {a} and {b}, as if one random number served for "
+            "both. Share, aspect ratio, top and left are drawn independently."
         )
-    whole = boxes(2000, 8, 8, (0.7, 1.0))
+
+
+def _far(boxes: dict[str, Tensor]) -> dict[str, list[float]]:
+    """Setting -> how far each feature is from where it should be."""
+    return {
+        setting: [
+            _distance([a], [b])
+            for a, b in zip(_features(got, *SETTINGS[setting][1:]), _expected(setting), strict=True)
+        ]
+        for setting, got in boxes.items()
+    }
+
+
+def _expect_small_ones(boxes: dict[str, Tensor], far: dict[str, list[float]]) -> None:
+    """Shares, ratios and places where every box fits."""
+    every = [far["all fit"], far["wide"]]
+    share, ratio = (_features(boxes["all fit"], *SETTINGS["all fit"][1:])[k] for k in (0, 1))
     expect(
-        (whole[:, 2] == 8).any() and (whole[:, 3] == 8).any(),
-        "No box is as high or as wide as the image. Such a box fits: h <= height and w <= width.",
-    )
-    # Large boxes often do not fit.
-    got = boxes(n, 1000, 1000, (0.4, 1.0))
-    inside(got, 1000, 1000)
-    mean = (got[:, 2] * got[:, 3]).double().mean().item() / 1e6
-    want = _mean_share_that_fits(0.4, 1.0)
-    expect(
-        mean < want + 0.012,
-        "Boxes that do not fit were cut to the image's size, which changes their aspect ratio, or "
-        f"only one of s and r was drawn again. Both are: the mean share is {want:.2f}, yours is "
-        f"{mean:.2f}.",
+        not all(f[1] > 1 for f in every),
+        "The aspect ratio is not log-uniform in 3/4..4/3: in a large image yours run from "
+        f"{ratio.min().exp():.2f} to {ratio.max().exp():.2f}, with {ratio.median().exp():.2f} in "
+        "the middle (1.00 expected). ln r is uniform, and r is its exp.",
     )
     expect(
-        mean > want - 0.012,
-        f"Boxes that do not fit are drawn again, s and r anew; then the mean share is {want:.2f}. "
-        f"Yours is {mean:.2f}.",
+        not all(f[0] > 1 for f in every),
+        "The share of the area is not uniform in the scale: at (0.1, 0.3) in a large image yours "
+        f"run from {share.min():.2f} to {share.max():.2f}, {share.mean():.2f} on average. Draw s "
+        "uniformly; then h = sqrt(s H W / r) and w = sqrt(s H W r).",
     )
+    for k, name in ((8, "top"), (9, "left")):
+        expect(
+            not all(f[k] > 1 for f in every),
+            f"The place of the boxes is not uniform: {name} is one of as many places as there are, "
+            f"each as likely. {PLACE}",
+        )
+
+
+def _expect_large_ones(boxes: dict[str, Tensor], far: dict[str, list[float]]) -> None:
+    every = [far["all fit"], far["wide"]]
+    large = [max(far[s]) for s in ("large", "tall")]
+    if max(map(max, every)) <= 1 and min(large) > 1:
+        mean, want = (
+            (f[0].mean().item())
+            for f in (_features(boxes["large"], *SETTINGS["large"][1:]), _expected("large"))
+        )
+        raise Wrong(
+            f"Boxes that always fit are right; large ones are not. {AGAIN} (At a scale of (0.5, "
+            f"1) the mean share is {want:.2f}, yours is {mean:.2f}.)"
+        )
+    wrong = [s for s in far if max(far[s]) > 1]
+    told = ", ".join(
+        f"{SETTINGS[s][1]} x {SETTINGS[s][2]} px at scale {SETTINGS[s][3]}" for s in wrong
+    )
+    raise Wrong(
+        f"The boxes are not distributed as they should be in images of {told}. Are they rounded to "
+        "the nearest pixel, is each place as likely, and does a box that just fits count?"
+    )
+
+
+@check("3.3", "random boxes")
+def check_3_3(draw_boxes):
+    _expect_an_end(draw_boxes)
+    _expect_draws(draw_boxes)
+    boxes = {}
+    for seed, (setting, (n, *how)) in enumerate(SETTINGS.items()):
+        boxes[setting] = call(draw_boxes, n, *how, torch.Generator().manual_seed(seed))
+        _expect_boxes(boxes[setting], n)
+
+    def inside(setting: str) -> bool:
+        try:
+            _expect_inside(boxes[setting], *SETTINGS[setting][1:3])
+        except Wrong:
+            return False
+        return True
+
+    if all(
+        inside(s) and _distance(_features(b, *SETTINGS[s][1:]), _expected(s), 1) <= 1
+        for s, b in boxes.items()
+    ):
+        return
+    _drawn_once(boxes)
+    if message := _nearest_mistake(boxes):
+        raise Wrong(message)
+    far = _far(boxes)
+    if inside("all fit") and inside("wide"):
+        _pairs_go_together(boxes)
+        _expect_small_ones(boxes, far)
+    for setting, got in boxes.items():
+        _expect_inside(got, *SETTINGS[setting][1:3])
+    _expect_small_ones(boxes, far)
+    _expect_large_ones(boxes, far)

@@ -10,6 +10,7 @@ def recolor(x: torch.Tensor, factors: torch.Tensor, solarized: torch.Tensor) -> 
         x[i] = (mean + c * (x[i] - mean)).clamp(0, 1)
         x[i] = torch.lerp(luma_of(x[i]).expand(3, -1, -1), x[i], s).clamp(0, 1)
     y = x[solarized]
-    y[y > 0.5] = 1 - y[y > 0.5]
+    bright = y >= 128 / 255
+    y[bright] = 1 - y[bright]
     x[solarized] = y
     return x

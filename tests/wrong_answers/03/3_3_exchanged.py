@@ -1,4 +1,4 @@
-# names: Height and width are exchanged
+# names: The order is left, top, width, height
 def draw_boxes(
     n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
 ) -> torch.Tensor:

@@ -1,4 +1,4 @@
-# names: as if one random number served
+# names: One random number serves for top and left
 def draw_boxes(
     n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
 ) -> torch.Tensor:

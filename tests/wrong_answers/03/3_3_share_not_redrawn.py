@@ -1,4 +1,4 @@
-# names: only one of s and r was drawn again
+# names: Only the aspect ratio is drawn again
 def draw_boxes(
     n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
 ) -> torch.Tensor:

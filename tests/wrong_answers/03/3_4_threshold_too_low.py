@@ -1,4 +1,4 @@
-# names: 127/255 is too little
+# names: Your threshold is 127/255
 def recolor(x: torch.Tensor, factors: torch.Tensor, solarized: torch.Tensor) -> torch.Tensor:
     brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
     weights = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(3, 1, 1)

@@ -1,0 +1,7 @@
+# names: first image's coin
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    columns = torch.where(flip[0], columns.flip(1), columns)
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 255, columns)
+    return x.clamp(0, 1)

@@ -1,0 +1,7 @@
+# names: made -1..1 before the clamp
+def crop_resize(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
+    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
+    x = torch.einsum("nsh,nchw,ntw->ncst", rows, images.float() / 127.5 - 1, columns)
+    return x.clamp(0, 1)

@@ -31,6 +31,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
+    otherwise: Callable[[tuple, Any, Any], str] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -42,6 +43,8 @@ def compare(
         mistakes: what is wrong, in words -> the function that goes wrong so.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
+        otherwise: (case, got, right) -> what to say of a wrong result that is no known
+            mistake's, in place of how it relates to the right one.
 
     Raises:
         Wrong: with the mistake's name; else with how the results relate; else with shape
@@ -67,6 +70,10 @@ def compare(
     for g in got:
         if isinstance(g, Exception):
             raise g
+    if otherwise is not None:
+        for case, g, r in zip(cases, got, right, strict=True):
+            if not same(g, r, tolerance):
+                raise Wrong(otherwise(case, g, r))
     if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
@@ -137,6 +144,8 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
         return type(a) is type(b) and str(a) == str(b)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if isinstance(a, str) and isinstance(b, str):
+        return a == b
     number = int | float | Tensor
     if not (isinstance(a, number) and isinstance(b, number)):
         return False

@@ -1,3 +1,4 @@
+# names: Return tensors and not numbers
 def train_step(
     run: Trainer, images: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:

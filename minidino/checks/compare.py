@@ -34,6 +34,7 @@ def compare(
     at_once: Callable[[], Mistakes] = dict,
     clues: Mapping[str, Callable[[list], bool]] | None = None,
     properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
+    otherwise: Callable[[tuple, Any, Any], str] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -53,6 +54,8 @@ def compare(
         properties: what may be true of a wrong result, in words -> whether it is, given the
             result and the right one. Said where no mistake agrees and it holds in every case
             that is wrong, if these are two or more.
+        otherwise: (case, got, right) -> what to say of a wrong result that is no known
+            mistake's, in place of how it relates to the right one.
 
     Raises:
         Wrong: with the mistake's name; else with a property, how the results relate, or a clue;
@@ -80,7 +83,11 @@ def compare(
     for message, holds in (properties or {}).items():
         if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
             raise Wrong(message)
-    if relation := relate(got, right, tolerance):
+    if otherwise is not None:
+        for case, g, r in zip(cases, got, right, strict=True):
+            if not same(g, r, tolerance) and not isinstance(g, Exception):
+                raise Wrong(otherwise(case, g, r))
+    elif relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     for message, shows in (clues or {}).items():
         if shows(got):
@@ -212,6 +219,8 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
         return type(a) is type(b) and str(a) == str(b)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if isinstance(a, str) and isinstance(b, str):
+        return a == b
     number = int | float | Tensor
     if not (isinstance(a, number) and isinstance(b, number)):
         return False

@@ -2,6 +2,8 @@
 repeat across epochs or seeds, and those that touch the global random state.
 """
 
+import builtins
+import itertools
 import random
 from collections.abc import Callable
 
@@ -64,6 +66,7 @@ def check_7_5(epoch_batches):
     judge_cover(first, 60)
     judge_shuffled(first, 5)
     judge_chance(ask, first)
+    judge_hash(ask)
     other = ask(60, 5, 3, 1)
     expect(
         not torch.equal(first, other),
@@ -71,25 +74,25 @@ def check_7_5(epoch_batches):
         "Let the epoch take part in the seed.",
     )
     expect(
-        not torch.equal(first.sort(dim=1).values, other.sort(dim=1).values)
-        and {tuple(sorted(row)) for row in first.tolist()}
+        {tuple(sorted(row)) for row in first.tolist()}
         != {tuple(sorted(row)) for row in other.tolist()},
         "The same images meet in a batch in every epoch; only the batches, or the places in them, "
         "change. Permute all images anew.",
     )
+    judge_anew(first, other)
+    orders = {e: ask(60, 5, 3, e) for e in range(50)}
+    for a, b in itertools.combinations(orders, 2):
+        expect(
+            not torch.equal(orders[a], orders[b]),
+            f"Epochs {a} and {b} have one order, and in each batch the same images meet. Let the "
+            "whole number of the epoch take part in the seed.",
+        )
     expect(
         not torch.equal(first, ask(60, 5, 4, 0)) and not torch.equal(other, ask(60, 5, 4, 1)),
         "Another seed gives the same order, so runs that should differ by chance share it. Let the "
         "seed take part, also in epoch 0.",
     )
-    expect(
-        not torch.equal(other, ask(60, 5, 1, 3))
-        and not torch.equal(ask(60, 5, 0, 1), ask(60, 5, 1, 0))
-        and not torch.equal(ask(60, 5, 4, 2), ask(60, 5, 3, 3)),
-        "Epoch e + 1 of one seed is epoch e of the next: you mixed seed and epoch by something "
-        'like seed + epoch, and two runs share their orders. seed_of(seed, "order", epoch) gives '
-        "unrelated ones.",
-    )
+    judge_collisions(ask)
     epochs = [ask(23, 4, 0, epoch) for epoch in range(40)]
     for epoch in epochs:
         judge_cover(epoch, 23)
@@ -100,8 +103,83 @@ def check_7_5(epoch_batches):
     )
 
 
+def judge_anew(first: Tensor, other: Tensor) -> None:
+    """The order of another epoch is not the first one's, moved along or turned round."""
+    line, place = first.flatten(), torch.empty(first.numel(), dtype=torch.int64)
+    place[line] = torch.arange(len(line))
+    steps = place[other.flatten()].diff() % len(line)
+    expect(
+        (steps == steps.mode().values).sum() < len(steps) / 2,
+        "One epoch's order is another's, shifted or turned round (roll, flip): the same images "
+        "follow each other for ever, and mostly meet in a batch. Draw a new permutation.",
+    )
+
+
+def judge_collisions(ask: Callable) -> None:
+    """No epoch of one seed is an epoch of another."""
+    small = {(s, e): ask(60, 5, s, e) for s in range(5) for e in range(14)}
+    seen: dict[tuple, tuple] = {}
+    shared = (
+        "Epoch {1} of seed {0} is epoch {3} of seed {2}: you mixed seed and epoch by something "
+        'like {like}, and two runs share their orders. seed_of(seed, "order", epoch) gives '
+        "unrelated ones."
+    )
+    for pair, order in small.items():
+        key = tuple(order.flatten().tolist())
+        expect(
+            key not in seen,
+            shared.format(*seen.get(key, (0, 0)), *pair, like="seed + epoch"),
+        )
+        seen[key] = pair
+    for step in (10, 20, 31, 32, 37, 50, 64, 97, 99, 100, 101, 128, 200, 256, 500, 512, 997, 999,
+                 1000, 1001, 1009, 1024, 2048, 4096, 5000, 7919, 9999, 10000, 10007):  # fmt: skip
+        order = ask(60, 5, 2, step)
+        expect(
+            not torch.equal(order, small[3, 0]),
+            shared.format(3, 0, 2, step, like=f"{step} * seed + epoch"),
+        )
+        order = ask(60, 5, step, 1)
+        expect(
+            not torch.equal(order, small[0, 2]),
+            shared.format(0, 2, step, 1, like=f"seed + {step} * epoch"),
+        )
+    for s, e in ((1, 111), (11, 11), (11, 1), (1, 11), (12, 3), (1, 23)):
+        order = tuple(ask(60, 5, s, e).flatten().tolist())
+        expect(
+            seen.setdefault(order, (s, e)) == (s, e),
+            shared.format(*seen[order], s, e, like="the two numbers written one after the other"),
+        )
+
+
+def judge_hash(ask: Callable) -> None:
+    """Python salts the hash of a string anew in every process."""
+    salted, honest = [], builtins.hash
+
+    def heard(value: object) -> int:
+        inside = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(x, str | bytes) for x in inside):
+            salted.append(value)
+        return honest(value)
+
+    builtins.hash = heard
+    try:
+        ask(60, 5, 3, 0)
+    finally:
+        builtins.hash = honest
+    expect(
+        not salted,
+        "Python's hash of a string is another number in every process, so a resumed run would see "
+        'other images. seed_of(seed, "order", epoch) is the same everywhere.',
+    )
+
+
 def judge_cover(got: Tensor, n: int) -> None:
     """No image twice."""
+    expect(
+        len({tuple(sorted(row)) for row in got.tolist()}) > 1 or len(got) < 2,
+        "Every batch holds the same images. Cut one permutation into rows: row i is its piece "
+        "number i.",
+    )
     seen = got.flatten().bincount(minlength=n)
     repeated = int((seen > 1).sum())
     expect(
@@ -140,12 +218,20 @@ def judge_chance(ask: Callable, first: Tensor) -> None:
         before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
         again = ask(60, 5, 3, 0)
         after = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+        scatter(123)
+        repeated = ask(60, 5, 3, 0)
         scatter(321)
         third = ask(60, 5, 3, 0)
     finally:
         torch.set_rng_state(kept[0])
         np.random.set_state(kept[1])
         random.setstate(kept[2])
+    expect(
+        torch.equal(first, again) or torch.equal(again, repeated),
+        "The same seed and epoch give another order each time, whatever the global random state: "
+        "something goes on from call to call, a generator that is kept, a counter, the time. Make "
+        "a generator anew in each call: torch.Generator().manual_seed(...).",
+    )
     expect(
         torch.equal(first, again) and torch.equal(first, third),
         "The same seed and epoch give another order each time: it hangs on the global random "

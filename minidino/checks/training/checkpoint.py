@@ -18,12 +18,14 @@ PARTS = ("student", "teacher", "criterion", "optimizer")
 @check("7.4", "what a checkpoint holds")
 def check_7_4(what_to_save, restore):
     images = [some_images() for _ in range(6)]
-    whole, run = (Trainer(SMALL, STEPS_PER_EPOCH, CPU) for _ in range(2))
-    losses = [whole.step(x)["loss"] for x in images]
+    run = Trainer(SMALL, STEPS_PER_EPOCH, CPU)
     # Stopped in the middle of an epoch: step and epoch are told apart.
     for x in images[:4]:
         run.step(x)
-    state = through_a_file(call(what_to_save, run), run)
+    left = picture(run)
+    state = call(what_to_save, run)
+    judge_left_alone(left, picture(run))
+    state = through_a_file(state, run)
     resumed = Trainer(SMALL, STEPS_PER_EPOCH, CPU)
     fresh = copy.deepcopy({part: getattr(resumed, part).state_dict() for part in PARTS})
     for part, value in state.items():
@@ -42,15 +44,60 @@ def check_7_4(what_to_save, restore):
         "is not, bit for bit, where 6 steps lead. What you restore beside the four parts and `now` "
         "disturbs them."
     )
+    losses = [run.step(x)["loss"] for x in images[4:]]
     try:
         again = [resumed.step(x)["loss"] for x in images[4:]]
     except RuntimeError:
         raise Wrong(differs) from None
-    expect(all(torch.equal(a, b) for a, b in zip(again, losses[4:], strict=True)), differs)
+    expect(all(torch.equal(a, b) for a, b in zip(again, losses, strict=True)), differs)
+    for part in PARTS:
+        expect(same(getattr(resumed, part).state_dict(), getattr(run, part).state_dict()), differs)
+
+
+def picture(run: Trainer) -> dict:
+    """All of a run that a function which only saves could change."""
+    networks = {name: getattr(run, name) for name in ("student", "teacher", "criterion")}
+    return copy.deepcopy(
+        {
+            "state": {part: getattr(run, part).state_dict() for part in PARTS},
+            "mode": {
+                name: [m.training for m in network.modules()] for name, network in networks.items()
+            },
+            "requires_grad": {
+                name: [p.requires_grad for p in network.parameters()]
+                for name, network in networks.items()
+            },
+            "gradients": [p.grad for p in run.student.parameters()],
+            "now": run.now,
+            "chance": torch.get_rng_state(),
+        }
+    )
+
+
+def judge_left_alone(before: dict, after: dict) -> None:
+    kept = "A checkpoint is written in the middle of a run, and the run goes on: leave it as it is."
     for part in PARTS:
         expect(
-            same(getattr(resumed, part).state_dict(), getattr(whole, part).state_dict()), differs
+            same(before["state"][part], after["state"][part]),
+            f"Your function changes the run's {part}: it has other numbers than before. {kept} "
+            "(state_dict() gives the tensors themselves: .half() of a module, or writing into what "
+            "it gave you, writes into the run; make a new dict of copies if you must.)",
         )
+    for kind, words in (
+        ("mode", "the mode (train or eval) of the {name}"),
+        ("requires_grad", "which parameters of the {name} are trained (requires_grad)"),
+    ):
+        for name, value in before[kind].items():
+            expect(
+                value == after[kind][name],
+                f"Your function changes {words.format(name=name)}. {kept}",
+            )
+    expect(same(before["gradients"], after["gradients"]), f"You changed gradients. {kept}")
+    expect(before["now"] == after["now"], f"Your function counts: run.now has changed. {kept}")
+    expect(
+        same(before["chance"], after["chance"]),
+        f"Your function seeds the global random state or draws from it. {kept}",
+    )
 
 
 def through_a_file(state: object, run: Trainer) -> dict:
@@ -79,9 +126,9 @@ def through_a_file(state: object, run: Trainer) -> dict:
             "plain number, as run.now, is saved as it is.",
         )
     file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
     try:
+        torch.save(state, file)
+        file.seek(0)
         return torch.load(file, weights_only=True)
     except Exception:  # an unpickler's refusal has no type of its own
         raise Wrong(

@@ -22,9 +22,10 @@ SMALL = recipe(
     hidden_dim=8,
     bottleneck_dim=4,
     batch_size=3,
-    epochs=3,
+    epochs=4,
     warmup_epochs=1,
-    freeze_last_layer_epochs=1,
+    freeze_last_layer_epochs=2,
+    clip_grad=0.8,
 )
 STEPS_PER_EPOCH = 3
 

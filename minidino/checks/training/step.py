@@ -2,11 +2,14 @@
 schedule read at another step, what is clipped, frozen or averaged wrongly, and a wrong report.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from minidino.checks.compare import compare
 from minidino.checks.core import (
     Wrong,
     call,
@@ -17,8 +20,9 @@ from minidino.checks.core import (
     expect_tensor,
     flat,
 )
+from minidino.checks.mistakes import ENTROPY
 from minidino.checks.training.common import SMALL, STEPS_PER_EPOCH, some_images
-from minidino.checks.training.step_witness import Truth, Witness
+from minidino.checks.training.step_witness import Truth, Witness, chance_state
 
 NO_BACKWARD = (
     "The optimizer found no gradients. loss.backward() comes first, then clipping, then the "
@@ -36,26 +40,41 @@ CLEARED = (
 
 @check("7.3", "the whole step")
 def check_7_3(train_step):
-    # First in the middle of a run, where each wrong index gives another value; then its start.
-    for steps in ((5, 6), (0, 1, 2, 3)):
+    # First in the middle of a run, where each wrong index gives another value; then its start, with
+    # a leap over the epochs in which the last layer stands still; then the second of these.
+    for steps in ((8, 9), (0, 2, 6), (4, 5)):
         run = Witness(steps[0])
-        for t in steps:
-            examine_step(train_step, run, t)
+        judge_reports([examine_step(train_step, run, t) for t in steps])
 
 
-def examine_step(train_step: Callable, run: Witness, t: int) -> None:
+def examine_step(train_step: Callable, run: Witness, t: int) -> tuple[tuple, Tensor, Truth]:
+    """What the step returned, the center after it, and what both should be."""
+    run.now = t
     run.start()
     images, generator = some_images(), torch.Generator().manual_seed(t)
+    torch.rand(3, generator=generator)
+    global_chance, chance = chance_state(), generator.get_state()
     try:
         got = call(train_step, run, images, generator)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:
         # A mistake with a name says more than the error that it led to.
+        if "expected uint8 images" in str(error):
+            raise Wrong(
+                "run.crops takes the uint8 images as they come; it makes normalised floats of the "
+                "views itself."
+            ) from None
         if run.asked:
-            judge_forward(run, t, images, generator)
+            judge_forward(run, t, images, generator, chance)
         if "at least one" in str(error) or "non-empty" in str(error):  # of no gradients
+            if any(p.grad is not None for p in run.student.parameters()):
+                raise Wrong(
+                    "clip_gradients was given parameters none of which has a gradient. The "
+                    "student's trained ones are run.parameters; the teacher has no gradients."
+                ) from None
             raise Wrong(CLEARED if "backward" in run.events else NO_BACKWARD) from None
         raise
-    judge_forward(run, t, images, generator)
+    undisturbed = global_chance == chance_state()
+    judge_forward(run, t, images, generator, chance)
     truth = Truth(run, t)
     judge_gradients(run, t, truth)
     judge_teacher(run, t)
@@ -65,7 +84,17 @@ def examine_step(train_step: Callable, run: Witness, t: int) -> None:
         "value, and a warm-up never ends. End with run.now += 1.",
     )
     expect(run.now == t + 1, f"run.now went from {t} to {run.now}. A step counts once.")
-    judge_report(got, run, truth)
+    judge_kind(got)
+    expect(
+        not any(m.training for m in run.teacher.modules()),
+        "The teacher is left in train mode. It stays in eval mode, after the step as well.",
+    )
+    expect(
+        undisturbed,
+        "Your step seeds the global random state or draws from it. Nothing in it needs chance but "
+        "the crops, and these have the generator.",
+    )
+    return tuple(got), run.criterion.center.clone(), truth
 
 
 def same_views(inputs: list[Tensor], views: Iterable[Tensor]) -> bool:
@@ -79,7 +108,9 @@ def same_views(inputs: list[Tensor], views: Iterable[Tensor]) -> bool:
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(joined, views, strict=True))
 
 
-def judge_forward(run: Witness, t: int, images: Tensor, generator: torch.Generator) -> None:
+def judge_forward(
+    run: Witness, t: int, images: Tensor, generator: torch.Generator, fresh: Tensor
+) -> None:
     """Who saw what, and what the loss was given."""
     n = len(run.drawn)
     expect(n > 0, "No views were cut. views = run.crops(images, generator) starts the step.")
@@ -88,12 +119,17 @@ def judge_forward(run: Witness, t: int, images: Tensor, generator: torch.Generat
         f"You cut views {n} times in one step, so student and teacher are shown different crops, "
         "as with two loaders shuffled apart. Call run.crops once: view 0 is view 0 for both.",
     )
-    (given, chance), views = run.draws[0], run.drawn[0]
+    (given, chance, state), views = run.draws[0], run.drawn[0]
     expect(given.shape == images.shape and torch.equal(given, images), "Give run.crops the images.")
     expect(
         chance is generator,
         "You cut the views without the generator. With it the step's crops follow from its number, "
         "and a resumed run cuts the same: run.crops(images, generator).",
+    )
+    expect(
+        torch.equal(state, fresh),
+        "You seed the generator anew, or draw from it before. It comes as it is to be used: "
+        "run.crops(images, generator).",
     )
     student, teacher = run.inputs["student"], run.inputs["teacher"]
     for who, seen in run.inputs.items():
@@ -123,6 +159,12 @@ def judge_forward(run: Witness, t: int, images: Tensor, generator: torch.Generat
     expect(
         same_views(student, views), "The student should see all views once: run.student(*views)."
     )
+    expect(
+        not run.moved["teacher"],
+        "The teacher moved before it was asked for its logits. update_teacher ends the step, after "
+        "the optimizer: this step's target comes from the teacher that the step before left.",
+    )
+    expect(not run.moved["student"], "The student moved before it was asked for its logits.")
     expect(
         not any(run.modes["teacher"]),
         "The teacher was in train mode when you asked it. It stays in eval mode: no drop path, no "
@@ -166,18 +208,35 @@ def expect_schedule(
     got: float, values: list[float], t: int, name: str, others: dict[str, float]
 ) -> None:
     """``got`` is the value of step t, or what it is instead is named."""
-    mistakes = {
-        f"The {name} at step {t} is the one of the epoch's number. A schedule has one value per "
-        "*iteration*: index it with run.now, not with the epoch.": values[t // STEPS_PER_EPOCH],
-        f"The {name} at step {t} is still the one of step 0. Look it up in every step.": values[0],
-        f"The {name} at step {t} is the one of the epoch's first step. A schedule has one value "
-        "per *iteration*: index it with run.now.": values[t // STEPS_PER_EPOCH * STEPS_PER_EPOCH],
-        f"The {name} at step {t} is the one of the step before. Set it before the optimizer steps, "
-        "not after.": values[t - 1],
-        f"The {name} at step {t} is the one of the next step. Steps count from 0; add 1 to run.now "
-        "at the very end.": values[t + 1],
-    }
+    mistakes = other_steps(values, t, name)
     expect_close(got, values[t], mistakes | others, what=f"The {name}", tolerance=1e-6)
+
+
+def other_steps(values: list[float], t: int, name: str) -> dict[str, float]:
+    """What a schedule looked up at another step would give."""
+    at, per = (
+        f"The {name} at step {t} is",
+        "A schedule has one value per *iteration*: index it with",
+    )
+    return {
+        f"{at} the one of the epoch's number. {per} run.now, not with the epoch.": (
+            values[t // STEPS_PER_EPOCH]
+        ),
+        f"{at} still the one of step 0. Look it up in every step.": values[0],
+        f"{at} the one of the epoch's first step. {per} run.now.": (
+            values[t // STEPS_PER_EPOCH * STEPS_PER_EPOCH]
+        ),
+        f"{at} the one of the step's number within its epoch. {per} run.now.": (
+            values[t % STEPS_PER_EPOCH]
+        ),
+        f"{at} the one of the step before. Set it before the optimizer steps, not after.": (
+            values[t - 1]
+        ),
+        f"{at} the one of the next step. Steps count from 0; add 1 to run.now at the very end.": (
+            values[t + 1]
+        ),
+        f"{at} the last of its schedule. Look it up with run.now.": values[-1],
+    }
 
 
 def shortened(gradients: Iterable[Tensor], max_norm: float) -> Tensor:
@@ -193,7 +252,13 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
     early = run.events[: run.events.index("optimizer")]
     body = [n for n in truth.gradients if "last_layer" not in n]
     got = [run.found[n] for n in body]
-    if "backward" not in early:
+    true, limit = [truth.gradients[n] for n in body], SMALL.clip_grad
+    if "backward" not in early and all(g is None for g in got):
+        raise Wrong(STEP_FIRST if "backward" in run.events else NO_BACKWARD)
+    right = all(g is not None for g in got) and close(
+        flat(got), shortened(true, limit), 1e-3
+    )  # by hand, it may be
+    if "backward" not in early and not right:
         raise Wrong(STEP_FIRST if "backward" in run.events else NO_BACKWARD)
     expect(not all(g is None or not g.any() for g in got), CLEARED)
     expect(
@@ -201,7 +266,6 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
         "Some parameters below the last layer have no gradient when the optimizer steps. Only "
         "those of run.student.head.last_layer are dropped.",
     )
-    true, limit = [truth.gradients[n] for n in body], SMALL.clip_grad
     old = [run.left_over[n] for n in body]
     sums = [g if o is None else g + o for g, o in zip(true, old, strict=True)]
     total = flat(truth.gradients.values()).norm().item()
@@ -213,6 +277,7 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
         "You clipped by the global norm, all gradients together. Here it is per tensor: "
         "clip_gradients(run.parameters, run.config.clip_grad)."
     )
+    some_of(body, got, true, sums, limit, accumulated)
     expect_close(
         flat(got),
         shortened(true, limit),
@@ -221,9 +286,11 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
             "The gradients are not clipped when the optimizer steps. clip_gradients stands between "
             "loss.backward() and run.optimizer.step().": flat(true),
             f"{accumulated} ": flat(sums),
-            "The gradients are clipped to length 1. The limit is run.config.clip_grad.": shortened(
-                true, 1.0
-            ),
+            **{
+                f"The gradients are clipped to length {c}. The limit is run.config.clip_grad, here "
+                f"{limit}.": shortened(true, c)
+                for c in (1.0, 3.0)
+            },
             together: flat(true) * min(1.0, limit / total),
             f"{together} ": flat(true) * min(1.0, limit / flat(true).norm().item()),
         },
@@ -234,8 +301,48 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
     judge_last_layer(run, t, truth)
 
 
+def some_of(
+    body: list[str], got: list, true: list, sums: list, limit: float, accumulated: str
+) -> None:
+    """Gradients some of which are right, and the others all wrong in one way."""
+
+    def like(wrong: list[Tensor], max_norm: float) -> list[bool]:
+        return [close(flat([g]), shortened([w], max_norm), 1e-3)
+                for g, w in zip(got, wrong, strict=True)]  # fmt: skip
+
+    right = like(true, limit)
+    names = ", ".join([n for n, r in zip(body, right, strict=True) if not r][:3])
+    if all(right) or sum(right) < 2:
+        return
+    for words, wrong, max_norm in (
+        (f"{accumulated} (Of {names}.)", sums, limit),
+        (f"{accumulated} (Of {names}.)", sums, math.inf),
+        (f"Some gradients are not clipped: {names}. All of run.parameters are.", true, math.inf),
+    ):
+        same = like(wrong, max_norm)
+        expect(
+            not all(r or s for r, s in zip(right, same, strict=True)) or all(same),
+            words,
+        )
+
+
 def judge_settings(run: Witness, t: int) -> None:
     (lr, decay), (plain_lr, plain_decay) = run.settings
+    rate, pull = run.schedules.lr[t], run.schedules.weight_decay[t]
+    expect(
+        not (lr == 1e-3 and abs(plain_lr - rate) < 1e-9),
+        "Only the second group has this step's learning rate. What decays learns as well: set it "
+        "in both groups.",
+    )
+    expect(
+        not (decay == 1e-2 and abs(plain_decay - pull) < 1e-9),
+        "This step's weight decay is in the second group, and biases and norms decay. It goes into "
+        "the first alone.",
+    )
+    expect(
+        not (abs(lr - pull) < 1e-9 and abs(decay - rate) < 1e-9),
+        "Learning rate and weight decay are exchanged.",
+    )
     made_with = {
         "The learning rate is never set: it is the one that AdamW was made with, or you set it "
         "only after the step. Write it into both of run.optimizer.param_groups, before.": 1e-3
@@ -261,28 +368,38 @@ def judge_settings(run: Witness, t: int) -> None:
 def judge_last_layer(run: Witness, t: int, truth: Truth) -> None:
     layer, name = run.student.head.last_layer, "head.last_layer.weight_v"
     found = run.found[name]
-    if t < STEPS_PER_EPOCH:
+    if t < SMALL.freeze_last_layer_epochs * STEPS_PER_EPOCH:
         still = torch.equal(layer.weight_v, run.last_before)
         expect(
             still or found is None or found.any(),
             "You set the last layer's gradients to zero; AdamW still applies weight decay to it. "
             "Set them to None and the optimizer passes it by.",
         )
-        expect(
-            still,
-            f"The last layer moved at step {t}, in the first epoch. Drop its gradients "
-            "(p.grad = None) before the optimizer steps, while run.now is below "
-            "config.freeze_last_layer_epochs * run.steps_per_epoch.",
+        told = (
+            "Drop its gradients (p.grad = None) before the optimizer steps, while run.now is below "
+            "config.freeze_last_layer_epochs * run.steps_per_epoch, here "
+            f"{SMALL.freeze_last_layer_epochs} * {STEPS_PER_EPOCH}."
         )
+        expect(
+            still or t < STEPS_PER_EPOCH,
+            f"The last layer moved at step {t}. It stood still in the first epoch, and should for "
+            f"{SMALL.freeze_last_layer_epochs}: is one epoch written in? {told}",
+        )
+        expect(
+            still or t != SMALL.freeze_last_layer_epochs,
+            f"The last layer moved at step {t}, in the first epoch: is run.now, which counts "
+            f"steps, compared with a number of epochs? {told}",
+        )
+        expect(still, f"The last layer moved at step {t}, in the first epoch. {told}")
         return
     expect(
         layer.weight_v.requires_grad,
         "You froze the last layer by requires_grad False, and for ever: it never learns, also "
-        "after the first epoch. Drop its gradients in the steps of that epoch instead.",
+        "after the first epochs. Drop its gradients in the steps of these epochs instead.",
     )
     expect(
         found is not None and found.any(),
-        f"The last layer stands still at step {t}, which is past the first epoch. Its gradients "
+        f"The last layer stands still at step {t}, which is past the first epochs. Its gradients "
         "are dropped only while run.now < freeze_last_layer_epochs * steps_per_epoch.",
     )
     want = shortened([truth.gradients[name]], SMALL.clip_grad)
@@ -318,14 +435,15 @@ def judge_teacher(run: Witness, t: int) -> None:
             "teacher that is kept.": average(1 - schedule[t]),
             "The teacher is a copy of the student. It should move a little: update_teacher with "
             "this step's momentum.": new,
-            f"The momentum at step {t} is the one of the epoch's number. A schedule has one value "
-            "per *iteration*: index it with run.now, not with the epoch.": average(
-                schedule[t // STEPS_PER_EPOCH]
-            ),
-            f"The momentum at step {t} is still the one of step 0. Look it up in every "
-            "step.": average(schedule[0]),
-            f"The momentum at step {t} is the one of the next step. Steps count from 0; add 1 to "
-            "run.now at the very end.": average(schedule[t + 1]),
+            **{
+                words: average(m)
+                for words, m in other_steps(schedule, t, "teacher's momentum").items()
+            },
+            **{
+                f"The momentum is {m}, a constant. It rises to 1: "
+                "run.schedules.teacher_momentum[run.now].": average(m)
+                for m in (0.9, 0.99, 0.995, 0.996, 0.999, 0.9995)
+            },
             "The momentum is config.teacher_momentum, a constant. It rises to 1: "
             "run.schedules.teacher_momentum[run.now].": average(SMALL.teacher_momentum),
         },
@@ -333,65 +451,160 @@ def judge_teacher(run: Witness, t: int) -> None:
     )
 
 
-def judge_report(got: object, run: Witness, truth: Truth) -> None:
-    """What the step returns."""
+def judge_kind(got: object) -> None:
+    """Two scalar tensors without a graph."""
     expect(
         isinstance(got, tuple | list) and len(got) == 2,
         "Return two scalars: the loss, and the entropy of the teacher's targets.",
     )
     for value in got:
         expect(
+            not isinstance(value, float | int),
+            "Return tensors and not numbers: .item() in every step makes the host wait for the "
+            "device. Return loss.detach().",
+        )
+        expect(
             not (isinstance(value, Tensor) and value.requires_grad),
             "What you return still holds the graph of the whole step: kept in a list for a plot it "
             "fills the memory. Return loss.detach().",
         )
 
-    def h(q: Tensor) -> Tensor:
-        return -(q * q.log()).sum(-1)
 
-    loss, entropy = got
-    q = truth.target(truth.old_center)
-    expect_close(
-        loss,
-        truth.loss,
-        {"You returned the two in the other order. First the loss, then the entropy.": h(q).mean()},
-        what="The loss that you return",
+def _h(q: Tensor) -> Tensor:
+    return torch.special.entr(q).sum(-1)
+
+
+def _entropy(of: Callable[[Truth], Tensor]) -> Callable[[Truth], tuple]:
+    return lambda x: (x.loss, of(x))
+
+
+def _loss(of: Callable[[Truth], float]) -> Callable[[Truth], tuple]:
+    return lambda x: (of(x), _h(x.q).mean())
+
+
+PAIRS = 2 * (2 + SMALL.n_local) - 2
+REPORTS = {
+    "You returned the two in the other order. First the loss, then the entropy.": lambda x: (
+        _h(x.q).mean(),
+        x.loss,
+    ),
+    "The loss that you return is KL, or the loss less the entropy. Return the loss itself.": _loss(
+        lambda x: x.loss - _h(x.q).mean()
+    ),
+    "The loss that you return has the entropy added. The loss is H + KL already.": _loss(
+        lambda x: x.loss + _h(x.q).mean()
+    ),
+    "The loss that you return is multiplied by the number of images. It is a mean.": _loss(
+        lambda x: x.loss * SMALL.batch_size
+    ),
+    "The loss that you return is multiplied by the number of pairs. It is a mean.": _loss(
+        lambda x: x.loss * PAIRS
+    ),
+    "The loss that you return is multiplied by the number of views. It is a mean.": _loss(
+        lambda x: x.loss * (2 + SMALL.n_local)
+    ),
+    "The loss that you return is divided by the number of images. It is a mean already.": _loss(
+        lambda x: x.loss / SMALL.batch_size
+    ),
+    "The loss that you return is divided by ln K. It is asked for in nats.": _loss(
+        lambda x: x.loss / math.log(SMALL.out_dim)
+    ),
+    "The entropy is of targets with the center of *after* this step: the criterion had moved it. "
+    "Ask for run.criterion.targets before you call the criterion.": _entropy(
+        lambda x: _h(x.target(x.center)).mean()
+    ),
+    "The entropy is of the student's distributions. H is the targets' own: the part of the loss "
+    "that the student cannot lower.": _entropy(lambda x: _h(x.log_p.exp()).mean()),
+    "The entropy is of the student's distributions of the global views. H is the targets' own.": (
+        _entropy(lambda x: _h(x.log_p[:2].exp()).mean())
+    ),
+    "You returned KL. The second number is H, the entropy; KL is the loss less H.": _entropy(
+        lambda x: x.loss - _h(x.q).mean()
+    ),
+    "You returned the loss twice. The second number is the entropy of the targets.": _entropy(
+        lambda x: x.loss
+    ),
+    "The entropy is the sum over all rows. Return their mean.": _entropy(lambda x: _h(x.q).sum()),
+    "You returned one entropy per row. Return their mean.": _entropy(lambda x: _h(x.q)),
+    "The entropy is of the first row alone. Return the mean over the rows.": _entropy(
+        lambda x: _h(x.q)[0]
+    ),
+    "The entropy is of the first global view alone. Return the mean over all rows.": _entropy(
+        lambda x: _h(x.q)[: SMALL.batch_size].mean()
+    ),
+    "The entropy is of the second global view alone. Return the mean over all rows.": _entropy(
+        lambda x: _h(x.q)[SMALL.batch_size :].mean()
+    ),
+    "The entropy is the median over the rows. Return their mean.": _entropy(
+        lambda x: _h(x.q).median()
+    ),
+    "The entropy is the largest of the rows'. Return their mean.": _entropy(
+        lambda x: _h(x.q).max()
+    ),
+    "This is the entropy of the mean target (usage, 6.1). Return the mean of the targets' "
+    "entropies.": _entropy(lambda x: _h(x.q.mean(0))),
+    "The center is missing from the targets: run.criterion.targets subtracts it.": _entropy(
+        lambda x: _h(x.target(0.0)).mean()
+    ),
+    "The entropy is of the student's scores, made into targets. Give run.criterion.targets the "
+    "teacher's logits.": _entropy(lambda x: _h(x.target(x.old_center, x.student_logits)).mean()),
+    "The entropy is of the softmax of the teacher's raw scores. The targets are centred and "
+    "sharpened: run.criterion.targets(teacher_logits, temp).": _entropy(
+        lambda x: _h(x.teacher_logits.softmax(-1)).mean()
+    ),
+    "The entropy is of targets at the student's temperature. Give run.criterion.targets this "
+    "step's teacher temperature.": _entropy(
+        lambda x: _h(x.target(x.old_center, temp=SMALL.student_temp)).mean()
+    ),
+    "The entropy is of targets at the temperature of the config. Give run.criterion.targets this "
+    "step's.": _entropy(lambda x: _h(x.target(x.old_center, temp=SMALL.teacher_temp)).mean()),
+    "The entropy is of targets without a temperature. Give run.criterion.targets this step's.": (
+        _entropy(lambda x: _h(x.target(x.old_center, temp=1.0)).mean())
+    ),
+    "The entropy is of targets to which a second softmax was applied. run.criterion.targets gives "
+    "probabilities.": _entropy(lambda x: _h(x.q.softmax(-1)).mean()),
+    "You took the entropy of the teacher's and the student's distributions together. H is the "
+    "targets' own.": _entropy(
+        lambda x: torch.cat([_h(x.q), _h(x.log_p.exp()).flatten()]).mean()
+    ),
+    "The second number is the cross-entropy of the targets with themselves at the wrong place: the "
+    "mean of -log q, not weighted by q.": _entropy(lambda x: -x.q.log().mean()),
+} | {
+    message: _entropy(lambda x, h=h: h(x.q).mean())
+    for message, h in ENTROPY.items()
+    if not message.startswith(("You returned", "The entropy is summed", "The sum over"))
+}  # fmt: skip
+CENTERS = {
+    "The center did not move: the criterion was in eval mode.": lambda x: x.old_center,
+    "The center moved twice in a step. The criterion moves it when it is called, and nobody else "
+    "need: leave it alone.": lambda x: 0.9 * x.center + 0.1 * x.mean,
+    "The center is not the criterion's: you moved it from this step's mean alone.": lambda x: (
+        x.mean
+    ),
+}
+
+
+def judge_reports(steps: list[tuple[tuple, Tensor, Truth]]) -> None:
+    """What the steps returned, and the center after them."""
+    cases = [(i,) for i in range(len(steps))]
+    truths = [truth for *_, truth in steps]
+
+    def of(rule: Callable[[Truth], Any]) -> Callable[[int], Any]:
+        return lambda i: rule(truths[i])
+
+    compare(
+        lambda i: steps[i][0],
+        cases,
+        of(_entropy(lambda x: _h(x.q).mean())),
+        {message: of(rule) for message, rule in REPORTS.items()},
+        what="The pair (loss, entropy) that you return",
         tolerance=1e-3,
     )
-    expect_close(
-        entropy,
-        h(q).mean(),
-        {
-            "The entropy is of targets with the center of *after* this step: the criterion had "
-            "moved it. Ask for run.criterion.targets before you call the criterion.": h(
-                truth.target(truth.center)
-            ).mean(),
-            "The entropy is of the student's distributions. H is the targets' own: the part of the "
-            "loss that the student cannot lower.": h(truth.log_p.exp()).mean(),
-            "You returned KL. The second number is H, the entropy; KL is the loss less H.": (
-                truth.loss - h(q).mean()
-            ),
-            "The entropy is the sum over all rows. Return their mean.": h(q).sum(),
-            "You returned one entropy per row. Return their mean.": h(q),
-            "The center is missing from the targets: run.criterion.targets subtracts it.": h(
-                truth.target(0.0)
-            ).mean(),
-            "The entropy is of the student's scores, made into targets. Give run.criterion.targets "
-            "the teacher's logits.": h(truth.target(truth.old_center, truth.student_logits)).mean(),
-            "The entropy is of the softmax of the teacher's raw scores. The targets are centred "
-            "and sharpened: run.criterion.targets(teacher_logits, temp).": h(
-                truth.teacher_logits.softmax(-1)
-            ).mean(),
-        },
-        what="The entropy that you return",
-        tolerance=1e-3,
-    )
-    expect_close(
-        run.criterion.center,
-        truth.center,
-        {
-            "The center did not move: the criterion was in eval mode.": truth.old_center,
-        },
+    compare(
+        lambda i: steps[i][1],
+        cases,
+        of(lambda x: x.center),
+        {message: of(rule) for message, rule in CENTERS.items()},
         what="The center after the step",
         tolerance=1e-3,
     )

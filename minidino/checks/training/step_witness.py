@@ -4,14 +4,21 @@ the same step comes to when it is computed apart.
 
 import copy
 import inspect
+import random
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from minidino.checks.core import Wrong, flat
 from minidino.checks.training.common import CPU, SMALL, STEPS_PER_EPOCH
 from minidino.trainer import Network, Schedules, Trainer
+
+
+def chance_state() -> tuple:
+    """The global random states: torch's, NumPy's, Python's."""
+    return torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate()
 
 
 class Witness(Trainer):
@@ -30,7 +37,7 @@ class Witness(Trainer):
         self.teacher.requires_grad_(True)  # nobody but no_grad keeps gradients out
         self.criterion.center.copy_(0.2 * torch.randn(1, SMALL.out_dim))
         self.now = now
-        values = torch.arange(9) / 9
+        values = torch.arange(12) / 12
         self.schedules = Schedules(
             lr=(0.01 + 0.1 * values).tolist(),
             weight_decay=(0.1 + 0.4 * values).tolist(),
@@ -62,6 +69,7 @@ class Witness(Trainer):
         self.state = copy.deepcopy(
             {n: getattr(self, n).state_dict() for n in ("student", "teacher", "criterion")}
         )
+        self.moved: dict[str, bool] = {}  # before it was asked
         self.before = flat(self.student.parameters())
         self.teacher_before = flat(self.teacher.parameters())
         self.last_before = self.student.head.last_layer.weight_v.detach().clone()
@@ -74,14 +82,17 @@ class Witness(Trainer):
         raise Wrong("run.step is the package's own answer to this exercise. Write out its lines.")
 
     def _cut(self, render: Callable, images: Tensor, generator=None) -> tuple[Tensor, Tensor]:
-        self.draws.append((images, generator))
+        self.draws.append((images, generator, generator and generator.get_state()))
         self.drawn.append(render(images, generator))
         return tuple(v.clone() for v in self.drawn[-1])
 
     def _hear(self, who: str) -> Callable:
         def hook(module: nn.Module, args: tuple, _) -> None:
             self.inputs[who].append(args[0].detach().clone())
-            self.modes[who].append(module.training)
+            modes = [m.training for m in getattr(self, who).modules()]
+            self.modes[who].append(all(modes) if who == "student" else any(modes))
+            was = self.before if who == "student" else self.teacher_before
+            self.moved[who] = not torch.equal(flat(getattr(self, who).parameters()), was)
 
         return hook
 
@@ -118,7 +129,9 @@ class Truth:
         self.student_logits = student_logits.detach()
         self.center = 0.9 * center + 0.1 * self.teacher_logits.mean(0, keepdim=True)
         self.old_center, self.temp = center, temp
-        q = self.target(center).view(2, b, -1)
+        self.mean = self.teacher_logits.mean(0, keepdim=True)
+        self.q = self.target(center)
+        q = self.q.view(2, b, -1)
         log_p = (student_logits / SMALL.student_temp).log_softmax(-1)
         log_p = log_p.view(2 + SMALL.n_local, b, -1)
         pairs = [(i, j) for i in range(2) for j in range(len(log_p)) if i != j]
@@ -129,6 +142,8 @@ class Truth:
         self.gradients = dict(zip(trained, gradients, strict=True))
         self.loss = self.loss.item()
 
-    def target(self, center: Tensor | float, logits: Tensor | None = None) -> Tensor:
+    def target(
+        self, center: Tensor | float, logits: Tensor | None = None, temp: float | None = None
+    ) -> Tensor:
         logits = self.teacher_logits if logits is None else logits
-        return ((logits - center) / self.temp).softmax(-1)
+        return ((logits - center) / (self.temp if temp is None else temp)).softmax(-1)

@@ -3,5 +3,5 @@ def parameter_groups(model: nn.Module) -> list[dict]:
     for name, p in model.named_parameters():
         if not p.requires_grad:
             continue
-        groups[name.endswith(".bias") or len(p.shape) == 1]["params"].append(p)
+        groups[name.endswith(".bias") or len(p.shape) <= 1]["params"].append(p)
     return groups

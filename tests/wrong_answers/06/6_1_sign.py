@@ -1,4 +1,4 @@
-# names: The sign is turned round
+# names: The sign of the entropy is turned round
 def usage(targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     def h(q):
         return torch.special.xlogy(q, q).sum(-1)

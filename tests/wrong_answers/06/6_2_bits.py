@@ -1,4 +1,4 @@
-# names: This is in bits
+# names: KL in bits
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: averaged over the prototypes
+# names: averaged KL over the prototypes
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

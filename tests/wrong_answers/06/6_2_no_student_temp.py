@@ -1,4 +1,4 @@
-# names: forgot the student's temperature
+# names: did not divide the student's logits
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

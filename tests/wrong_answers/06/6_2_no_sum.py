@@ -1,4 +1,4 @@
-# names: The sum is missing
+# names: sum over prototypes is missing
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

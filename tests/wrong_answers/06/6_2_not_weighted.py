@@ -1,4 +1,4 @@
-# names: The differences of the logarithms are not weighted
+# names: The factor q is missing
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

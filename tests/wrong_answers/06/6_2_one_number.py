@@ -1,4 +1,4 @@
-# names: mean of the batch
+# names: one number for the batch
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

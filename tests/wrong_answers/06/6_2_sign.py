@@ -1,4 +1,4 @@
-# names: The sign is turned round
+# names: The sign of KL is turned round
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

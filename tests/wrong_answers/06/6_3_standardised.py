@@ -1,4 +1,4 @@
-# names: or gave every dimension the same spread
+# names: gave every dimension the same spread
 def effective_rank(features: torch.Tensor) -> float:
     x = (features - features.mean(dim=0)) / (features.std(dim=0) + 1e-9)
     s = torch.linalg.svdvals(x)

@@ -1,4 +1,4 @@
-# names: You judged by the entropy alone. It is low
+# names: You ask for peaked before healthy
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

@@ -1,4 +1,4 @@
-# names: look at KL first
+# names: You never look at KL
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

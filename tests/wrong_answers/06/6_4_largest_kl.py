@@ -1,4 +1,4 @@
-# names: One line of the last quarter has a high KL
+# names: You took the largest KL
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

@@ -1,4 +1,4 @@
-# names: You judged by the loss, which is near ln K
+# names: and h is above 0.9
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

@@ -1,4 +1,4 @@
-# names: Did you take the loss for KL?
+# names: You took the loss for KL
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

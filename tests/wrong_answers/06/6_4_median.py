@@ -1,4 +1,4 @@
-# names: Take the average, not the median
+# names: You took the median
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

@@ -1,4 +1,4 @@
-# names: divide each average by math.log(out_dim) first
+# names: You divided by nothing
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

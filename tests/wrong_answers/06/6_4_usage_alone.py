@@ -1,4 +1,4 @@
-# names: You judged by usage alone
+# names: You judge by usage alone
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log[-max(1, len(log) // 4) :]
 

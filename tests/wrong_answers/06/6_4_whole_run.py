@@ -1,4 +1,4 @@
-# names: averaged over more than the end
+# names: averaged over the whole run
 def diagnose(log: list[dict], out_dim: int) -> str:
     end = log
 

@@ -1,4 +1,4 @@
-# names: applied to norms and biases
+# names: applied to the biases
 def parameter_groups(model: nn.Module) -> list[dict]:
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     plain = [p for n, p in named if "norm" in n]

@@ -1,4 +1,4 @@
-# names: in neither group, so they are never trained
+# names: cls_token and pos_embed among them
 def parameter_groups(model: nn.Module) -> list[dict]:
     trained = [p for p in model.parameters() if p.requires_grad]
     return [

@@ -1,4 +1,4 @@
-# names: in neither group and would never move
+# names: They learn as well, without decay
 def parameter_groups(model: nn.Module) -> list[dict]:
     trained = [p for p in model.parameters() if p.requires_grad]
     return [

@@ -1,4 +1,4 @@
-# names: The last layer moved at step 1
+# names: compared with a number of epochs
 def train_step(
     run: Trainer, images: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:

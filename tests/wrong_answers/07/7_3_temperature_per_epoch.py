@@ -1,4 +1,4 @@
-# names: teacher temperature at step 5 is the one of the epoch's number
+# names: teacher temperature at step 8 is the one of the epoch's number
 def train_step(
     run: Trainer, images: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,8 +1,9 @@
+# names: takes the uint8 images as they come
 def train_step(
     run: Trainer, images: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     t = run.now
-    views = run.crops(images, generator)
+    views = run.crops(images / 255, generator)
     with torch.no_grad():
         teacher_logits = run.teacher(views[0])
     student_logits = run.student(*views)
@@ -15,7 +16,7 @@ def train_step(
     clip_gradients(run.parameters, run.config.clip_grad)
     if t < run.config.freeze_last_layer_epochs * run.steps_per_epoch:
         for p in run.student.head.last_layer.parameters():
-            p.grad = None  # not 0: AdamW would still decay the weights
+            p.grad = None
 
     decayed, plain = run.optimizer.param_groups
     decayed["lr"] = plain["lr"] = run.schedules.lr[t]
@@ -23,4 +24,4 @@ def train_step(
     run.optimizer.step()
     update_teacher(run.teacher, run.student, run.schedules.teacher_momentum[t])
     run.now += 1
-    return loss.item(), h.item()
+    return loss.detach(), h

@@ -1,3 +1,4 @@
+# names: Yours knows LayerNorm.
 def parameter_groups(model: nn.Module) -> list[dict]:
     plain = [
         p

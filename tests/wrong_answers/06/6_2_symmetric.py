@@ -1,0 +1,5 @@
+# names: half of KL(q || p) + KL(p || q)
+def teacher_student_kl(teacher_logits, student_logits, center, teacher_temp, student_temp):
+    log_q = torch.log_softmax((teacher_logits - center) / teacher_temp, dim=-1)
+    log_p = torch.log_softmax(student_logits / student_temp, dim=-1)
+    return 0.5 * ((log_q.exp() - log_p.exp()) * (log_q - log_p)).sum(-1)

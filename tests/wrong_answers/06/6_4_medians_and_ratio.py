@@ -1,0 +1,15 @@
+# names: Two things
+def diagnose(log: list[dict], out_dim: int) -> str:
+    import statistics
+
+    end = log[-max(1, len(log) // 4) :]
+
+    def share(key):
+        return statistics.median(line[key] for line in end) / math.log(out_dim)
+
+    h, u, d = share("entropy"), share("usage"), share("kl")
+    if d > 0.15:
+        return "unstable"
+    if u / max(h, 1e-9) >= 1.02:
+        return "healthy"
+    return "uniform" if h > 0.9 else "peaked" if h < 0.1 else "constant"

@@ -1,0 +1,7 @@
+# names: holds copies
+def parameter_groups(model: nn.Module) -> list[dict]:
+    trained = [nn.Parameter(p.detach().clone()) for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,8 @@
+# names: There should be two groups
+def parameter_groups(model: nn.Module) -> list[dict]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [g for g in groups if g["params"]]

@@ -1,0 +1,7 @@
+# names: p.requires_grad tells what is trained
+def parameter_groups(model: nn.Module) -> list[dict]:
+    trained = [p for p in model.parameters() if p.grad is not None]
+    return [
+        {"params": [p for p in trained if p.ndim > 1]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,7 @@
+# names: largest singular value
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> None:
+    for p in parameters:
+        if p.grad is not None:
+            g = p.grad
+            norm = torch.linalg.matrix_norm(g, 2, keepdim=True) if g.ndim > 1 else g.norm()
+            g *= (max_norm / (norm + 1e-6)).clamp(max=1.0)

@@ -1,0 +1,5 @@
+# names: the mode (train or eval) of the teacher
+def what_to_save(run: Trainer) -> dict:
+    parts = ("student", "teacher", "criterion", "optimizer")
+    run.teacher.train()
+    return {part: getattr(run, part).state_dict() for part in parts} | {"now": run.now}

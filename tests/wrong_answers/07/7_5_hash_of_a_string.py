@@ -1,0 +1,5 @@
+# names: hash of a string
+def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(hash(("order", seed, epoch)))
+    order = torch.randperm(n, generator=generator)
+    return order[: n // batch_size * batch_size].view(-1, batch_size)

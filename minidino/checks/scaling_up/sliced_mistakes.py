@@ -2,8 +2,8 @@
 counts, means, and gradients.
 """
 
+import functools
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -189,7 +189,7 @@ def _heats() -> Table:
 
 
 def _normalised() -> Table:
-    unit = partial(F.normalize, dim=-1)
+    unit = functools.partial(F.normalize, dim=-1)
     table = {}
     for what, x_too, w_too in (
         ("both x and the prototypes", True, True),
@@ -486,6 +486,7 @@ def _after_lse(lse: Callable) -> Callable:
 def gradients(loss: Callable) -> Callable:
     """(x, w, ...) -> the gradients for x and for w; zeros where there is none."""
 
+    @functools.wraps(loss)
     def of(x: Tensor, w: Tensor, *others) -> tuple[Tensor, Tensor]:
         x, w = (t.detach().clone().requires_grad_() for t in (x, w))
         got = loss(x, w, *others)

@@ -1,7 +1,11 @@
 # names: You scaled the student's own tensors
 def foreach_ema(teacher, student, momentum):
-    ours = [t.detach() for t in [*teacher.parameters(), *teacher.buffers()] if t.is_floating_point()]
-    theirs = [t.detach() for t in [*student.parameters(), *student.buffers()] if t.is_floating_point()]
+    ours = [
+        t.detach() for t in [*teacher.parameters(), *teacher.buffers()] if t.is_floating_point()
+    ]
+    theirs = [
+        t.detach() for t in [*student.parameters(), *student.buffers()] if t.is_floating_point()
+    ]
     torch._foreach_mul_(ours, momentum)
     torch._foreach_mul_(theirs, 1 - momentum)
     torch._foreach_add_(ours, theirs)

@@ -37,7 +37,8 @@ MEANINGS: list[tuple[str, str]] = [
         "(.transpose(-2, -1))?",
     ),
     (
-        r"shape '\[.*\]' is invalid for input of size|can't divide axis|Shape mismatch",
+        r"shape '\[.*\]' is invalid for input of size|can't divide axis|Shape mismatch"
+        r"|don't multiply up to the size",
         "As many numbers must come out as went in. Is [CLS] still among the tokens, a dimension "
         "taken for another, or a grid for a square?",
     ),

@@ -4,6 +4,7 @@ out tensors, make new ones or disturb the student, and right ones by a loop.
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 
 import torch
@@ -70,6 +71,30 @@ AVERAGES: Table = {
         "an argument.": lambda t, s, m, c=c: c * t + (1 - c) * s
         for c in (0.9, 0.99, 0.996, 0.999)
     },
+}
+SHARES = {
+    "momentum": lambda m: m,
+    "1 - momentum": lambda m: 1 - m,
+    "1": lambda m: 1,
+    "momentum squared": lambda m: m * m,
+    "(1 - momentum) squared": lambda m: (1 - m) ** 2,
+    "momentum (1 - momentum)": lambda m: m * (1 - m),
+    "-(1 - momentum)": lambda m: m - 1,
+    "1 / 2": lambda m: 0.5,
+}
+# What the lists above leave of pairs of shares.
+NAMED = (
+    ("momentum", "1 - momentum"), ("1 - momentum", "momentum"), ("momentum", "1"),
+    ("1", "1 - momentum"), ("momentum", "momentum"), ("1 - momentum", "1 - momentum"), ("1", "1"),
+    ("momentum", "momentum (1 - momentum)"), ("momentum", "-(1 - momentum)"), ("1 / 2", "1 / 2"),
+    ("momentum", "(1 - momentum) squared"), ("momentum squared", "1 - momentum"),
+)  # fmt: skip
+AVERAGES |= {
+    f"The teacher's share is {a} and the student's {b}. They are momentum and 1 - momentum.": (
+        lambda t, s, m, a=of_a, b=of_b: a(m) * t + b(m) * s
+    )
+    for (a, of_a), (b, of_b) in itertools.product(SHARES.items(), SHARES.items())
+    if (a, b) not in NAMED
 }
 ROLES: Table = {  # the same for the student, which should stay as it is
     "You moved the student: student and teacher are reversed. The first list is the one that is "

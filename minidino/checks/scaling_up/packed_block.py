@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from minidino.checks.compare import compare
 from minidino.checks.core import check, expect, expect_any_device, expect_tensor
@@ -20,20 +20,15 @@ from minidino.checks.mistakes import ATTENTION, Table, attend, with_piece
 from minidino.vit import Block
 
 
-class Zero(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
-
-
 def mean_block() -> Block:
-    """A block whose attention is the plain mean over the tokens: x + mean(x)."""
+    """A block that adds the mean of the normalised tokens: x + mean(norm1(x))."""
     block = Block(2, num_heads=1, mlp_ratio=1.0, drop_path=0.0)
-    block.norm1, block.norm2, block.mlp = nn.Identity(), nn.Identity(), Zero()
     with torch.no_grad():
-        block.attn.qkv.weight.copy_(torch.cat([torch.zeros(4, 2), torch.eye(2)]))
-        block.attn.qkv.bias.zero_()
+        for layer in (block.attn.qkv, block.attn.proj, block.mlp.fc2):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        block.attn.qkv.weight[4:] = torch.eye(2)
         block.attn.proj.weight.copy_(torch.eye(2))
-        block.attn.proj.bias.zero_()
     return block
 
 
@@ -149,6 +144,23 @@ WIRINGS: Table = {
     ),
     "attn.proj is applied after the residual is added. It is of what the heads gathered alone: x + "
     "proj(...).": lambda b, x, g: _mlp(b, b.attn.proj(x + g(b.norm1(x)))),
+    "The MLP is applied twice.": lambda b, x, g: _mlp(b, _mlp(b, _attended(b, x, g))),
+    "Norms without their weight and bias (F.layer_norm alone) stand in front of the branches. Call "
+    "block.norm1 and block.norm2.": lambda b, x, g: (
+        (y := x + b.attn.proj(g(F.layer_norm(x, x.shape[-1:]))))
+        + b.mlp(F.layer_norm(y, y.shape[-1:]))
+    ),
+    "The MLP has no activation between its layers. Call block.mlp.": lambda b, x, g: (
+        (y := _attended(b, x, g)) + b.mlp.fc2(b.mlp.fc1(b.norm2(y)))
+    ),
+    "The MLP has a ReLU; the block's has a GELU. Call block.mlp.": lambda b, x, g: (
+        (y := _attended(b, x, g)) + b.mlp.fc2(F.relu(b.mlp.fc1(b.norm2(y))))
+    ),
+    "The MLP has GELU's approximation by tanh; the block's has GELU itself. Call block.mlp.": (
+        lambda b, x, g: (
+            (y := _attended(b, x, g)) + b.mlp.fc2(F.gelu(b.mlp.fc1(b.norm2(y)), approximate="tanh"))
+        )
+    ),
     "attn.proj is applied twice.": lambda b, x, g: _mlp(
         b, x + b.attn.proj(b.attn.proj(g(b.norm1(x))))
     ),
@@ -289,6 +301,30 @@ def _masked(may: Callable[[Tensor, Tensor], Tensor]) -> Callable:
     return packed
 
 
+def _masked_late(block: Block, *sequences: Tensor) -> Tensor:
+    """The mask multiplied after the softmax."""
+    image = torch.arange(sum(len(s) for s in sequences))
+    image = image.repeat_interleave(torch.tensor([s.shape[1] for s in sequences for _ in s]))
+
+    def attention(q, k, v):
+        return ((q @ k.mT * q.shape[-1] ** -0.5).softmax(-1) * _equal(image)) @ v
+
+    return _block(block, torch.cat([s.flatten(0, 1) for s in sequences])[None], attention)[0]
+
+
+def _regrouped(into: bool, back: bool) -> Callable:
+    """Tokens packed, or given back, as the first of every image, then the second, ..."""
+
+    def through(block: Block, s: Tensor) -> Tensor:
+        b, n, _ = s.shape
+        out = _block(block, s.transpose(0, 1).reshape(s.shape) if into else s)
+        return out.reshape(n, b, -1).transpose(0, 1) if back else out
+
+    return lambda block, *sequences: torch.cat(
+        [through(block, s).reshape(-1, s.shape[-1]) for s in sequences]
+    )
+
+
 def _equal(x: Tensor) -> Tensor:
     return x[:, None] == x
 
@@ -361,6 +397,27 @@ def _packing_mistakes() -> Table:
         "scaled_dot_product_attention True means *may* attend.": _masked(
             lambda image, size: ~(_equal(image) & _equal(size))
         ),
+        "Your mask is multiplied after the softmax, so that a token's weights no longer sum to 1. "
+        "Scores of other images are set to -inf before it.": _masked_late,
+        "Tokens are packed in another order than image after image: transposed, then flattened.": (
+            _regrouped(into=True, back=False)
+        ),
+        "Tokens are given back in another order than image after image: (N, B), then transposed.": (
+            _regrouped(into=False, back=True)
+        ),
+        "Tokens are packed as the first of every image, then the second, and given back so. "
+        "Attention takes the rows for image after image.": _regrouped(into=True, back=True),
+        "Each weight is a sigmoid, which looks at one score alone. A softmax weighs the keys "
+        "against each other.": _each(
+            attention=lambda q, k, v: torch.sigmoid(q @ k.mT * q.shape[-1] ** -0.5) @ v
+        ),
+        "Only [CLS] asks: all tokens get what it found. Each token has a query of its own.": _each(
+            attention=lambda q, k, v: attend(q[:, :, :1], k, v).expand_as(q)
+        ),
+        **{
+            f"The number of heads is written in as {n}. Take block.attn.num_heads.": _each(heads=n)
+            for n in (3, 6, 12)
+        },
         PADDED: _padded(after_qkv=False),
         f"{PADDED} (Zeros among the keys have scores of 0, not of -inf.)": _padded(after_qkv=True),
         "The heads are ignored: attention has one head of the whole width. Each head has its own "
@@ -503,8 +560,10 @@ def check_12_3(packed_block):
         _expect_sequences(got, given)
         return torch.cat([g.flatten(0, 1) for g in got])
 
-    # By hand: x + the mean over the tokens of its own image, (2, 0), (0, 4) and (6, 0).
+    # By hand: normalised, two numbers are 1 and -1. To the tokens of the first image (1, -1) is
+    # added, to that of the second (-1, 1), to that of the third (1, -1).
     by_hand = torch.tensor([[[1.0, 0], [3, 0]]]), torch.tensor([[[0.0, 4]], [[6, 0]]])
+    worked = torch.tensor([[2.0, -1], [4, -1], [-1, 5], [7, -1]])
     blocks = [Block(12, num_heads=n, mlp_ratio=2.0, drop_path=0.0) for n in (3, 2)]
     for block in blocks:
         for p in block.parameters():
@@ -518,8 +577,12 @@ def check_12_3(packed_block):
             (blocks[1], [(4, 3), (2, 3)]),
         )
     ]
-    what = "The packed result"
-    compare(packed, cases, _in_float64(_each()), _packing_mistakes(), "(tokens, D)", what)
+    right = _in_float64(_each())
+
+    def want(block: Block, *sequences: Tensor) -> Tensor:
+        return worked if block is cases[0][0] else right(block, *sequences)
+
+    compare(packed, cases, want, _packing_mistakes(), "(tokens, D)", "The packed result")
     block, *sequences = cases[1]
     rows, hooks = _count_rows(block)
     packed_block(block, list(sequences))

@@ -3,6 +3,7 @@ counts, means, and gradients.
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import torch
@@ -133,6 +134,15 @@ JOINS: Table = {
     "its second number.": _windows(lambda k, size: (0, k, size), lambda size: size + 1),
     "Between your slices a prototype is left out: w[i : i + slice_size] already ends before its "
     "second number.": _windows(lambda k, size: (0, k, size), lambda size: size - 1),
+    "You took a softmax within each slice, and the logsumexp of that. It is of the scores.": (
+        lambda s, size: torch.stack(
+            [p.softmax(-1).logsumexp(-1) for p in s.split(size, -1)]
+        ).logsumexp(0)
+    ),
+    "You weighted the slices by their number of prototypes. Each logsumexp is a sum over them "
+    "already.": lambda s, size: torch.stack(
+        [p.logsumexp(-1) + math.log(p.shape[-1]) for p in s.split(size, -1)]
+    ).logsumexp(0),
     "You divided the logsumexp of the slices by their number.": (
         lambda s, size: s.logsumexp(-1) / -(-s.shape[-1] // size)
     ),
@@ -238,6 +248,9 @@ TARGETS: Table = {
     ),
     "You added a global view's own target to the sum. It is taken away: q_sum - q[i].": (
         _with_targets(lambda q: q.sum(0) + q)
+    ),
+    "The global views' product has the wrong sign: it is q_sum - q[i], not q[i] - q_sum.": (
+        _with_targets(lambda q: q - q.sum(0))
     ),
     "A local view is scored against the first target alone. It has all of them: the sum.": (
         _with_targets(_others, lambda q: q[0])
@@ -431,6 +444,13 @@ def sliced_mistakes() -> Table:
         "You took the softmax over the images. The distribution is over prototypes: dim=-1.": (
             lambda x, w, q, t, size: _by_log_softmax(x, w, q, t, 1)
         ),
+        "You have the pairs i < j only. A student's view is scored against every teacher's view "
+        "but its own, the later one too: i != j.": lambda *case: _of_pairs(
+            *case, lambda i, j: i < j
+        ),
+        "You have the pairs i < j only, over the number of all pairs. It is i != j.": (
+            lambda *case: _of_pairs(*case, lambda i, j: i < j, every=True)
+        ),
         "You cut along d, the second dimension of prototypes. It is the K prototypes that are "
         "cut: prototypes.split(slice_size).": lambda x, w, q, t, size: sliced_loss(
             join=lambda s, size: torch.stack(
@@ -466,6 +486,20 @@ def sliced_mistakes() -> Table:
 def _by_log_softmax(x: Tensor, w: Tensor, q: Tensor, temp: float, dim: int) -> Tensor:
     log_p = (x @ w.T / temp).log_softmax(dim)
     return -(_targets(q, len(x)) * log_p).sum() / (x.shape[1] * len(q) * (len(x) - 1))
+
+
+def _of_pairs(
+    x: Tensor, w: Tensor, q: Tensor, temp: float, size: int, keep: Callable, every: bool = False
+) -> Tensor:
+    """The mean over pairs (i, j) that are kept, or their sum over the number of all pairs."""
+    log_p = (x @ w.T / temp).log_softmax(-1)
+    terms = [
+        -(q[i] * log_p[j]).sum(-1).mean()
+        for i in range(len(q))
+        for j in range(len(x))
+        if keep(i, j)
+    ]
+    return torch.stack(terms).sum() / (len(q) * (len(x) - 1) if every else len(terms))
 
 
 def _after_lse(lse: Callable) -> Callable:

@@ -64,6 +64,7 @@ LAST = {  # the last block: multiply-adds, by n tokens, D^2, D, heads h and a wh
     "no layers": lambda n, dd, d, h, block: 2 * h * n * d,
     "all queries": lambda n, dd, d, h, block: 12 * dd + 2 * n * n * d,
     "all queries, wide": lambda n, dd, d, h, block: 12 * dd + 2 * h * n * n * d,
+    "divided": lambda n, dd, d, h, block: 12 * dd + 2 * n * d / h,
     "narrow": lambda n, dd, d, h, block: 12 * dd + 2 * n * d,
     "half narrow": lambda n, dd, d, h, block: 12 * dd + (h + 1) * n * d,
     "one token": lambda n, dd, d, h, block: 12 * dd + 2 * d,
@@ -87,8 +88,9 @@ def _flops(
     tokens: Any = lambda patches: patches + 1,
     grid: Any = lambda size, p: (size // p) ** 2,
     layers: float = 12,
+    last_layers: float | None = None,
     attention: Any = lambda n, d, h: 2 * n * n * d,
-    patch: Any = lambda patches, p: patches * 3 * p * p,
+    patch: Any = lambda patches, p, d: patches * 3 * p * p * d,
     depth: Any = lambda depth: (depth - 1, 1),
     last: str = "cls",
     head: Any = lambda d, h, b, k: d * h + h * h + h * b + b * k,
@@ -102,7 +104,8 @@ def _flops(
     Args:
         images: how often the student's patch projection counts: 3, 2 or 1 times.
         n_local: by the config's.
-        layers: D^2 a token in a block: 3 of qkv, 1 of the projection, 8 of the MLP.
+        layers: D^2 a token in a block: 3 of qkv, 1 of the projection, 8 of the MLP;
+            ``last_layers`` in the last one, by default as many.
         depth: how many blocks count in full, and how many as the last one.
     """
     d, p = c.embed_dim, c.patch_size
@@ -112,12 +115,12 @@ def _flops(
         n = tokens(patches)
         block = n * layers * d * d + attention(n, d, c.num_heads)
         full, ends = depth(c.depth)
-        missing = 12 - layers  # from the last block, too
+        missing = 12 - (layers if last_layers is None else last_layers)
         end = LAST[last](n, d * d, d, c.num_heads, block)
         end -= missing * d * d if last not in ("full", "missing", "no layers") else 0
         of_head = head(d, c.hidden_dim, c.bottleneck_dim, c.out_dim) * head_rows(n)
         return (
-            patch(patches, p) * d * projections
+            patch(patches, p, d) * projections
             + (full * block + ends * end) * passes
             + of_head * passes_of_head
         )
@@ -136,8 +139,30 @@ def _flops(
     return whole(times * total, c)
 
 
+def _head(c: TrainConfig) -> int:
+    h, b = c.hidden_dim, c.bottleneck_dim
+    return c.embed_dim * h + h * h + h * b + b * c.out_dim
+
+
 TWO = "The backward pass has two products for each of the forward pass, so the student counts three"
 ALONE = "The last block's layers are computed for [CLS] alone, 12 D^2 in all"
+LAYERS = {  # what is wrong in a block -> D^2 a token
+    "qkv is counted as one D x D matrix. It makes three vectors of width D from each token: D x "
+    "3D.": 10,
+    "qkv is missing: D x 3D for each token.": 9,
+    "The attention's output projection is missing, D x D for each token.": 11,
+    "There is a D x D too many: q, k, v and the output projection are four in all.": 13,
+    "The blocks' MLP is missing, twice D x 4D for each token.": 4,
+    "Of the blocks' MLP one layer is counted, or a hidden width of 2 D. There are two, D x 4D and "
+    "4D x D.": 8,
+    "The blocks' MLP is counted with a hidden width of D; it is 4 D.": 6,
+    "The blocks' MLP counts twice, 16 D^2 a token. D x 4D and 4D x D are 8 D^2 together.": 20,
+    "The blocks' MLP has a layer of 4D x 4D in your estimate: 16 D^2 a token. Its two layers are D "
+    "x 4D and 4D x D.": 28,
+    "The layers of a block count once, D^2 a token. They are 12 D^2: 3 of qkv, 1 of the "
+    "projection, 8 of the MLP.": 1,
+    "The layers of a block are missing: 12 D^2 a token.": 0,
+}
 # what is wrong -> what is different in the formula
 CHANGES: dict[str, dict] = {
     "This is half of it: a multiply-add is two operations. Each product of (m, k) and (k, n) is 2 "
@@ -232,18 +257,21 @@ CHANGES: dict[str, dict] = {
     "In the attention's products of the blocks before the last [CLS] is missing: N is 1 + "
     "patches.": dict(attention=lambda n, d, h: 2 * (n - 1) ** 2 * d),
     "[CLS] is counted in the patch projection. It is learned, not projected: there are as many "
-    "products there as patches, N - 1.": dict(patch=lambda n, p: (n + 1) * 3 * p * p),
+    "products there as patches, N - 1.": dict(patch=lambda n, p, d: (n + 1) * 3 * p * p * d),
     "The patch projection is missing: 3 p^2 numbers to D, for each patch.": dict(
-        patch=lambda n, p: 0
+        patch=lambda n, p, d: 0
     ),
     "The patch projection has one colour in your estimate; a patch is 3 p^2 numbers.": dict(
-        patch=lambda n, p: n * p * p
+        patch=lambda n, p, d: n * p * p * d
     ),
     "The patch projection has 3 p numbers a patch in your estimate; it has 3 p^2.": dict(
-        patch=lambda n, p: n * 3 * p
+        patch=lambda n, p, d: n * 3 * p * d
+    ),
+    "The patch projection lacks the width D: from 3 p^2 numbers to D for each patch.": dict(
+        patch=lambda n, p, d: n * 3 * p * p
     ),
     "The patch projection is counted for one patch a view. Each patch goes through it.": dict(
-        patch=lambda n, p: 3 * p * p
+        patch=lambda n, p, d: 3 * p * p * d
     ),
     "Only one block is counted; there are config.depth.": dict(depth=lambda n: (0, 1)),
     "You counted config.depth blocks in full and the last one on top. It is one of them: depth - 1 "
@@ -254,6 +282,10 @@ CHANGES: dict[str, dict] = {
     "All blocks are counted like the last one. It alone is cheap; depth - 1 are counted in full.": (
         dict(depth=lambda n: (0, n))
     ),
+    "You counted config.depth blocks in full and as many last ones. There are depth - 1 in full, "
+    "and one last.": dict(depth=lambda n: (n, n)),
+    "You counted config.depth - 1 blocks in full and config.depth last ones. There is one "
+    "last.": dict(depth=lambda n: (n - 1, n)),
     "The blocks are missing.": dict(depth=lambda n: (0, 0)),
     "The last block is counted in full. What it makes of the patches nobody reads: its layers are "
     "computed for [CLS] alone, one token.": dict(last="full"),
@@ -278,6 +310,8 @@ CHANGES: dict[str, dict] = {
     "In the last block the attention's products are N D each in your estimate, for all heads "
     "together. There W_k^T q and what a head has seen are D numbers wide, not D / heads: N D each "
     "for each head.": dict(last="narrow"),
+    "In the last block the attention's products are divided by the number of heads. They are N D "
+    "for each head.": dict(last="divided"),
     "In the last block one of the attention's products is N D for all heads together. Both are N D "
     "for each head.": dict(last="half narrow"),
     "In the last block one of the attention's two products is missing: N D each for each head.": (
@@ -298,18 +332,6 @@ CHANGES: dict[str, dict] = {
     ),
     "In the last block [CLS] is counted as if it were alone. It still looks at all tokens: N D for "
     "each head and each product of the attention.": dict(last="one token"),
-    "qkv is counted as one D x D matrix. It makes three vectors of width D from each token: D x "
-    "3D.": dict(layers=10),
-    "qkv is missing: D x 3D for each token.": dict(layers=9),
-    "The attention's output projection is missing, D x D for each token.": dict(layers=11),
-    "The blocks' MLP is missing, twice D x 4D for each token.": dict(layers=4),
-    "Of the blocks' MLP one layer is counted. There are two, D x 4D and 4D x D.": dict(layers=8),
-    "The blocks' MLP is counted with a hidden width of D; it is 4 D.": dict(layers=6),
-    "The blocks' MLP counts twice, 16 D^2 a token. D x 4D and 4D x D are 8 D^2 together.": dict(
-        layers=20
-    ),
-    "The blocks' MLP has a layer of 4D x 4D in your estimate: 16 D^2 a token. Its two layers are D "
-    "x 4D and 4D x D.": dict(layers=28),
     "The head is missing: three linear layers and the prototypes, for each view.": dict(
         head_rows=lambda n: 0
     ),
@@ -332,6 +354,8 @@ CHANGES: dict[str, dict] = {
     "bottleneck x K.": dict(head=lambda d, h, b, k: d * h + h * h + h * b + h * k),
     "The prototypes are counted at the backbone's width, D x K. The bottleneck comes before them: "
     "bottleneck x K.": dict(head=lambda d, h, b, k: d * h + h * h + h * b + d * k),
+    "The prototypes are counted as K numbers. Each is a product over the bottleneck: bottleneck x "
+    "K.": dict(head=lambda d, h, b, k: d * h + h * h + h * b + k),
     "The bottleneck is left out: hidden x K. There are a layer hidden x bottleneck and the "
     "prototypes, bottleneck x K.": dict(head=lambda d, h, b, k: d * h + h * h + h * k),
     "hidden_dim and out_dim are swapped in the head: D, hidden, hidden, bottleneck, K.": dict(
@@ -351,6 +375,9 @@ CHANGES: dict[str, dict] = {
     ),
     "The head is counted for every patch. Only [CLS] goes through it, a row a view.": dict(
         head_rows=lambda n: n - 1
+    ),
+    "The head is counted for one view of each network. Each view's [CLS] goes through it.": dict(
+        whole=lambda flops, c: flops - 2 * _head(c) * (4 * (2 - 1) + 3 * c.n_local)
     ),
     "The head counts once for the student. Like all of it three times: forward, and two products "
     "backward.": dict(head_student=1),
@@ -376,6 +403,16 @@ CHANGES: dict[str, dict] = {
     "is.": dict(whole=lambda flops, c: EXAMPLES[1]),
 }
 
+CHANGES |= {message: dict(layers=n) for message, n in LAYERS.items()}
+CHANGES |= {
+    f"In the blocks before the last: {message}": dict(layers=n, last_layers=12)
+    for message, n in LAYERS.items()
+}
+CHANGES |= {  # 10 is as if W_k and W_v were missing, 0 as if all layers were
+    f"In the last block: {message}": dict(last_layers=n)
+    for message, n in LAYERS.items()
+    if n not in (10, 0)
+}
 # What is no matrix product -> how many numbers it makes in a view of n tokens.
 EXTRAS: dict[str, Callable[[TrainConfig, int], float]] = {
     "The softmax is": lambda c, n: c.num_heads * n * n * c.depth,

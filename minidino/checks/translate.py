@@ -37,7 +37,8 @@ MEANINGS: list[tuple[str, str]] = [
         "(.transpose(-2, -1))?",
     ),
     (
-        r"shape '\[.*\]' is invalid for input of size|can't divide axis|Shape mismatch",
+        r"shape '\[.*\]' is invalid for input of size|can't divide axis|Shape mismatch"
+        r"|don't multiply up to the size",
         "As many numbers must come out as went in. Is [CLS] still among the tokens, a dimension "
         "taken for another, or a grid for a square?",
     ),
@@ -118,12 +119,26 @@ MEANINGS: list[tuple[str, str]] = [
     ),
     (
         r"must be either a floating point|not implemented for '(Long|Int|Byte|Bool|Short)'"
-        r"|can't be cast to the desired output type Long",
+        r"|can't be cast to the desired output type Long|integral input tensors, argument alpha",
         INTEGERS,
     ),
     (
         r"list must have at least one tensor",
         "A list of tensors is empty here. Ask `if tensors:` first.",
+    ),
+    (
+        r"_foreach_\w+\(\) received an invalid",
+        "The _foreach_ functions take lists of tensors, [*teacher.parameters()] and no generator, "
+        "dictionary or module; then a number, as their names ask.",
+    ),
+    (
+        r"Tensor lists must have the same number",
+        "The two lists pair tensor with tensor, so they must be of one length. Is one of them "
+        "filtered where the other is not?",
+    ),
+    (
+        r"split_with_sizes expects split_sizes to sum",
+        "The parts of a split must add up to all rows: B images of N tokens are B * N of them.",
     ),
     (
         r"same device",

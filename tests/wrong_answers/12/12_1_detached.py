@@ -1,4 +1,4 @@
-# names: No gradient reaches x
+# names: no gradient reaches x
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

@@ -1,4 +1,4 @@
-# names: You did not divide by the temperature
+# names: In both terms the scores are not divided
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

@@ -1,4 +1,4 @@
-# names: You normalised both
+# names: In both terms you normalised both
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

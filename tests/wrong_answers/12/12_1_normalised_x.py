@@ -1,4 +1,4 @@
-# names: You normalised x
+# names: In both terms you normalised x
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

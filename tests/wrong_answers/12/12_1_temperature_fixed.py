@@ -1,4 +1,4 @@
-# names: The temperature is fixed at 0.1
+# names: In both terms the scores are divided by 0.1
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

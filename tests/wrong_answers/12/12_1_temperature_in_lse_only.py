@@ -1,4 +1,4 @@
-# names: The temperature divides only the logsumexp
+# names: In the product with the targets the scores are not divided
 def lean_loss(
     x: torch.Tensor, prototypes: torch.Tensor, q: torch.Tensor, temp: float, slice_size: int
 ) -> torch.Tensor:

@@ -1,4 +1,4 @@
-# names: You forgot the buffers
+# names: You forgot the floating-point buffers
 def foreach_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     ours = list(teacher.parameters())
     theirs = list(student.parameters())

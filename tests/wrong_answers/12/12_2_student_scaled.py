@@ -1,4 +1,4 @@
-# names: You moved the student
+# names: You scaled the student's own tensors
 def foreach_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     ours = [*teacher.parameters(), *teacher.buffers()]
     theirs = [*student.parameters(), *student.buffers()]

@@ -1,4 +1,4 @@
-# names: No gradient reaches
+# names: no gradient passes through the attention
 def packed_block(block: Block, sequences: list[torch.Tensor]) -> list[torch.Tensor]:
     shapes = [x.shape[:2] for x in sequences]
     rows = [b * n for b, n in shapes]

@@ -1,4 +1,4 @@
-# names: Every token sees only the tokens before it
+# names: A causal mask
 def packed_block(block: Block, sequences: list[torch.Tensor]) -> list[torch.Tensor]:
     shapes = [x.shape[:2] for x in sequences]
     rows, heads = [b * n for b, n in shapes], block.attn.num_heads

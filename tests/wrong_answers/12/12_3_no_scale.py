@@ -1,4 +1,4 @@
-# names: The scores are not scaled
+# names: The scores are not divided by the root
 def packed_block(block: Block, sequences: list[torch.Tensor]) -> list[torch.Tensor]:
     shapes = [x.shape[:2] for x in sequences]
     rows, heads = [b * n for b, n in shapes], block.attn.num_heads

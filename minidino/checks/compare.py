@@ -143,6 +143,34 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     return close(torch.as_tensor(a), torch.as_tensor(b), tolerance)
 
 
+def expect_everywhere(
+    answer: Callable,
+    cases: Sequence[tuple],
+    want: Callable[..., Any],
+    only: Mapping[str, Callable[..., bool]],
+    tolerance: float = 1e-4,
+) -> None:
+    """Where ``answer`` is right in some cases and wrong in others: what the right ones share.
+
+    Args:
+        only: what is likely the matter -> whether a case (its arguments) is one in which the
+            answer is right all the same. Named if it tells all cases apart as they turn out.
+    """
+    right = []
+    for case in cases:
+        try:
+            got = call(answer, *case)
+        except Wrong:
+            return
+        except Exception as error:
+            got = error
+        right.append(same(got, outcome(want, case), tolerance))
+    if any(right) and not all(right):
+        for message, holds in only.items():
+            if [bool(holds(*case)) for case in cases] == right:
+                raise Wrong(message)
+
+
 # ---------------------------------------------------------------- how a wrong result relates
 
 LN2, LN10 = math.log(2), math.log(10)

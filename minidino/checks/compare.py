@@ -100,17 +100,25 @@ def _known(
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
-    for mine, true, *known in zip(*map(_parts, (got, right, *theirs.values())), strict=True):
+    n = len(right[0])
+    parts = (_parts(outcomes, n) for outcomes in (got, right, *theirs.values()))
+    for mine, true, *known in zip(*parts, strict=True):
         if not _agree(mine, true, tolerance):
             named = zip(theirs, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 
 
-def _parts(outcomes: Sequence[Any]) -> list[tuple]:
-    """Of outcomes that are tuples: the first parts of all of them, the second parts, ..."""
-    n = max((len(x) for x in outcomes if isinstance(x, tuple | list)), default=0)
-    return [tuple(x[i] if isinstance(x, tuple | list) else x for x in outcomes) for i in range(n)]
+def _parts(outcomes: Sequence[Any], n: int) -> list[tuple]:
+    """Of outcomes that are tuples of n: the first parts of all of them, the second parts, ...
+
+    What is no tuple of n, such as an exception, stands for each of its parts.
+    """
+
+    def part(x: Any, i: int) -> Any:
+        return x[i] if isinstance(x, tuple | list) and len(x) == n else x
+
+    return [tuple(part(x, i) for x in outcomes) for i in range(n)]
 
 
 def _agree(a: Sequence[Any], b: Sequence[Any], tolerance: float) -> bool:

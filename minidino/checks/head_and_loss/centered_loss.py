@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from minidino.checks.compare import compare, expect_everywhere
 from minidino.checks.core import call, check, close, expect, expect_gradient
-from minidino.checks.head_and_loss.common import dino, pair_mistakes, value_mistakes
+from minidino.checks.head_and_loss.common import dino, expect_loss, pair_mistakes, value_mistakes
 from minidino.checks.mistakes import AVERAGE, CEILING, Table, softmax, with_piece
 
 right_loss = dino()
@@ -198,6 +198,17 @@ def check_4_6(centered_loss):
     for k, batch, views, m, ts, tt in ((6, 4, 7, 0.8, 0.25, 0.4), (5, 6, 4, 0.35, 0.5, 0.2)):
         s, t = torch.randn(views * batch, k), torch.randn(2 * batch, k) + torch.linspace(-1, 2, k)
         cases.append((s, t, torch.randn(1, k), m, ts, tt))
+    s, t, c, m, ts, tt = cases[0]
+    moved = []
+    for training in (True, False):
+        layer = made(c, m, ts).train(training)
+        call(layer, s, t, tt)
+        moved.append(not close(layer.center, c))
+    expect(
+        moved != [False, True],
+        "The center moves in evaluation mode and stays in training: it is the other way round. "
+        "`if self.training:`, without `not`.",
+    )
     written = "is written into your class. It follows from what is given."
     expect_everywhere(
         answer,
@@ -266,11 +277,7 @@ def _number(loss) -> Tensor:
         not isinstance(loss, tuple | list | dict),
         "forward returns the loss alone. The center stays in the module.",
     )
-    expect(
-        isinstance(loss, Tensor),
-        "forward returns a plain number, which no gradient can start from. Return the tensor: no "
-        ".item() and no float().",
-    )
+    expect_loss(loss)
     return loss
 
 

@@ -3,10 +3,12 @@ checks of notebook 04.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from minidino.checks.core import Wrong
 from minidino.checks.mistakes import (
     CROSS_ENTROPY,
     LOG_SOFTMAX,
@@ -47,6 +49,15 @@ def of_different_views(terms: Tensor) -> Tensor:
 
 
 different = of_different_views
+
+
+def expect_loss(loss: Any) -> None:
+    """A tensor, whose gradient can be asked for."""
+    if not isinstance(loss, Tensor):
+        raise Wrong(
+            "The loss is a plain number, which no gradient can start from. Return the tensor: no "
+            ".item(), no float() and no NumPy."
+        )
 
 
 def crop_major(rows: Tensor, batch: int) -> Sequence[Tensor]:
@@ -93,7 +104,8 @@ PAIR = _ours(CROSS_ENTROPY, "You returned one", "You averaged over rows", "The s
 TARGETS: Table = {
     "You added the center. It is taken away, so that no prototype is everyone's favourite: logits "
     "- center.": lambda t, c, temp: softmax(t + c, temp),
-    "You left the center out: this is sharpening alone.": lambda t, c, temp: softmax(t, temp),
+    "You left the center out, or took its mean alone away, which a softmax does not see: this is "
+    "sharpening alone.": lambda t, c, temp: softmax(t, temp),
     "You divided the teacher's logits by the temperature but not the center. Subtract first, then "
     "divide the difference.": lambda t, c, temp: softmax(t / temp - c, 1),
     "You divided the center by the temperature but not the teacher's logits. Brackets: (logits - "
@@ -122,6 +134,11 @@ PREDICTIONS: Table = {
     "The target is right, and so is the softmax of the student; the logarithm of a sum is missing: "
     "log p = s - logsumexp(s).": lambda s, c, temp: (
         s / temp - (s / temp).exp().sum(-1, keepdim=True)
+    ),
+    "You divided the student's logits by the root of the temperature. The temperature itself "
+    "divides.": lambda s, c, temp: torch.log_softmax(s / temp**0.5, -1),
+    "You divided the student's logits by the temperature squared, or twice. Once is enough.": (
+        lambda s, c, temp: torch.log_softmax(s / temp**2, -1)
     ),
     "The largest score is taken away in place of the logsumexp.": lambda s, c, temp: (
         s / temp - (s / temp).amax(-1, keepdim=True)
@@ -156,6 +173,13 @@ def value_mistakes() -> Table:
         major.format("You read the rows"): dino(read=(image_major, image_major)),
         major.format("You read the student's rows"): dino(read=(crop_major, image_major)),
         major.format("You read the teacher's rows"): dino(read=(image_major, crop_major)),
+        major.format("You cut the student's rows into (B, V, K), that is"): dino(
+            read=(crop_major, lambda rows, batch: rows.view(batch, -1, rows.shape[-1]))
+        ),
+        "F.kl_div by default divides by the prototypes too, and takes the target's entropy away. "
+        "The cross-entropy is -(q * log_p).sum(-1).": dino(
+            pair=lambda q, lp: (torch.special.xlogy(q, q) - q * lp).mean(-1)
+        ),
         BOTH.format(d=0, what="the views"): dino(dims=(0, 0)),
         BOTH.format(d=1, what="the images of a batch"): dino(dims=(1, 1)),
         "The student's log_softmax is over the views; dim=-1.": dino(dims=(-1, 0)),
@@ -225,19 +249,18 @@ def means() -> Table:
         "You took the pairs of a view with *itself*; they are the ones to skip.": lambda x: (
             torch.stack([x[i, i].mean() for i in range(len(x))]).mean()
         ),
-        "You have the local student views only. The student's global views count too, against the "
+        "You have the local views only. The student's global views count too, against the "
         "teacher's other one.": lambda x: local(x).mean(),
         "You have the global views only. The student's local views are compared with every teacher "
         "view.": lambda x: globals_only(x).mean(),
-        "You added the pairs; the loss is their mean, or it grows with the number of views. Divide "
-        "by the number of pairs.": lambda x: total(x),
-        "You added everything up; the loss is the mean over pairs and images. A sum grows with "
-        "views and batch, and the learning rate would have to follow.": (
+        "You returned the sum of everything; the loss is the mean over pairs and images. A sum "
+        "grows with views and batch, and the learning rate would have to follow.": (
             lambda x: different(x).sum()
         ),
-        "You averaged the pairs and added the images; the loss is the mean over both.": (
-            lambda x: different(x).mean(0).sum()
-        ),
+        "You added the pairs; the loss is their mean, or it grows with the number of views. Divide "
+        "by the number of pairs.": lambda x: total(x),
+        "You averaged the pairs and added the images, or divided by the number of pairs and not by "
+        "the batch; the loss is the mean over both.": (lambda x: different(x).mean(0).sum()),
         f"You divided by the number of views; {pairs}.": (lambda x: total(x) / x.shape[1]),
         f"You divided by the number of local views; {pairs}.": (
             lambda x: different(x).mean() * len(different(x)) / (x.shape[1] - x.shape[0])
@@ -253,6 +276,21 @@ def means() -> Table:
         "You divided by n_global * views - 1. Each of the n_global teacher views skips one, so "
         f"{pairs}.": (
             lambda x: different(x).mean() * len(different(x)) / (x.shape[0] * x.shape[1] - 1)
+        ),
+        "You divided the mean by the number of views; it is a mean already.": (
+            lambda x: different(x).mean() / x.shape[1]
+        ),
+        "You divided the mean by the number of teacher views; it is a mean already.": (
+            lambda x: different(x).mean() / x.shape[0]
+        ),
+        "You divided by the number of pairs twice; a mean is in it already.": (
+            lambda x: different(x).mean() / len(different(x))
+        ),
+        "You took the largest of the pairs; the loss is their mean.": lambda x: (
+            different(x).mean(-1).max()
+        ),
+        "Only the pair (0, 0) is skipped. Each global view is skipped with itself: i == j.": (
+            lambda x: x.flatten(0, 1)[1:].mean()
         ),
         "You divided by the number of images twice; a mean is in it already.": (
             lambda x: different(x).mean() / x.shape[2]

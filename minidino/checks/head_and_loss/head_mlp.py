@@ -95,6 +95,13 @@ def _mistakes() -> Table:
             f"You used {name}. It may work, but the head of DINO, like the ViT, has GELU, exact: "
             "weights released for one do not fit the other."
         ] = _through(one=other, two=other)
+        between = "GELU stands after the first and after the second."
+        found[f"You used {name} after the first layer. {between}"] = _through(one=other)
+        found[f"You used {name} after the second layer. {between}"] = _through(two=other)
+        found[
+            f"There is {name} after the last layer. The bottleneck is a direction: it ends with "
+            "the linear layer."
+        ] = _through(last=other)
         found[f"You used {name}, also after the last layer. GELU, and none at the end."] = _through(
             one=other, two=other, last=other
         )
@@ -174,8 +181,14 @@ def _layers(mlp, in_dim: int, hidden_dim: int, bottleneck_dim: int) -> Layers:
         "another type raise.",
     )
     x = torch.randn(5, in_dim)
-    once = call(mlp, x)  # lazy layers get their sizes here
+    failed = once = None
+    try:
+        once = call(mlp, x)  # lazy layers get their sizes here
+    except (RuntimeError, TypeError, ValueError) as error:
+        failed = error
     parameters = dict(mlp.named_parameters())
+    if not parameters and failed:
+        raise failed
     if not parameters:
         expect(
             close(once, call(mlp, x)),
@@ -194,6 +207,8 @@ def _layers(mlp, in_dim: int, hidden_dim: int, bottleneck_dim: int) -> Layers:
             "other normalisation between its layers.",
         )
     linear = [m for m in mlp.modules() if isinstance(m, nn.Linear)]
+    if failed and not linear:
+        raise failed
     expect(
         len(linear) in (0, 3),
         f"You have {len(linear)} nn.Linear layers. The head has three: in, hidden, bottleneck. "
@@ -220,6 +235,8 @@ def _layers(mlp, in_dim: int, hidden_dim: int, bottleneck_dim: int) -> Layers:
         f"For {sizes} your layers map {_arrows(got)}; they should map {_arrows(widths)}: two "
         "hidden layers, then the bottleneck.",
     )
+    if failed:
+        raise failed
     ours = {id(p) for layer in linear for p in layer.parameters()}
     others = [name for name, p in parameters.items() if id(p) not in ours]
     expect(

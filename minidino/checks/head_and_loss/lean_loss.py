@@ -23,6 +23,7 @@ from minidino.checks.head_and_loss.common import (
     PAIR,
     all_pairs,
     cross_entropy,
+    expect_loss,
     means,
     of_different_views,
 )
@@ -113,14 +114,14 @@ LSE: Table = {
     "You took the sum of the scores in place of the logsumexp.": lambda s: s.sum(-1),
 }
 COUNTS: Table = {
+    f"{COUNT}: each logsumexp counts as often as the view has targets. You counted it once.": (
+        _by_count(lambda g, v: 1, lambda g, v: 1)
+    ),
     f"{COUNT}, so its logsumexp counts n_global - 1 times.": _by_count(
         lambda g, v: g, lambda g, v: g
     ),
     f"{COUNT}; the logsumexp of a local view counts n_global times.": _by_count(
         lambda g, v: g - 1, lambda g, v: g - 1
-    ),
-    f"{COUNT}: each logsumexp counts as often as the view has targets. You counted it once.": (
-        _by_count(lambda g, v: 1, lambda g, v: 1)
     ),
     f"{COUNT}. Yours has it the other way round.": _by_count(lambda g, v: g, lambda g, v: g - 1),
     f"{COUNT}. You counted a local view's logsumexp once; it has n_global targets.": _by_count(
@@ -215,6 +216,9 @@ def _mistakes() -> Table:
         ),
         "The sign of the product is turned round: it is logsumexp(s) - <q, s>.": _lean(sign=1.0),
         "The sign is turned round: it is logsumexp(s) - <q, s>.": lambda s, q: -right(s, q),
+        **with_piece(lambda lse: _lean(lse=lse), LSE),
+        **with_piece(lambda counts: _lean(counts=counts), COUNTS),
+        **with_piece(lambda targets: _lean(targets=targets), TARGETS),
         "The number of prototypes is in the divisor (a mean of everything). A product is summed "
         "over prototypes; the mean is over pairs and images.": (
             lambda s, q: right(s, q) / s.shape[-1]
@@ -222,9 +226,6 @@ def _mistakes() -> Table:
         "The product with the targets is averaged over prototypes. It is summed over them.": _lean(
             targets=lambda s, q: _targets(s, q) / s.shape[-1]
         ),
-        **with_piece(lambda lse: _lean(lse=lse), LSE),
-        **with_piece(lambda counts: _lean(counts=counts), COUNTS),
-        **with_piece(lambda targets: _lean(targets=targets), TARGETS),
         **{m: f for m, f in with_piece(_pairwise, means()).items() if "in the sum and" not in m},
         **{
             m: f
@@ -286,6 +287,7 @@ def check_4_5(lean_loss):
     compare(lean_loss, cases, right, _mistakes(), "a scalar", "The loss")
     compare(lean_loss, [by_hand, _case(3, 2, 5, 3)], right, what="The loss of few views")
 
+    expect_loss(call(lean_loss, *cases[0]))
     for s, q in cases[:2]:
         source, wide = s.clone().requires_grad_(), s.double().requires_grad_()
         got = call(lean_loss, source, q)

@@ -17,7 +17,7 @@ from minidino.checks.core import (
     expect_dtype,
     expect_gradient,
 )
-from minidino.checks.head_and_loss.common import dino, pair_mistakes, value_mistakes
+from minidino.checks.head_and_loss.common import dino, expect_loss, pair_mistakes, value_mistakes
 from minidino.checks.mistakes import CEILING, LOG_SOFTMAX, with_piece
 
 
@@ -63,6 +63,7 @@ def check_4_4(plain_loss):
     compare(plain_loss, [by_hand, _case(2, 4, 5, 0.3, 0.2)], right, what="The loss of few views")
 
     s, t, c, tt, ts = cases[0]
+    expect_loss(call(plain_loss, *cases[0]))
     source, target = s.clone().requires_grad_(), t.clone().requires_grad_()
     got = call(plain_loss, source, target, c, tt, ts)
     expect_gradient(got, source, "No gradient reaches the student's logits; it cannot learn.")

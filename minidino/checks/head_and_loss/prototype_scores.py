@@ -53,6 +53,14 @@ def _mistakes() -> Table:
         "cosine already.": _after(_unit),
         "You normalised the scores along the rows (dim 0). It is the two vectors that get length "
         "1, before the product.": lambda x, v: F.normalize(x @ v.T, dim=0),
+        "You divided x by its rows' standard deviation. Length is the root of the sum of "
+        "squares.": lambda x, v: x / x.std(-1, keepdim=True) @ _unit(v).T,
+        "You divided the prototypes by their rows' standard deviation. Length is the root of the "
+        "sum of squares.": lambda x, v: _unit(x) @ (v / v.std(-1, keepdim=True)).T,
+        "You divided x and the prototypes by their rows' standard deviations. Length is the "
+        "root of the sum of squares.": lambda x, v: (
+            x / x.std(-1, keepdim=True) @ (v / v.std(-1, keepdim=True)).T
+        ),
         "You divided by the length of x twice, and not by the prototypes'.": (
             lambda x, v: x @ v.T / x.square().sum(-1, keepdim=True)
         ),
@@ -149,24 +157,12 @@ def _mistakes() -> Table:
         **{
             f"{m} (Of x.)": lambda x, v, f=f: f(x) @ _unit(v).T
             for m, f in units.items()
-            if not m.startswith(
-                (
-                    "You normalised the columns",
-                    "You divided by the sum of sq",
-                    "You divided by the root of",
-                )
-            )
+            if not m.startswith(("You normalised the columns", "You divided by the root of"))
         },
         **{
             f"{m} (Of the prototypes.)": lambda x, v, f=f: _unit(x) @ f(v).T
             for m, f in units.items()
-            if not m.startswith(
-                (
-                    "You normalised the columns",
-                    "You divided by the sum of sq",
-                    "You divided by the root of",
-                )
-            )
+            if not m.startswith(("You normalised the columns", "You divided by the root of"))
         },
         **{
             f"A number ({eps:g}) is added to the length, or holds it from below: it shortens short "

@@ -208,7 +208,7 @@ def _listed(got) -> Pairs:
     )
     expect(
         not isinstance(got, set | frozenset | dict),
-        "You returned a set; a list of pairs is asked for: square brackets.",
+        f"You returned a {type(got).__name__}; a list of pairs is asked for: square brackets.",
     )
     expect(
         isinstance(got, list | tuple),

@@ -347,9 +347,9 @@ def _judge_memory(lean_loss: Callable) -> None:
     expect(
         size < 0.5,
         f"The value is right, but {size:.1f} times the size of the student's logits is kept for "
-        "the backward pass, beside them. A product keeps both its factors: multiply all local "
-        "views with one target, the sum, which broadcasts, and not with a copy for each (repeat, "
-        "cat, stack). Of the logsumexp torch.logsumexp keeps a number a row.",
+        "the backward pass, beside them. A product keeps what the scores are multiplied with: "
+        "multiply all local views with one target, the sum, which broadcasts, and not with a copy "
+        "for each (repeat, cat, stack). Of the logsumexp torch.logsumexp keeps a number a row.",
     )
 
 

@@ -223,7 +223,10 @@ def _numbers(parts: Iterable[Named]) -> tuple[Tensor, ...]:
 @check("5.1", "the moving average of the weights")
 def check_5_1(ema_update):
     def answer(teacher: nn.Module, student: nn.Module, momentum: float) -> tuple:
+        gradients = [p.grad for p in student.parameters()]
         teacher, student = copy.deepcopy((teacher, student))
+        for p, gradient in zip(student.parameters(), gradients, strict=True):
+            p.grad = gradient  # a copied parameter has none
         held, theirs = _tensors(teacher), _tensors(student)
         at = [t.data_ptr() for t in held]
         before = flat(theirs), _state(student), _state(teacher)

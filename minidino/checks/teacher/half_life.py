@@ -49,6 +49,27 @@ MISTAKES = {
     ),
     "This is ln 2 / steps, minus the logarithm of the momentum. math.exp(-ln 2 / steps) is the "
     "momentum.": lambda h: math.log(2) / h,
+    "This is e ** steps, above 1. The root of one half is asked for: 0.5 ** (1 / steps).": (
+        lambda h: math.exp(h)
+    ),
+    "The root of the number of steps divides. The number itself does: 0.5 ** (1 / steps).": (
+        lambda h: 0.5 ** (1 / h**0.5)
+    ),
+    "This is ln(steps) / ln(1/2). Solve momentum ** steps = 0.5: the momentum is 0.5 ** (1 / "
+    "steps).": lambda h: math.log(h) / math.log(0.5),
+    "This is half of 1 - 1 / steps. Solve momentum ** steps = 0.5: 0.5 ** (1 / steps).": (
+        lambda h: 0.5 * (1 - 1 / h)
+    ),
+    "ln 2 is cut to 0.693. Take math.log(2), or 0.5 ** (1 / steps).": (
+        lambda h: math.exp(-0.693 / h)
+    ),
+    "ln 2 is cut to 0.7. Take math.log(2), or 0.5 ** (1 / steps).": lambda h: math.exp(-0.7 / h),
+    **{
+        f"The momentum is held below {most}. A long half-life needs more.": (
+            lambda h, most=most: min(0.5 ** (1 / h), most)
+        )
+        for most in (0.9, 0.99)
+    },
     "Brackets: 0.5 ** 1 / steps is (0.5 ** 1) / steps. Write 0.5 ** (1 / steps).": (
         lambda h: 0.5 / h
     ),
@@ -84,6 +105,11 @@ def _half(x: float) -> float:
 @check("5.2", "the momentum of a half-life")
 def check_5_2(momentum_for_half_life):
     # By hand: after 1 step 0.5 is left; after 2, m * m = 1/2.
+    kind = type(call(momentum_for_half_life, 3.0))
+    expect(
+        issubclass(kind, int | float | torch.Tensor) or hasattr(kind, "__float__"),
+        f"The momentum should be a number; yours is of type {kind.__name__}.",
+    )
     cases = [(h,) for h in (1, 2, 7, 46, 2.5, 12.7, 173)]
     compare(
         momentum_for_half_life,

@@ -123,6 +123,14 @@ KINDS: dict[str, Callable[[str, Tensor], bool]] = {
         not isinstance(t, nn.Parameter) and t.is_floating_point() and n != "center"
     ),
 }
+LAYERS = {
+    (): "You go from layer to layer: parameters that belong to the network itself are left out, and "
+    "a weight that two layers share is averaged twice. teacher.parameters() has all, each once.",
+    (
+        "body.1",
+    ): "You go through the nn.Linear layers alone. teacher.parameters() has all parameters, "
+    "each once.",
+}
 MOVED = {
     "You returned the new value": "You copied the student; the momentum is not used. The teacher "
     "moves a little: momentum * teacher + (1 - momentum) * student.",
@@ -159,6 +167,23 @@ COUNTERS: Table = {
 }
 
 
+def _of_layers(left_out: tuple[str, ...]) -> Callable:
+    """The layers' parameters, one layer after the other, and no buffers."""
+
+    def rule(teacher: nn.Module, student: nn.Module, momentum: float) -> tuple:
+        def value(name: str, old: Tensor, new: Tensor) -> Tensor:
+            if "." not in name or name.startswith(left_out):
+                return old
+            once = _average(old, new, momentum)
+            return _average(once, new, momentum) if name == "last.weight" else once
+
+        ours, theirs = dict(teacher.named_parameters()), dict(student.named_parameters())
+        moved = [value(n, t.double(), theirs[n].detach().double()) for n, t in ours.items()]
+        return flat(moved), *_ema(buffer=_old, whole=_old)(teacher, student, momentum)[1:]
+
+    return rule
+
+
 def _told(message: str, words: dict[str, str], prefix: str = "") -> str:
     return next((w for start, w in words.items() if message.startswith(start)), prefix + message)
 
@@ -169,9 +194,14 @@ def _mistakes() -> Table:
         "t).": lambda o, n, m: o + (1 - m) * (o - n),
         "The teacher follows the *mean* of each of the student's tensors. Each number has its own "
         "average.": lambda o, n, m: _average(o, n.mean(), m),
-        "All parameters were averaged twice.": lambda o, n, m: _average(_average(o, n, m), n, m),
+        "All parameters were averaged twice, or with the momentum squared.": lambda o, n, m: (
+            _average(_average(o, n, m), n, m)
+        ),
         "1 - momentum is squared, or used twice: the teacher moves too little.": (
             lambda o, n, m: o + (1 - m) ** 2 * (n - o)
+        ),
+        "The average is *added* to the teacher's old value (add_ where copy_ belongs).": (
+            lambda o, n, m: o + _average(o, n, m)
         ),
         "The teacher's old value is missing: it is t + (1 - momentum) * (s - t).": (
             lambda o, n, m: (1 - m) * (n - o)
@@ -188,6 +218,8 @@ def _mistakes() -> Table:
         "The weight that two layers share is averaged twice: state_dict() has it under both "
         "names, parameters() once."
     ] = _ema(of=KINDS[shared], rule=lambda o, n, m: _average(_average(o, n, m), n, m))
+    for kinds, message in LAYERS.items():
+        found[message] = _of_layers(kinds)
     for kind, of in KINDS.items():
         found[f"You leave out {kind}. They keep the teacher's old values."] = _ema(of=of, rule=_old)
         found[f"You copy {kind}. They are averaged like the others."] = _ema(of=of, rule=_new)

@@ -112,6 +112,9 @@ WAVES: Table = {
     "This is an exponential decay. Half a cosine is asked for: (1 + cos(pi * t / T)) / 2.": (
         lambda b, f, n, w: b * (f / b) ** (_steps(n) / n)
     ),
+    "This is a root. Half a cosine is asked for: (1 + cos(pi * t / T)) / 2.": _shape(
+        lambda x: (1 - x).sqrt()
+    ),
     "This is a parabola. Half a cosine is asked for: (1 + cos(pi * t / T)) / 2.": _shape(
         lambda x: (1 - x) ** 2
     ),
@@ -258,6 +261,15 @@ def _mistakes() -> Table:
         "You multiplied warm-up and cosine, the warm-up over W - 1 steps. The warm-up comes first, "
         "in a straight line; the cosine begins where it ends.": lambda b, f, t, w=0, s=0.0: (
             _whole(b, f, t) * ((_steps(t) / (w - 1)).clamp(max=1) if w else 1)
+        ),
+        "The warm-up leads to `final`. It leads to `base`, where the cosine begins.": (
+            lambda b, f, t, w=0, s=0.0: torch.cat([_line(f, s, w)[:w], right(b, f, t, w, s)[w:]])
+        ),
+        "This is the warm-up alone; the cosine is not in what you return.": (
+            lambda b, f, t, w=0, s=0.0: right(b, f, t, w, s)[:w]
+        ),
+        "This is the cosine alone; the warm-up is not in what you return.": (
+            lambda b, f, t, w=0, s=0.0: right(b, f, t, w, s)[w:]
         ),
         "The warm-up is one step too long: t <= warmup_steps. It has the steps t < warmup_steps.": (
             _one_step_longer

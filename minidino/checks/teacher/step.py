@@ -74,6 +74,8 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
             judge_forward(witness, t)
         if "'float' and 'list'" in str(error):
             raise Wrong(WHOLE.format("momenta")) from None
+        if "'Schedules' object is not subscriptable" in str(error):
+            raise Wrong("`schedules` holds lists under names: schedules.lr[t].") from None
         if "at least one" in str(error) or "non-empty" in str(error):  # of no gradients
             raise Wrong(CLEARED if "backward" in witness.events else NO_BACKWARD) from None
         raise
@@ -332,7 +334,7 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
                 for n in (0.1, 1 / BATCH, 0.2, 0.5, 2.0, 3.0)
             },
         },
-        what=f"The gradients that the optimizer found at step {t}",
+        what=f"What the optimizer found as gradients at step {t}",
         tolerance=1e-3,
     )
     first, *others = witness.settings

@@ -81,6 +81,11 @@ class Witness:
 
     def _asked(self, who: str):
         def hook(module: nn.Module, args: tuple) -> None:
+            if not isinstance(args[0], Tensor):
+                raise Wrong(
+                    f"You gave the {who} a list of views. A network takes one tensor: "
+                    "torch.cat(views) puts the views below each other."
+                )
             self.events.append(who)
             self.inputs[who].append(args[0].detach().clone())
             self.modes[who].append(module.training)

@@ -28,7 +28,7 @@ def check_5_4(set_up):
     )
     expect(
         isinstance(teacher, nn.Module),
-        f"The teacher should be a module; yours is a {type(teacher).__name__}.",
+        f"The teacher should be a module; yours is of type {type(teacher).__name__}.",
     )
     expect(
         teacher is not student,
@@ -69,7 +69,7 @@ def check_5_4(set_up):
     )
     expect(
         isinstance(optimizer, torch.optim.Optimizer),
-        f"The second thing should be an optimizer; yours is a {type(optimizer).__name__}.",
+        f"The second thing should be an optimizer; yours is of type {type(optimizer).__name__}.",
     )
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     expect(
@@ -80,8 +80,8 @@ def check_5_4(set_up):
     missing = [name for name in trained if id(names[name]) not in held]
     expect(
         not missing,
-        f"{len(missing)} of the student's trained parameters are not in your optimizer. It takes "
-        "all of student.parameters().",
+        "Not all of the student's trained parameters are in your optimizer; there is no "
+        f"{', '.join(missing[:2])}. It takes all of student.parameters().",
     )
     expect(
         isinstance(optimizer, torch.optim.AdamW),

@@ -124,12 +124,9 @@ KINDS: dict[str, Callable[[str, Tensor], bool]] = {
     ),
 }
 LAYERS = {
-    (): "You go from layer to layer: parameters that belong to the network itself are left out, and "
-    "a weight that two layers share is averaged twice. teacher.parameters() has all, each once.",
-    (
-        "body.1",
-    ): "You go through the nn.Linear layers alone. teacher.parameters() has all parameters, "
-    "each once.",
+    (): "You go from layer to layer: what belongs to the network itself is left out, and a weight "
+    "that two layers share is averaged twice. teacher.parameters() has all, each once.",
+    ("body.1",): "You go through the nn.Linear layers alone; teacher.parameters() has all.",
 }
 MOVED = {
     "You returned the new value": "You copied the student; the momentum is not used. The teacher "

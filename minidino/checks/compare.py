@@ -133,23 +133,25 @@ def _known(
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
-    pairs = {
-        message: outcomes
-        for message, outcomes in theirs.items()
-        if {len(x) for x in outcomes if isinstance(x, tuple | list)} == {len(right[0])}
-        and all(isinstance(x, tuple | list | Exception) for x in outcomes)
-    }
-    for mine, true, *known in zip(*map(_parts, (got, right, *pairs.values())), strict=True):
+    n = len(right[0])
+    parts = (_parts(outcomes, n) for outcomes in (got, right, *theirs.values()))
+    for mine, true, *known in zip(*parts, strict=True):
         if not _agree(mine, true, tolerance):
-            named = zip(pairs, known, strict=True)
+            named = zip(theirs, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 
 
-def _parts(outcomes: Sequence[Any]) -> list[tuple]:
-    """Of outcomes that are tuples: the first parts of all of them, the second parts, ..."""
-    n = max((len(x) for x in outcomes if isinstance(x, tuple | list)), default=0)
-    return [tuple(x[i] if isinstance(x, tuple | list) else x for x in outcomes) for i in range(n)]
+def _parts(outcomes: Sequence[Any], n: int) -> list[tuple]:
+    """Of outcomes that are tuples of n: the first parts of all of them, the second parts, ...
+
+    What is no tuple of n, such as an exception, stands for each of its parts.
+    """
+
+    def part(x: Any, i: int) -> Any:
+        return x[i] if isinstance(x, tuple | list) and len(x) == n else x
+
+    return [tuple(part(x, i) for x in outcomes) for i in range(n)]
 
 
 def _agree(a: Sequence[Any], b: Sequence[Any], tolerance: float) -> bool:
@@ -225,6 +227,34 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     if not (isinstance(a, number) and isinstance(b, number)):
         return False
     return close(torch.as_tensor(a), torch.as_tensor(b), tolerance)
+
+
+def expect_everywhere(
+    answer: Callable,
+    cases: Sequence[tuple],
+    want: Callable[..., Any],
+    only: Mapping[str, Callable[..., bool]],
+    tolerance: float = 1e-4,
+) -> None:
+    """Where ``answer`` is right in some cases and wrong in others: what the right ones share.
+
+    Args:
+        only: what is likely the matter -> whether a case (its arguments) is one in which the
+            answer is right all the same. Named if it tells all cases apart as they turn out.
+    """
+    right = []
+    for case in cases:
+        try:
+            got = call(answer, *case)
+        except Wrong:
+            return
+        except Exception as error:
+            got = error
+        right.append(same(got, outcome(want, case), tolerance))
+    if any(right) and not all(right):
+        for message, holds in only.items():
+            if [bool(holds(*case)) for case in cases] == right:
+                raise Wrong(message)
 
 
 # ---------------------------------------------------------------- how a wrong result relates

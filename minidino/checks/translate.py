@@ -190,6 +190,32 @@ MEANINGS: list[tuple[str, str]] = [
         "The arguments differ from those of the signature above.",
     ),
     (r"^'(\w+)'$", 'There is no key "{0}" in what you were given.'),
+    (
+        r"is not a Module subclass",
+        "nn.Sequential takes modules: nn.GELU() with its brackets, which make one. A bare class is "
+        "none, nor is a function such as F.gelu, whose place is in a forward method.",
+    ),
+    (
+        r"missing the required \"forward\" function",
+        "The class has no method `forward`. Is it there, spelt so, and indented into the class?",
+    ),
+    (
+        r"before Module.__init__\(\) call",
+        "An nn.Module's __init__ begins with super().__init__().",
+    ),
+    (
+        r"grad can be implicitly created only for scalar outputs",
+        "backward() starts from one number. Take the mean first.",
+    ),
+    (
+        r"empty parameter list",
+        "The optimizer was given nothing to train. A generator such as parameters() is used up "
+        "after one loop; and a plain list hides its layers from the module.",
+    ),
+    (
+        r"real number, not '(list|tuple)'|operand type\(s\) for .*'list'",
+        "A whole list stands where one number belongs. Is an index missing, x[t]?",
+    ),
     (r"generator|Generator", "A generator is passed by name: generator=generator."),
 ]
 

@@ -17,7 +17,15 @@ from minidino.checks.core import (
     expect_tensor,
     flat,
 )
-from minidino.checks.teacher.step_witness import BATCH, N_GLOBAL, N_VIEWS, Witness, true_gradients
+from minidino.checks.teacher.step_witness import (
+    BATCH,
+    MADE_WITH,
+    N_GLOBAL,
+    N_VIEWS,
+    WHOLE,
+    Witness,
+    true_gradients,
+)
 
 STEP_FIRST = (
     "The optimizer steps before loss.backward(): it moves with no gradients, or with those of the "
@@ -46,7 +54,7 @@ def same_rows(inputs: list[Tensor], views: list[Tensor]) -> bool:
 @check("5.5", "one step, in its order")
 def check_5_5(train_step):
     # First in the middle of a run, where each wrong index gives another value; then its start.
-    for steps in ((4, 5), (0, 1, 2, 3)):
+    for steps in ((5, 7), (0, 1, 2, 3)):
         witness = Witness()
         batches = witness.batches()
         for t in steps:
@@ -59,10 +67,15 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
     given = (witness.student, witness.teacher, witness.loss_fn, witness.optimizer)
     try:
         loss = train_step(t, batches, *given, witness.schedules, STEPS_PER_EPOCH)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         # A mistake with a name says more than the error that it led to.
+        judge_inputs(witness)
         if witness.asked:
             judge_forward(witness, t)
+        if "'float' and 'list'" in str(error):
+            raise Wrong(WHOLE.format("momenta")) from None
+        if "'Schedules' object is not subscriptable" in str(error):
+            raise Wrong("`schedules` holds lists under names: schedules.lr[t].") from None
         if "at least one" in str(error) or "non-empty" in str(error):  # of no gradients
             raise Wrong(CLEARED if "backward" in witness.events else NO_BACKWARD) from None
         raise
@@ -89,39 +102,11 @@ def judge_forward(witness: Witness, t: int) -> None:
         f"You drew {n} batches in one step, so student and teacher are shown different images, as "
         "with two loaders shuffled apart. Call next(batches) once: both see views of the same.",
     )
-    views, inputs = witness.drawn[0], witness.inputs
     for who in ("teacher", "student"):
-        expect(bool(inputs[who]), f"The {who} was never asked. Call {who}(...) in each step.")
-    expect(
-        not same_rows(inputs["teacher"], views),
-        "You fed the teacher all crops. It sees only the global ones, views[:2]: a target made of "
-        "a small crop knows too little to teach from.",
-    )
-    expect(
-        not same_rows(inputs["teacher"], views[N_GLOBAL:]),
-        "You fed the teacher the local crops. The first two views are the global ones, and only "
-        "those are for the teacher: views[:2].",
-    )
-    expect(
-        same_rows(inputs["teacher"], views[:N_GLOBAL]),
-        "The teacher should see the two global views in order, each once: "
-        "teacher(torch.cat(views[:2])).",
-    )
-    expect(
-        not same_rows(inputs["student"], views[N_GLOBAL:]),
-        "You fed the student only the local crops. It sees all views; each global one is compared "
-        "with the teacher's *other* global one.",
-    )
-    expect(
-        same_rows(inputs["student"], views),
-        "The student should see all views in order, each once: student(torch.cat(views)).",
-    )
-    expect(
-        not any(witness.modes["teacher"]),
-        "The teacher was in train mode when you asked it. It stays in eval mode: no drop path, no "
-        "dropout in a target.",
-    )
-    expect(all(witness.modes["student"]), "The student was in eval mode; it trains in train mode.")
+        expect(
+            bool(witness.inputs[who]), f"The {who} was never asked. Call {who}(...) in each step."
+        )
+    judge_inputs(witness)
     expect(bool(witness.asked), "You never called loss_fn(student_logits, teacher_logits, temp).")
     student_logits, teacher_logits, temp = witness.asked[0]
     expect(
@@ -130,6 +115,8 @@ def judge_forward(witness: Witness, t: int) -> None:
     )
     expect_tensor(student_logits, (N_VIEWS * BATCH, 5), "(views * B, K)", what="student_logits")
     expect_tensor(teacher_logits, (N_GLOBAL * BATCH, 5), "(2 * B, K)", what="teacher_logits")
+    for who, logits in (("student", student_logits), ("teacher", teacher_logits)):
+        expect_logits(who, logits.detach(), torch.cat(witness.outputs[who]))
     expect(
         not teacher_logits.requires_grad,
         "The teacher receives gradients: its logits were computed with a graph. Run the teacher "
@@ -140,30 +127,143 @@ def judge_forward(witness: Witness, t: int) -> None:
         "The student's logits have no graph, so it cannot learn. Only the teacher runs under "
         "torch.no_grad().",
     )
-    expect_schedule(temp, witness.schedules.teacher_temp, t, "teacher temperature", None)
+    expect_read(temp, witness, "teacher_temp", t, 1e-6)
 
 
-def expect_schedule(
-    got: float, values: list[float], t: int, name: str, made_with: float | None
-) -> None:
-    """``got`` is the value of step t, or what it is instead is named."""
-    mistakes = {
-        f"The {name} at step {t} is the one of the epoch's number. A schedule has one value per "
-        "*iteration*: index it with t, not with t // steps_per_epoch.": values[
-            t // STEPS_PER_EPOCH
-        ],
-        f"The {name} at step {t} is still the one of step 0: the schedule is ignored. Look it up "
-        "in every step.": values[0],
-        f"The {name} at step {t} is the one of the step before. Set it before the optimizer steps, "
-        "not after.": values[t - 1],
-        f"The {name} at step {t} is the one of the next step. Steps count from 0.": values[t + 1],
+def judge_inputs(witness: Witness) -> None:
+    """What student and teacher were shown, as far as they were asked."""
+    if not witness.drawn:
+        return
+    views, inputs = witness.drawn[0], witness.inputs
+    for who in [who for who in ("teacher", "student") if inputs[who]]:
+        mine = views[:N_GLOBAL] if who == "teacher" else views
+        for x in inputs[who]:
+            expect(
+                x.ndim == 2,
+                f"The {who} was given a tensor of shape {tuple(x.shape)}. torch.stack makes a new "
+                "dimension; torch.cat(views) puts the views below each other, (views * B, D).",
+            )
+            expect(
+                x.shape[1] == views[0].shape[1],
+                f"The {who} was given a tensor of shape {tuple(x.shape)}: torch.cat(views, dim=1) "
+                "puts the views side by side. They belong below each other: torch.cat(views).",
+            )
+        for these in (mine, views, views[:N_GLOBAL]):
+            expect(
+                not same_rows(inputs[who], [torch.stack(these, dim=1).flatten(0, 1)]),
+                f"The {who}'s rows are image-major: all views of image 0, then of image 1. The "
+                "loss expects all images of view 0 first: torch.cat(views).",
+            )
+    if inputs["teacher"]:
+        expect(
+            not same_rows(inputs["teacher"], views),
+            "You fed the teacher all crops. It sees only the global ones, views[:2]: a target made "
+            "of a small crop knows too little to teach from.",
+        )
+        expect(
+            not same_rows(inputs["teacher"], views[N_GLOBAL:]),
+            "You fed the teacher the local crops. The first two views are the global ones, and "
+            "only those are for the teacher: views[:2].",
+        )
+        expect(
+            same_rows(inputs["teacher"], views[:N_GLOBAL]),
+            "The teacher should see the two global views in order, each once: "
+            "teacher(torch.cat(views[:2])).",
+        )
+        expect(
+            all(torch.equal(x, witness.teacher_before) for x in witness.teacher_when_asked),
+            "The teacher moved before it was asked: its average comes first in your step. It "
+            "comes last, so that it follows the updated student.",
+        )
+    if inputs["student"]:
+        expect(
+            not same_rows(inputs["student"], views[N_GLOBAL:]),
+            "You fed the student only the local crops. It sees all views; each global one is "
+            "compared with the teacher's *other* global one.",
+        )
+        expect(
+            same_rows(inputs["student"], views),
+            "The student should see all views in order, each once: student(torch.cat(views)).",
+        )
+    expect(
+        not any(witness.modes["teacher"]),
+        "The teacher was in train mode when you asked it. It stays in eval mode: no drop path, no "
+        "dropout in a target.",
+    )
+    expect(all(witness.modes["student"]), "The student was in eval mode; it trains in train mode.")
+
+
+def expect_logits(who: str, got: Tensor, said: Tensor) -> None:
+    """The loss is given what the network said, as it said it."""
+    if close(got, said, 1e-5):
+        return
+    by_view = said.view(-1, BATCH, said.shape[1])
+    wrong = {
+        "in image-major order, all views of image 0 first. Its rows are all images of view 0, then "
+        "of view 1": by_view.transpose(0, 1).reshape(said.shape),
+        "after a softmax. The loss makes its own, and takes raw logits": said.softmax(-1),
+        "after a log_softmax. The loss makes its own, and takes raw logits": said.log_softmax(-1),
+        "divided by the student's temperature, 0.1. The loss divides": said / 0.1,
+        "with unit length. It takes raw logits": torch.nn.functional.normalize(said, dim=-1),
+        "less their mean. Centering is the loss's": said - said.mean(0),
     }
-    if made_with is not None:
-        mistakes[
-            f"The {name} is the one that the optimizer was made with: the schedule is ignored. Set "
-            "it in each group of optimizer.param_groups, before the step."
-        ] = made_with
-    expect_close(got, values[t], mistakes, what=f"The {name} at step {t}", tolerance=1e-6)
+    for message, value in wrong.items():
+        expect(not close(got, value, 1e-5), f"The loss was given the {who}'s logits {message}.")
+    raise Wrong(
+        f"The loss was not given what the {who} said of these views, (views * B, K), raw and in "
+        "order."
+    )
+
+
+def expect_read(got: float, witness: Witness, schedule: str, t: int, tolerance: float) -> None:
+    """``got`` is this schedule's value of step t, or what it is instead is named."""
+
+    def is_(value: float) -> bool:
+        return abs(got - value) < tolerance
+
+    values, name = getattr(witness.schedules, schedule), schedule.replace("teacher_", "")
+    name = {"lr": "learning rate", "temp": "teacher temperature"}.get(name, name.replace("_", " "))
+    if is_(values[t]):
+        return
+    at = {
+        t // STEPS_PER_EPOCH: "the one of the epoch's number. A schedule has one value per "
+        "*iteration*: index it with t, not with t // steps_per_epoch.",
+        0: "still the one of step 0: the schedule is ignored. Look it up in every step.",
+        t - 1: "the one of the step before. Set it before the optimizer steps, not after.",
+        t + 1: "the one of the next step. Steps count from 0.",
+        t % STEPS_PER_EPOCH: "the one of the step within its epoch, t % steps_per_epoch. t counts "
+        "over the whole run: index with t.",
+        len(values) - 1: "the schedule's last one, [-1]. Index it with t.",
+        t * STEPS_PER_EPOCH: "the one of t * steps_per_epoch. t counts steps: index with t.",
+    }
+    for index, message in at.items():
+        if 0 <= index < len(values):
+            expect(not is_(values[index]), f"The {name} at step {t} is {message}")
+    expect(
+        not is_(MADE_WITH),
+        f"The {name} is the one that the optimizer was made with: the schedule is ignored. Set it "
+        "in each group of optimizer.param_groups, before the step.",
+    )
+    for other in ("lr", "weight_decay", "teacher_momentum", "teacher_temp"):
+        for index, value in enumerate(getattr(witness.schedules, other)):
+            expect(
+                not is_(value),
+                f"The {name} at step {t} is schedules.{other}[{index}]; it should be "
+                f"schedules.{schedule}[{t}].",
+            )
+    expect(
+        not is_(1 - values[t]),
+        f"The {name} at step {t} is 1 - schedules.{schedule}[t].",
+    )
+    for constant in (0.996, 0.99, 0.9, 0.999, 0.04, 0.07, 0.1, 0.5, 0.4, 1.0, 0.001, 0.0):
+        expect(
+            not is_(constant),
+            f"The {name} is a constant; the schedule is ignored. Use schedules.{schedule}[t], not "
+            f"{constant}.",
+        )
+    raise Wrong(
+        f"The {name} at step {t} is {got:.4g}; schedules.{schedule}[{t}] is {values[t]:.4g}."
+    )
 
 
 def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
@@ -214,13 +314,39 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
             f"{clear} ": flat(sums),
             together: flat(true) * min(1.0, MAX_NORM / length.item()),
             f"{together} ": flat(true) * min(1.0, MAX_NORM / flat(true).norm().item()),
+            "You clipped each *number* of the gradients (clip by value). The length of each "
+            "parameter's gradient is clipped, which keeps its direction; clip_gradients does.": (
+                flat(true).clamp(-MAX_NORM, MAX_NORM)
+            ),
+            "You gave every gradient the length 3. Only longer ones are shortened; clip_gradients "
+            "does.": flat(g * MAX_NORM / g.norm() for g in true),
+            **{
+                f"You clipped to the length {n:g}. It is MAX_NORM, 3.": flat(
+                    g * min(1.0, n / g.norm().item()) for g in true
+                )
+                for n in (0.1, 0.3, 0.5, 1.0, 2.0, 5.0)
+            },
+            **{
+                f"The gradients are {n:g} x too {'large' if n > 1 else 'small'}, before they are "
+                "clipped: the loss was multiplied or divided, or backward ran twice.": flat(
+                    clipped([n * g for g in true])
+                )
+                for n in (0.1, 1 / BATCH, 0.2, 0.5, 2.0, 3.0)
+            },
         },
-        what=f"The gradients that the optimizer found at step {t}",
+        what=f"What the optimizer found as gradients at step {t}",
         tolerance=1e-3,
     )
+    first, *others = witness.settings
+    this_step = (witness.schedules.lr[t], witness.schedules.weight_decay[t])
+    expect(
+        first != this_step or all(other == first for other in others),
+        "You set learning rate and weight decay in the first of the optimizer's groups alone. "
+        "There may be more: for group in optimizer.param_groups.",
+    )
     for lr, weight_decay in witness.settings:
-        expect_schedule(lr, witness.schedules.lr, t, "learning rate", 0.7)
-        expect_schedule(weight_decay, witness.schedules.weight_decay, t, "weight decay", 0.7)
+        expect_read(lr, witness, "lr", t, 1e-6)
+        expect_read(weight_decay, witness, "weight_decay", t, 1e-6)
 
     if t < STEPS_PER_EPOCH:
         still = torch.equal(witness.student.last_layer.weight_v, witness.last_before)
@@ -265,36 +391,29 @@ def judge_teacher(witness: Witness, t: int) -> None:
         return momentum * old + (1 - momentum) * student
 
     m = schedule[t]
-    expect_close(
-        got,
-        average(m, new),
-        {
-            "The teacher averaged the student of *before* this step: EMA before the optimizer "
-            "step. Call update_teacher last, so that it follows the updated student.": average(
-                m, before
-            ),
-            "The teacher did not move. update_teacher(teacher, student, momentum) ends each "
-            "step.": old,
-            "Old and new are swapped in the teacher's average: the momentum is the share of the "
-            "teacher that is kept.": average(1 - m, new),
-            "The teacher is a copy of the student. It should move a little: update_teacher with "
-            "this step's momentum.": new,
-            "The momentum at step "
-            f"{t} is the one of the epoch's number. A schedule has one value per *iteration*: "
-            "index it with t, not with t // steps_per_epoch.": average(
-                schedule[t // STEPS_PER_EPOCH], new
-            ),
-            f"The momentum at step {t} is still the one of step 0: a constant, the schedule is "
-            "ignored. It rises from step to step.": average(schedule[0], new),
-            f"The momentum at step {t} is the one of the next step. Steps count from 0.": average(
-                schedule[t + 1], new
-            ),
-        }
-        | {
-            "The momentum is a constant; the schedule is ignored. Use "
-            f"schedules.teacher_momentum[t], not {constant}.": average(constant, new)
-            for constant in (0.996, 0.99, 0.9)
-        },
-        what=f"The teacher after step {t}",
-        tolerance=1e-4,
-    )
+    if close(got, average(m, new)):
+        return
+    twice = average(m * m, new)
+    known = {
+        "The teacher averaged the student of *before* this step: EMA before the optimizer step. "
+        "Call update_teacher last, so that it follows the updated student.": average(m, before),
+        "The teacher did not move. update_teacher(teacher, student, momentum) ends each step.": old,
+        "Old and new are swapped in the teacher's average: the momentum is the share of the "
+        "teacher that is kept.": average(1 - m, new),
+        "The teacher is a copy of the student. It should move a little: update_teacher with this "
+        "step's momentum.": new,
+        "The teacher was averaged twice in this step. Is update_teacher inside a loop?": twice,
+        "The teacher was averaged three times in this step. Is update_teacher inside a loop?": (
+            average(m**3, new)
+        ),
+        "The teacher was averaged twice, before the optimizer's step and after it. It follows the "
+        "updated student, once.": average(m, new) + m * (average(m, before) - old),
+    }
+    for message, value in known.items():
+        expect(not close(got, value), message)
+    for student in (new, before):
+        way = old - student
+        read = ((got - student) @ way / (way @ way)).item()  # the momentum, if it is an average
+        if close(got, average(read, student)):
+            expect_read(read, witness, "teacher_momentum", t, 1e-4)
+    expect_close(got, average(m, new), what=f"The teacher after step {t}")

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from minidino.checks.core import flat
+from minidino.checks.core import Wrong, flat
 from minidino.head import DINOHead
 from minidino.trainer import Schedules
 
 N_GLOBAL, N_VIEWS, BATCH = 2, 5, 4
+MADE_WITH = 0.7  # learning rate and weight decay, before a step sets them
+WHOLE = "You handed over the whole schedule of {}, a list. Index it: this step's value is [t]."
 
 
 class Witness:
@@ -27,16 +29,20 @@ class Witness:
         with torch.no_grad():
             for p in self.teacher.mlp.parameters():
                 p.add_(0.3 * torch.randn_like(p))
-        self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=0.7, weight_decay=0.7)
-        values = torch.arange(7) / 7
-        self.schedules = Schedules(
-            lr=(0.01 + 0.1 * values).tolist(),
-            weight_decay=(0.1 + 0.4 * values).tolist(),
-            teacher_momentum=(0.3 + 0.6 * values).tolist(),
-            teacher_temp=(0.1 + 0.2 * values).tolist(),
+        groups = [self.student.mlp.parameters(), self.student.last_layer.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": list(group)} for group in groups], lr=MADE_WITH, weight_decay=MADE_WITH
         )
-        self.student.register_forward_hook(self._hear("student"))
-        self.teacher.register_forward_hook(self._hear("teacher"))
+        values = torch.arange(10)  # no value is there twice, in one schedule or in two
+        self.schedules = Schedules(
+            lr=(0.0131 + 0.0107 * values).tolist(),
+            weight_decay=(0.123 + 0.0412 * values).tolist(),
+            teacher_momentum=(0.3113 + 0.0613 * values).tolist(),
+            teacher_temp=(0.1017 + 0.0229 * values).tolist(),
+        )
+        for who, network in (("student", self.student), ("teacher", self.teacher)):
+            network.register_forward_pre_hook(self._asked(who))
+            network.register_forward_hook(self._heard(who))
         self.student.mlp[0].weight.register_post_accumulate_grad_hook(
             lambda _: self.events.append("backward")
         )
@@ -48,7 +54,9 @@ class Witness:
         """Begin a new step's notes, and draw its views."""
         self.events: list[str] = []
         self.inputs: dict[str, list[Tensor]] = {"student": [], "teacher": []}
+        self.outputs: dict[str, list[Tensor]] = {"student": [], "teacher": []}
         self.modes: dict[str, list[bool]] = {"student": [], "teacher": []}
+        self.teacher_when_asked: list[Tensor] = []
         self.drawn: list[list[Tensor]] = []
         self.asked: list[tuple[Tensor, Tensor, float]] = []
         self.gradients: dict[str, Tensor | None] = {}
@@ -66,14 +74,29 @@ class Witness:
 
     def loss_fn(self, student_logits, teacher_logits, teacher_temp, n_global=2) -> Tensor:
         self.events.append("loss")
+        if isinstance(teacher_temp, list):
+            raise Wrong(WHOLE.format("temperatures"))
         self.asked.append((student_logits, teacher_logits, float(teacher_temp)))
         return pairs_loss(student_logits, teacher_logits, teacher_temp)
 
-    def _hear(self, who: str):
-        def hook(module: nn.Module, args: tuple, _) -> None:
+    def _asked(self, who: str):
+        def hook(module: nn.Module, args: tuple) -> None:
+            if not isinstance(args[0], Tensor):
+                raise Wrong(
+                    f"You gave the {who} a list of views. A network takes one tensor: "
+                    "torch.cat(views) puts the views below each other."
+                )
             self.events.append(who)
             self.inputs[who].append(args[0].detach().clone())
             self.modes[who].append(module.training)
+            if who == "teacher":
+                self.teacher_when_asked.append(flat(module.parameters()))
+
+        return hook
+
+    def _heard(self, who: str):
+        def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
+            self.outputs[who].append(output.detach().clone())
 
         return hook
 
@@ -84,6 +107,9 @@ class Witness:
             for n, p in self.student.named_parameters()
         }
         self.settings = [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
+        for lr, weight_decay in self.settings:
+            if isinstance(lr, list) or isinstance(weight_decay, list):
+                raise Wrong(WHOLE.format("learning rates or weight decays"))
 
     def _after_step(self, *_) -> None:
         self.stepped = flat(self.student.parameters())

@@ -18,13 +18,17 @@ def check_5_4(set_up):
     before = {name: p.detach().clone() for name, p in student.state_dict().items()}
     got = call(set_up, student, 0.125)
     expect(
-        isinstance(got, tuple) and len(got) == 2,
+        isinstance(got, tuple | list) and len(got) == 2,
         "Return two things: the teacher and the optimizer.",
     )
     teacher, optimizer = got
     expect(
+        not isinstance(teacher, torch.optim.Optimizer),
+        "The two are returned the other way round: the teacher comes first, then the optimizer.",
+    )
+    expect(
         isinstance(teacher, nn.Module),
-        f"The teacher should be a module; yours is a {type(teacher).__name__}.",
+        f"The teacher should be a module; yours is of type {type(teacher).__name__}.",
     )
     expect(
         teacher is not student,
@@ -65,7 +69,7 @@ def check_5_4(set_up):
     )
     expect(
         isinstance(optimizer, torch.optim.Optimizer),
-        f"The second thing should be an optimizer; yours is a {type(optimizer).__name__}.",
+        f"The second thing should be an optimizer; yours is of type {type(optimizer).__name__}.",
     )
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     expect(
@@ -76,8 +80,8 @@ def check_5_4(set_up):
     missing = [name for name in trained if id(names[name]) not in held]
     expect(
         not missing,
-        f"{len(missing)} of the student's trained parameters are not in your optimizer. It takes "
-        "all of student.parameters().",
+        "Not all of the student's trained parameters are in your optimizer; there is no "
+        f"{', '.join(missing[:2])}. It takes all of student.parameters().",
     )
     expect(
         isinstance(optimizer, torch.optim.AdamW),
@@ -86,6 +90,15 @@ def check_5_4(set_up):
     expect(
         all(group["lr"] == 0.125 for group in optimizer.param_groups),
         "The optimizer does not have the learning rate it was given: AdamW(..., lr=lr).",
+    )
+    expect(
+        len([p for group in optimizer.param_groups for p in group["params"]]) == len(held),
+        "A parameter stands twice in your optimizer; it would be moved twice a step.",
+    )
+    expect(
+        call(set_up, student, 0.25)[1].param_groups[0]["lr"] == 0.25,
+        "The optimizer has the right learning rate for lr = 0.125, and not for lr = 0.25. Is it "
+        "written in?",
     )
     expect(
         all(torch.equal(p, before[name]) for name, p in student.state_dict().items()),

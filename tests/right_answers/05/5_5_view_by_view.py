@@ -1,9 +1,9 @@
 def train_step(
     t, batches, student, teacher, loss_fn, optimizer, schedules, steps_per_epoch
 ) -> torch.Tensor:
-    group = optimizer.param_groups[0]
-    group["lr"] = schedules.lr[t]
-    group["weight_decay"] = schedules.weight_decay[t]
+    for group in optimizer.param_groups:
+        group["lr"] = schedules.lr[t]
+        group["weight_decay"] = schedules.weight_decay[t]
     views = next(batches)
     student_logits = torch.cat([student(v) for v in views])
     teacher_logits = torch.cat([teacher(v) for v in views[:2]]).detach()

@@ -1,4 +1,4 @@
-# names: there is a BatchNorm
+# names: There is a BatchNorm1d
 def head_mlp(in_dim: int, hidden_dim: int, bottleneck_dim: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(in_dim, hidden_dim),

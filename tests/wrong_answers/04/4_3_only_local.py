@@ -1,3 +1,3 @@
-# names: only the local student views: 16
+# names: only the local student views
 def view_pairs(n_global: int, n_views: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n_global) for j in range(n_global, n_views)]

@@ -1,3 +1,3 @@
-# names: You kept the pairs of a view with itself: 20
+# names: You kept the pairs of a view with itself
 def view_pairs(n_global: int, n_views: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n_global) for j in range(n_views)]

@@ -1,3 +1,3 @@
-# names: Your teacher sees all ten views
+# names: Your teacher sees all views
 def view_pairs(n_global: int, n_views: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(n_views) for j in range(n_views) if i != j]

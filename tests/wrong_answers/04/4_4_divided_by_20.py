@@ -1,4 +1,4 @@
-# names: You divided by 6
+# names: You divided by n_global * views
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You divided by the number of views, 3
+# names: You divided by the number of views
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

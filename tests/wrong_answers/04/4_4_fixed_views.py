@@ -1,4 +1,4 @@
-# names: With one global view among four
+# names: with n_global = 1 it is not
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: local student views only: 2 terms
+# names: local views only
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You took the softmax over the
+# names: over all rows (dim 0)
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You took the softmax over the views
+# names: is over the views
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You kept the pairs of a view with itself: 6 terms
+# names: You kept the pairs of a view with itself
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You centred the student too
+# names: You centred the student
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

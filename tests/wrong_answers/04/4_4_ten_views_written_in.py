@@ -1,4 +1,4 @@
-# names: Is a number of views
+# names: right for ten views
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: You took n_global for 2
+# names: Is a 2 written in
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: n_global * views = 6
+# names: You divided by n_global * views
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

@@ -1,4 +1,4 @@
-# names: in place of the number of pairs
+# names: You divided by the number of views
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

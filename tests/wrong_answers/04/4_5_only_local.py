@@ -1,4 +1,4 @@
-# names: You have the local views only
+# names: local views only
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

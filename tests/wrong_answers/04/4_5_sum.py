@@ -1,4 +1,4 @@
-# names: You returned the sum
+# names: You returned the sum of everything
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     n_global = len(q)
     q_sum = q.sum(dim=0)

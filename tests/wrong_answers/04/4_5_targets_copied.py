@@ -1,4 +1,4 @@
-# names: a second tensor as large
+# names: times the size of the student's logits is kept
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

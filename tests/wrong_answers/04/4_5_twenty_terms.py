@@ -1,4 +1,4 @@
-# names: pairs of a view with itself: 6 terms
+# names: You kept the pairs of a view with itself
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

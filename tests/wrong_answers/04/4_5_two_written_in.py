@@ -1,4 +1,4 @@
-# names: With three global views among five
+# names: right for two global views, and otherwise not
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     (n_global, batch, _), n_views = q.shape, len(student)
     q_sum = q.sum(dim=0)

@@ -1,4 +1,4 @@
-# names: and not by the batch
+# names: averaged the pairs and added the images
 def lean_loss(student: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     n_global, n_views = len(q), len(student)
     q_sum = q.sum(dim=0)

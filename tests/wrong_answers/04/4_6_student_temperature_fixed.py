@@ -1,4 +1,4 @@
-# names: fixed at 0.1
+# names: temperature of 0.1 only
 class CenteredLoss(nn.Module):
     def __init__(self, out_dim: int, student_temp: float = 0.1, center_momentum: float = 0.9):
         super().__init__()

@@ -1,4 +1,4 @@
-# names: The counter num_batches_tracked
+# names: keep the teacher's old value
 def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     with torch.no_grad():
         for t, s in zip(teacher.parameters(), student.parameters(), strict=True):

@@ -1,4 +1,4 @@
-# names: You put a new parameter in the place
+# names: You put a new parameter or buffer
 def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     for ours, theirs in zip(teacher.modules(), student.modules(), strict=True):
         for name, t in list(ours.named_parameters(recurse=False)):

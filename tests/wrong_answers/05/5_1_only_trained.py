@@ -1,4 +1,4 @@
-# names: The teacher did not move
+# names: You skip parameters that do not ask for gradients
 def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     with torch.no_grad():
         for t, s in zip(teacher.parameters(), student.parameters(), strict=True):

@@ -1,4 +1,4 @@
-# names: teacher temperature at step 4 is still the one of step 0
+# names: is still the one of step 0
 def train_step(
     t, batches, student, teacher, loss_fn, optimizer, schedules, steps_per_epoch
 ) -> torch.Tensor:

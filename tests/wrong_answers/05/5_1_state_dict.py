@@ -1,3 +1,4 @@
+# names: buffers that are not saved
 def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     ours, theirs = teacher.state_dict(), student.state_dict()
     new = {}

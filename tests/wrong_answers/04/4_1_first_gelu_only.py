@@ -1,0 +1,8 @@
+# names: The first GELU is there, the second is missing
+def head_mlp(in_dim: int, hidden_dim: int, bottleneck_dim: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, hidden_dim),
+        nn.Linear(hidden_dim, bottleneck_dim),
+    )

@@ -1,0 +1,9 @@
+# names: not float32
+def head_mlp(in_dim: int, hidden_dim: int, bottleneck_dim: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, bottleneck_dim),
+    ).double()

@@ -1,0 +1,10 @@
+# names: GELU stands on the input already
+def head_mlp(in_dim: int, hidden_dim: int, bottleneck_dim: int) -> nn.Module:
+    return nn.Sequential(
+        nn.GELU(),
+        nn.Linear(in_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, hidden_dim),
+        nn.GELU(),
+        nn.Linear(hidden_dim, bottleneck_dim),
+    )

@@ -1,0 +1,9 @@
+# names: a `break`
+def view_pairs(n_global: int, n_views: int) -> list[tuple[int, int]]:
+    pairs = []
+    for i in range(n_global):
+        for j in range(n_views):
+            if i == j:
+                break
+            pairs.append((i, j))
+    return pairs

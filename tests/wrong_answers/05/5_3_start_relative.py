@@ -1,0 +1,9 @@
+# names: a value and not a share of `base`
+def cosine_schedule(
+    base: float, final: float, total_steps: int, warmup_steps: int = 0, start: float = 0.0
+) -> torch.Tensor:
+    up = torch.linspace(start * base, base, warmup_steps)
+    n = total_steps - warmup_steps
+    i = torch.arange(n)
+    wave = final + (base - final) * (1 + torch.cos(math.pi * i / n)) / 2
+    return torch.cat([up, wave])

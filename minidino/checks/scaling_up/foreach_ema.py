@@ -193,6 +193,23 @@ def check_12_2(foreach_ema):
         {message: all_of(change) for message, change in ROLES.items()},
         what="The student after the update, which should be as it was,",
     )
+    compare(
+        after(lambda t, s: _flat(s.buffers())),
+        cases[1:],
+        of(lambda n: list(n.buffers()), lambda t, s, m: s),
+        {
+            "You copied the teacher's buffers into the student's: t.copy_(s) writes to t.": of(
+                lambda n: list(n.buffers()), lambda t, s, m: t
+            ),
+            "You copied the teacher's counter into the student's: t.copy_(s) writes to t.": (
+                lambda t, s, m: _flat(
+                    (b if b.is_floating_point() else a)
+                    for a, b in zip(t.buffers(), s.buffers(), strict=True)
+                )
+            ),
+        },
+        what="The student's buffers after the update, which should be as they were,",
+    )
     weights = KINDS["weight matrices"]
     compare(
         after(lambda t, s: _flat(weights(t))),
@@ -228,6 +245,9 @@ def check_12_2(foreach_ema):
         {
             "The counter num_batches_tracked is left as it was. A whole number has no meaningful "
             "average: copy the student's.": lambda t, s, m: t.norm.num_batches_tracked,
+            "The student's counter is added to the teacher's num_batches_tracked. It is copied.": (
+                lambda t, s, m: t.norm.num_batches_tracked + s.norm.num_batches_tracked
+            ),
             "The counter num_batches_tracked is averaged. A whole number has no meaningful "
             "average: copy the student's.": lambda t, s, m: int(
                 m * t.norm.num_batches_tracked + (1 - m) * s.norm.num_batches_tracked

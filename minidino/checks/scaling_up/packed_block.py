@@ -144,6 +144,11 @@ WIRINGS: Table = {
     ),
     "attn.proj is applied after the residual is added. It is of what the heads gathered alone: x + "
     "proj(...).": lambda b, x, g: _mlp(b, b.attn.proj(x + g(b.norm1(x)))),
+    "The attention is added twice.": lambda b, x, g: _mlp(b, x + 2 * b.attn.proj(g(b.norm1(x)))),
+    "norm1 is applied twice.": lambda b, x, g: _mlp(b, x + b.attn.proj(g(b.norm1(b.norm1(x))))),
+    "norm2 stands on the residual in place of the MLP's input.": lambda b, x, g: (
+        b.norm2(y := _attended(b, x, g)) + b.mlp(y)
+    ),
     "The MLP is applied twice.": lambda b, x, g: _mlp(b, _mlp(b, _attended(b, x, g))),
     "Norms without their weight and bias (F.layer_norm alone) stand in front of the branches. Call "
     "block.norm1 and block.norm2.": lambda b, x, g: (
@@ -411,6 +416,15 @@ def _packing_mistakes() -> Table:
         "against each other.": _each(
             attention=lambda q, k, v: torch.sigmoid(q @ k.mT * q.shape[-1] ** -0.5) @ v
         ),
+        "The values are added to what attention gathers.": _each(
+            attention=lambda q, k, v: attend(q, k, v) + v
+        ),
+        **{
+            f"Attention is computed with {', '.join('qkv'[i] for i in at)} in place of q, k, v.": (
+                _each(attention=lambda *qkv, at=at: attend(*(qkv[i] for i in at)))
+            )
+            for at in ((0, 1, 0), (0, 1, 1), (0, 2, 2), (0, 0, 0), (1, 1, 1), (2, 2, 2))
+        },
         "Only [CLS] asks: all tokens get what it found. Each token has a query of its own.": _each(
             attention=lambda q, k, v: attend(q[:, :, :1], k, v).expand_as(q)
         ),

@@ -3,6 +3,7 @@ counts, means, and gradients.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 
@@ -134,6 +135,9 @@ JOINS: Table = {
     "its second number.": _windows(lambda k, size: (0, k, size), lambda size: size + 1),
     "Between your slices a prototype is left out: w[i : i + slice_size] already ends before its "
     "second number.": _windows(lambda k, size: (0, k, size), lambda size: size - 1),
+    "log1p is the logarithm of 1 + x, which counts a score of 0 in every slice.": (
+        _slices(lambda p: p.exp().log1p().logsumexp(0))
+    ),
     "You took a softmax within each slice, and the logsumexp of that. It is of the scores.": (
         lambda s, size: torch.stack(
             [p.softmax(-1).logsumexp(-1) for p in s.split(size, -1)]
@@ -246,6 +250,8 @@ TARGETS: Table = {
     "You averaged the targets that count; in the product they are summed, one for each pair.": (
         _with_targets(lambda q: _others(q) / max(1, len(q) - 1), lambda q: q.mean(0))
     ),
+    "You averaged the targets, and took a view's own target away from the mean. It is taken away "
+    "from the sum.": _with_targets(lambda q: q.mean(0) - q, lambda q: q.mean(0)),
     "You added a global view's own target to the sum. It is taken away: q_sum - q[i].": (
         _with_targets(lambda q: q.sum(0) + q)
     ),
@@ -301,6 +307,27 @@ COUNTS: Table = {
     "first.": lambda g, v: (g, g - 1, v - g),
     "A logsumexp counts V - 1 times in yours. It counts as often as the view has targets: n_global "
     "- 1 times for a global view, n_global times for a local one.": lambda g, v: (v - 1, v - 1, g),
+}
+TIMES = {
+    "0": lambda g: 0,
+    "1": lambda g: 1,
+    "n_global - 1": lambda g: g - 1,
+    "n_global": lambda g: g,
+    "n_global + 1": lambda g: g + 1,
+}
+# What COUNTS leaves of pairs of counts.
+COUNTED = (
+    ("n_global - 1", "n_global"), ("n_global", "n_global"), ("1", "1"),
+    ("n_global - 1", "n_global - 1"), ("n_global", "n_global - 1"), ("n_global + 1", "n_global"),
+    ("n_global - 1", "1"), ("n_global - 1", "0"), ("0", "n_global"), ("0", "0"),
+)  # fmt: skip
+COUNTS |= {
+    f"A logsumexp counts {a} times for a global view and {b} times for a local one in yours. It "
+    "counts as often as the view has targets, n_global - 1 times and n_global times.": (
+        lambda g, v, a=of_a, b=of_b: (a(g), b(g), g)
+    )
+    for (a, of_a), (b, of_b) in itertools.product(TIMES.items(), TIMES.items())
+    if (a, b) not in COUNTED
 }
 MEAN = "The loss is a mean over the B images and the G (V - 1) pairs of different views."
 DIVISORS: Table = {

@@ -225,6 +225,8 @@ CHANGES: dict[str, dict] = {
     "There is one token too many: a view has 1 + patches, [CLS] and the patches.": dict(
         tokens=lambda n: n + 2
     ),
+    "There is one patch too few. (size / patch_size) squared are the patches; [CLS] comes on "
+    "top.": dict(grid=lambda size, p: (size // p) ** 2 - 1),
     "A view has (size / patch_size) squared patches; yours has size / patch_size.": dict(
         grid=lambda size, p: size // p
     ),
@@ -266,6 +268,9 @@ CHANGES: dict[str, dict] = {
     ),
     "The patch projection has 3 p numbers a patch in your estimate; it has 3 p^2.": dict(
         patch=lambda n, p, d: n * 3 * p * d
+    ),
+    "The patch projection is counted twice in every pass.": dict(
+        patch=lambda n, p, d: 2 * n * 3 * p * p * d
     ),
     "The patch projection lacks the width D: from 3 p^2 numbers to D for each patch.": dict(
         patch=lambda n, p, d: n * 3 * p * p

@@ -1,0 +1,11 @@
+# names: The teacher moves away from the student: the
+def foreach_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    ours = [*teacher.parameters(), *teacher.buffers()]
+    theirs = [*student.parameters(), *student.buffers()]
+    pairs = list(zip(ours, theirs, strict=True))
+    averaged = [(t, s) for t, s in pairs if t.is_floating_point()]
+    with torch.no_grad():
+        torch._foreach_lerp_([t for t, _ in averaged], [s for _, s in averaged], momentum - 1)
+        for t, s in pairs:
+            if not t.is_floating_point():
+                t.copy_(s)

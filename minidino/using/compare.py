@@ -1,8 +1,9 @@
 """``minidino compare``: one recipe in many variants and seeds, run by run, each resumable.
 
 A run is a folder of its own below ``--runs``; one that was stopped goes on, and one that has its
-scores there, or in the file that an earlier comparison wrote, is not run again. Where there are several cores, as many runs are under way, each on
-one core, which is less to wait for than one run on all.
+scores there, or in the file that an earlier comparison wrote, is not run again. Where there are
+several cores, as many runs are under way, each on one core, which is less to wait for than one
+run on all.
 """
 
 import json

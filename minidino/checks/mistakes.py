@@ -105,9 +105,6 @@ SOFTMAX: Table = {
     "You cut scores / temperature to whole numbers: // where / belongs, or an int.": (
         lambda x, t: torch.softmax(x // t, -1)
     ),
-    "You cut the temperature to a whole number: // where / belongs, or an int.": (
-        lambda x, t: softmax(x, max(int(t), 1e-12))
-    ),
     "You normalised the scores to length 1 first. Raw scores are asked for: their size matters.": (
         lambda x, t: softmax(x / x.norm(dim=-1, keepdim=True), t)
     ),
@@ -221,8 +218,6 @@ CROSS_ENTROPY: Table = {
     "The sum over prototypes is missing: one number a row is asked for.": lambda q, lp: -(q * lp),
     "You swapped the two: the target q goes in front, the logarithm is the student's. H(q, p) = "
     "-sum q log p.": lambda q, lp: -(lp.exp() * q.log()).sum(-1),
-    "You swapped the two, and put an eps into the logarithm of the target: H(q, p) = -sum q log p, "
-    "the logarithm is the student's.": lambda q, lp: -(lp.exp() * (q + 1e-8).log()).sum(-1),
     "You returned KL(q || p). The cross-entropy keeps the target's entropy: H(q, p) = H(q) + "
     "KL(q || p).": lambda q, lp: (torch.special.xlogy(q, q) - q * lp).sum(-1),
     "This is the target's own entropy; the student is not in it.": (

@@ -100,7 +100,10 @@ def _ours(table: Table, *left_out: str) -> Table:
     return {m: f for m, f in table.items() if not m.startswith(left_out)}
 
 
-PAIR = _ours(CROSS_ENTROPY, "You returned one", "You averaged over rows", "The sum over prot")
+PAIR = _ours(
+    *(CROSS_ENTROPY, "You returned one", "You averaged over rows", "The sum over prot"),
+    "Every target met",
+)
 TARGETS: Table = {
     "You added the center. It is taken away, so that no prototype is everyone's favourite: logits "
     "- center.": lambda t, c, temp: softmax(t + c, temp),

@@ -44,11 +44,11 @@ def compare(
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
         properties: what may be true of a wrong result, in words -> whether it is, given the
-            result and the right one. Said where no mistake agrees and it holds in every case
+            result and the right one. Said where nothing else is known and it holds in every case
             that is wrong, if these are two or more.
 
     Raises:
-        Wrong: with the mistake's name; else with a property; else with how the results relate;
+        Wrong: with the mistake's name; else with how the results relate; else with a property;
             else with shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
@@ -71,12 +71,12 @@ def compare(
     for g in got:
         if isinstance(g, Exception):
             raise g
+    if relation := relate(got, right, tolerance):
+        raise Wrong(f"{what} is not right: {relation}")
     pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
     for message, holds in (properties or {}).items():
         if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
             raise Wrong(message)
-    if relation := relate(got, right, tolerance):
-        raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
         if not isinstance(r, tuple):
             expect_close(g, r, None, names, what, tolerance)

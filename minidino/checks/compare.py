@@ -52,13 +52,13 @@ def compare(
             or an exception); asked where no mistake agrees and nothing relates (``shaped``,
             ``right_where``, ``unsteady``, or the exercise's own).
         properties: what may be true of a wrong result, in words -> whether it is, given the
-            result and the right one. Said where no mistake agrees and it holds in every case
+            result and the right one. Said where nothing else is known and it holds in every case
             that is wrong, if these are two or more.
         otherwise: (case, got, right) -> what to say of a wrong result that is no known
             mistake's, in place of how it relates to the right one.
 
     Raises:
-        Wrong: with the mistake's name; else with a property, how the results relate, or a clue;
+        Wrong: with the mistake's name; else with how the results relate, a property, or a clue;
             else with shape or difference.
         Exception: the learner's own, where it is not a known mistake's.
     """
@@ -79,16 +79,16 @@ def compare(
     for known in (mistakes, at_once()):
         if message := _known(got, right, cases, known, tolerance):
             raise Wrong(message)
-    pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
-    for message, holds in (properties or {}).items():
-        if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
-            raise Wrong(message)
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
             if not same(g, r, tolerance) and not isinstance(g, Exception):
                 raise Wrong(otherwise(case, g, r))
     elif relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
+    pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
+    for message, holds in (properties or {}).items():
+        if len(pairs) > 1 and all(_true_of(holds, *p) for p in pairs):
+            raise Wrong(message)
     for message, shows in (clues or {}).items():
         if shows(got):
             raise Wrong(message)

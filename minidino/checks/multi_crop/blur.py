@@ -194,6 +194,11 @@ MISTAKES = {
     f"Each image got the sigma of the next. {OWN}": _blur(sigma=lambda s: s.roll(-1)),
     "sigma is rounded to whole pixels. It is a fraction.": _blur(sigma=lambda s: s.round()),
     "sigma is cut to whole pixels (int). It is a fraction.": _blur(sigma=lambda s: s.trunc()),
+    "1 is added to sigma. It is in pixels, as it comes.": _blur(sigma=lambda s: s + 1),
+    "sigma is held at 1 pixel or less. It may be larger.": _blur(sigma=lambda s: s.clamp(max=1)),
+    "The pixel itself has no weight: it counts most, exp(0) = 1.": _blur(
+        lambda d, s: _gauss(d, s) * (d != 0)
+    ),
     "sigma is held at 1 pixel or more. It may be smaller.": _blur(sigma=lambda s: s.clamp(min=1)),
     "You doubled sigma. It is in pixels, as it comes.": _blur(sigma=lambda s: 2 * s),
     "The kernel is not normalised: the weights of a row must sum to 1, or the picture gets "
@@ -293,12 +298,29 @@ def _nearly(got: Tensor, want: Tensor) -> bool:
     return close(got, want, 0.01) and bool((ratio - ratio.mean()).abs().max() > 1e-4)
 
 
+def _stronger(sign: int):
+    """Every image varies less than it should, or more."""
+
+    def holds(got: Tensor, want: Tensor) -> bool:
+        off = sign * (got.double().var((1, 2, 3)) - want.var((1, 2, 3)))
+        mean = (got.double().mean((1, 2, 3)) - want.mean((1, 2, 3))).abs().max()
+        return bool(off.max() < 0 and mean < 0.02)
+
+    return holds
+
+
 PROPERTIES = {
     f"In the middle of the picture your blur is right, and towards the edges it is not. {EXIST}": (
         _in_the_middle
     ),
     "The result is right to two digits and no more: is a type of half precision in it, or does the "
     "kernel end too early?": _nearly,
+    f"Every image is blurred too much. {GAUSS} sigma is in pixels, and the distance, too.": (
+        _stronger(1)
+    ),
+    f"Every image is blurred too little. {GAUSS} sigma is in pixels, and the distance, too.": (
+        _stronger(-1)
+    ),
 }
 # A kernel that ends at 3 sigma is as good as one that does not.
 RIGHT = [_blur(), *(_blur(_within(r)) for r in (

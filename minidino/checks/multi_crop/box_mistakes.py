@@ -197,6 +197,12 @@ mistakes: dict[str, Sampler] = {
     "The share is that of the whole image's area, height * width. Yours is of width * width.": (
         _boxes(sides=lambda s, r, H, W: _sides(s, r, W, W))
     ),
+    "The share is that of the whole image's area, height * width. Yours is of a square on the mean "
+    "of the sides.": _boxes(
+        sides=lambda s, r, H, W: _sides(s, r, (H + W) / 2, (H + W) / 2)
+    ),
+    "The share is that of the whole image's area, height * width. Yours is of a square on the "
+    "longer side.": _boxes(sides=lambda s, r, H, W: _sides(s, r, max(H, W), max(H, W)), tries=60),
     "The share is that of the whole image's area, height * width. Yours is of a square on the "
     "shorter side.": _boxes(sides=lambda s, r, H, W: _sides(s, r, min(H, W), min(H, W))),
     "All boxes are square. The aspect ratio is drawn too, in 3/4..4/3.": _boxes(
@@ -342,6 +348,19 @@ mistakes: dict[str, Sampler] = {
     "Boxes lie in the upper left half only: half the room is used. " + PLACE: _boxes(
         place=lambda u, side, all_: (u * (all_ - side + 1) / 2).floor()
     ),
+    **{
+        f"Of {side} alone: {words} {PLACE}": _boxes(places=places)
+        for words, wrong in (
+            ("the last place is missing.", lambda u, side, all_: (u * (all_ - side)).floor()),
+            ("you rounded u * (height - h).", lambda u, side, all_: (u * (all_ - side)).round()),
+            ("the box is in the middle.", lambda u, side, all_: ((all_ - side) / 2).floor()),
+            ("it is drawn in the whole image.", lambda u, side, all_: (u * all_).floor()),
+        )
+        for side, places in (
+            ("top", lambda u, v, h, w, H, W, wrong=wrong: (wrong(u, h, H), _place(v, w, W))),
+            ("left", lambda u, v, h, w, H, W, wrong=wrong: (_place(u, h, H), wrong(v, w, W))),
+        )
+    },
     # columns
     "top and left are exchanged. " + COLUMNS: _boxes(
         columns=lambda t, k, h, w, H, W: (k, t, h, w)

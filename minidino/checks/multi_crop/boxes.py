@@ -26,6 +26,10 @@ SETTINGS = {  # n, height, width, scale
     "tall": (3000, 200, 180, (0.4, 1.0)),
 }
 LOG = math.log(4 / 3)
+NAMES = [
+    "share of the area", "logarithm of the aspect ratio", "height", "width", "top", "left",
+    "bottom edge", "right edge", "place from top to bottom", "place from left to right",
+]  # fmt: skip
 NUMBERS = 19  # of the features below; the rest are yes or no
 
 
@@ -308,14 +312,31 @@ def _expect_large_ones(boxes: dict[str, Tensor], far: dict[str, list[float]]) ->
             f"Boxes that always fit are right; large ones are not. {AGAIN} (At a scale of (0.5, "
             f"1) the mean share is {want:.2f}, yours is {mean:.2f}.)"
         )
-    wrong = [s for s in far if max(far[s]) > 1]
-    told = ", ".join(
-        f"{SETTINGS[s][1]} x {SETTINGS[s][2]} px at scale {SETTINGS[s][3]}" for s in wrong
-    )
+    setting = max(far, key=lambda s: max(far[s]))
+    _, height, width, scale = SETTINGS[setting]
+    k = max(range(10), key=lambda k: far[setting][k])
+    name = NAMES[k]
+    mine = _features(boxes[setting], height, width, scale)[k].mean().item()
     raise Wrong(
-        f"The boxes are not distributed as they should be in images of {told}. Are they rounded to "
-        "the nearest pixel, is each place as likely, and does a box that just fits count?"
+        f"In images of {height} x {width} px, at scale {scale}, the boxes are not distributed as "
+        f"they should be. It shows most in the {name}: {mine:.3g} on average, "
+        f"{_expected(setting)[k].mean().item():.3g} expected."
     )
+
+
+def _expect_independence(boxes: dict[str, Tensor]) -> None:
+    """Of each box from the one before it and from its number."""
+    for k in (0, 1, 8, 9):
+        off = []
+        for setting in ("all fit", "large"):
+            x = _features(boxes[setting], *SETTINGS[setting][1:])[k]
+            pairs = (x[1:], x[:-1]), (x, torch.arange(len(x)).double())
+            off.append([torch.corrcoef(torch.stack(p))[0, 1].abs().item() for p in pairs])
+        expect(
+            not any(min(o) > 0.1 for o in zip(*off, strict=True)),
+            f"The boxes of a batch hang together: the {NAMES[k]} of one tells that of the next. "
+            "Are they sorted, or is one drawn from the other? Each is drawn on its own.",
+        )
 
 
 @check("3.3", "random boxes")
@@ -338,6 +359,7 @@ def check_3_3(draw_boxes):
         inside(s) and _distance(_features(b, *SETTINGS[s][1:]), _expected(s), 1) <= 1
         for s, b in boxes.items()
     ):
+        _expect_independence(boxes)
         return
     _drawn_once(boxes)
     if message := _nearest_mistake(boxes):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minidino.checks.compare import Mistakes, compare
-from minidino.checks.core import check, expect_any_device
+from minidino.checks.core import check, close, expect_any_device
 
 NAMES = {"b": "brightness", "c": "contrast", "s": "saturation"}
 TOLERANCE = 2.5e-4  # torchvision's first weight is 0.2989
@@ -112,6 +112,9 @@ FACTORS = {
     f"You averaged the{{}} factors of the batch. {OWN}": lambda f: f.mean().expand_as(f),
     f"The{{}} factors are in another order than the images. {OWN}": lambda f: f.flip(0),
     "The{} factor is turned round, 1 / f.": lambda f: 1 / f,
+    "You took the root of the{} factor.": lambda f: f.sqrt(),
+    "You halved the{} factor's distance from 1.": lambda f: (1 + f) / 2,
+    "You doubled the{} factor's distance from 1.": lambda f: 2 * f - 1,
     "The{} factor is squared, or the operation done twice.": lambda f: f**2,
     "The{} factor is held in 0..1, so nothing is made stronger.": lambda f: f.clamp(0, 1),
 }
@@ -376,6 +379,63 @@ def _near_the_threshold(got: Tensor, want: Tensor) -> bool:
     return bool(wrong.any() and close_by and ((1 - got - want)[wrong].abs() < 1e-4).all())
 
 
+def _between(operation: str) -> Callable:
+    """Solarize after this operation and not at the end."""
+
+    def recolor(x: Tensor, f: Tensor, solarized: Tensor) -> Tensor:
+        x = x.double()
+        for k, o in enumerate("bcs"):
+            x = _step(o)(x, f.double()[:, k].view(-1, 1, 1, 1))
+            if o == operation:
+                x = torch.where(solarized.view(-1, 1, 1, 1), _invert(x), x)
+        return x
+
+    return recolor
+
+
+def _each(fits: Callable[[Tensor, Tensor], bool]) -> Callable[[Tensor, Tensor], bool]:
+    """Whether something holds of every image, of its values that are not at 0 or 1."""
+
+    def holds(got: Tensor, want: Tensor) -> bool:
+        for g, w in zip(got.double(), want, strict=True):
+            free = ((g > 0.01) & (g < 0.99) & (w > 0.01) & (w < 0.99)).flatten()
+            if free.sum() < 6 or not fits(g.flatten()[free], w.flatten()[free]):
+                return False
+        return True
+
+    return holds
+
+
+def _scaled(g: Tensor, w: Tensor) -> bool:
+    return bool((g / w).std() < 1e-3)
+
+
+def _on_a_line(g: Tensor, w: Tensor) -> bool:
+    return torch.corrcoef(torch.stack([g, w]))[0, 1].item() > 1 - 1e-6
+
+
+def _same_gray(got: Tensor, want: Tensor) -> bool:
+    free = ((got > 0.01) & (got < 0.99) & (want > 0.01) & (want < 0.99)).all(1, keepdim=True)
+    return int(free.sum()) > 9 and close(_gray(got.double())[free], _gray(want)[free], 1e-3)
+
+
+STAGES = {
+    "b": {
+        "Each image is multiplied, and by another number than its brightness factor, factors[:, "
+        "0].": _each(_scaled),
+        "Brightness stretches and shifts each image. It only multiplies: the reference is black, "
+        "0.": _each(_on_a_line),
+    },
+    "c": {
+        "Each image is stretched and shifted, as contrast does, and by other numbers. The factor "
+        "is factors[:, 1], and the reference the image's mean gray.": _each(_on_a_line),
+    },
+    "s": {
+        "Each pixel's gray is right, as after a saturation, and its colours are not: the factor is "
+        "another. It is factors[:, 2].": _same_gray,
+    },
+}
+
 ALL = {
     f"The order is another one: yours is {', '.join(NAMES[o] for o in order)}; it should be "
     "brightness, contrast, saturation.": _recolor("".join(order))
@@ -396,6 +456,10 @@ ALL = {
         for o in "bcs"
     },
     "You solarized first. Solarize comes after the three.": _recolor(first=True),
+    **{
+        f"You solarized after {NAMES[o]}. Solarize comes after all of the three.": _between(o)
+        for o in "bc"
+    },
 }
 
 
@@ -464,7 +528,9 @@ def check_3_4(recolor):
         ("s", SATURATION, "Saturation alone"),
     ):
         cases = [case(n, active, [False] * n) for n in (4, 5)]
-        compare(recolor, cases, _recolor(), mistakes, "(n, 3, H, W)", what, TOLERANCE)
+        compare(
+            recolor, cases, _recolor(), mistakes, "(n, 3, H, W)", what, TOLERANCE, STAGES[active]
+        )
     if failed:
         raise failed
     cases = [case(n, "bcs", ([False, True] * n)[:n] if s else [False] * n)

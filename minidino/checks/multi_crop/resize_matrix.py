@@ -279,6 +279,8 @@ MISTAKES = {
     "A row belongs to a new pixel: pixel - center[:, None].": _matrix(
         finish=lambda w: _rows(w.T)
     ),
+    "size_in and size_out are exchanged: a row belongs to a new pixel, (size_out, size_in), and "
+    "the step is length / size_out.": lambda s, k, n, m: _matrix()(s, k, m, n),
     "You returned the crop's columns only. The matrix goes with the whole axis, (size_out, "
     "size_in), with 0 outside the crop.": lambda s, k, n, m: _right(s, k, n, m)[:, s : s + k],
     **{
@@ -317,6 +319,9 @@ def _lies(sign: int):
 
 
 PROPERTIES = {
+    "The matrix holds whole numbers. Weights are fractions: leave them floats.": (
+        lambda g, w: not g.is_floating_point()
+    ),
     "The weights are right but stand in other columns. Old pixel j is column j: start zeros come "
     "before the crop.": lambda g, w: g.shape == w.shape and close(_cut(g), _cut(w)),
     "The crop's weights are right but the columns outside it are not as they should be: the matrix "

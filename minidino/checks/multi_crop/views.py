@@ -201,6 +201,25 @@ def _requests(views: Tensor, recorder: _Recorder, name: str, size: int) -> list[
         for candidates in (normal(raw), torch.cat([normal(p.double()) for p in painted])):
             if _rows_of(views, candidates) is not None:
                 raise Wrong(f"The {name} views {message}")
+    right = _right(raw)
+    matched = [_rows_of(v[None], right) is not None for v in views]
+    if any(matched):
+        wrong = ", ".join(str(i) for i, m in enumerate(matched) if not m)
+        raise Wrong(
+            f"Of the {name} views some rows are right and others ({wrong}) are not what one_view "
+            f"returned, normalised: {FORMULA}"
+        )
+    if len(views) == len(raw):
+        for c in range(3):  # as if each channel were (x - mean) / std with other numbers
+            x, y = raw[:, c].flatten(), views[:, c].detach().double().cpu().flatten()
+            factor = torch.cov(torch.stack([x, y]))[0, 1] / x.var()
+            shift = x.mean() - y.mean() / factor
+            if close((x - shift) / factor.reciprocal(), y, 1e-3):
+                raise Wrong(
+                    f"The {name} views are normalised by other numbers: channel {c} is (x - "
+                    f"{shift.item():.3f}) / {factor.reciprocal().item():.3f}; expected (x - "
+                    f"{MEAN[c].item():.3f}) / {STD[c].item():.3f}."
+                )
     raise Wrong(f"The {name} views are not what one_view returned, normalised: {FORMULA}")
 
 
@@ -405,13 +424,13 @@ def _examine(multi_crop: Callable, b: int, n_local: int, sizes: tuple[int, int])
         "A view stands among the globals and among the locals.",
     )
     expect(
+        all(row["generator"] is generator for row in everything),
+        "one_view got another generator than the one you were given. Pass that on.",
+    )
+    expect(
         len(set(view.states)) == len(view.states),
         "The generator starts anew from view to view, so views have the same draws. Seed nothing "
         "here; pass the one generator on.",
-    )
-    expect(
-        all(row["generator"] is generator for row in everything),
-        "one_view got another generator than the one you were given. Pass that on.",
     )
     _expect_requests(globals_, locals_, b)
     again = _Recorder(images)

@@ -1,0 +1,9 @@
+# names: size_in and size_out are exchanged
+def resize_matrix(start: int, length: int, size_in: int, size_out: int) -> torch.Tensor:
+    size_in, size_out = size_out, size_in
+    step = length / size_out
+    center = start + (torch.arange(size_out) + 0.5) * step
+    pixel = torch.arange(size_in) + 0.5
+    weights = (1 - (pixel - center[:, None]).abs() / max(1, step)).clamp(min=0)
+    weights = weights * ((pixel > start) & (pixel < start + length))
+    return weights / weights.sum(dim=1, keepdim=True)

@@ -1,0 +1,20 @@
+# names: The share of the area is not uniform
+def draw_boxes(
+    n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
+) -> torch.Tensor:
+    def uniform(low, high, *shape):
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    tries = 20
+    area = (
+        (sum(scale) / 2 + 0.1 * torch.randn(n, tries, generator=generator)).clamp(*scale)
+        * height
+        * width
+    )
+    ratio = uniform(math.log(3 / 4), math.log(4 / 3), n, tries).exp()
+    h, w = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
+    first = ((h <= height) & (w <= width)).int().argmax(dim=1, keepdim=True)
+    h, w = h.gather(1, first)[:, 0], w.gather(1, first)[:, 0]
+    top = (uniform(0, 1, n) * (height - h + 1)).floor()
+    left = (uniform(0, 1, n) * (width - w + 1)).floor()
+    return torch.stack([top, left, h, w], dim=1).long()

@@ -1,0 +1,11 @@
+# names: 1 pixel or less
+def gaussian_blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    sigma = sigma.clamp(max=1)
+
+    def matrix(size):
+        i = torch.arange(size, device=x.device)
+        weights = torch.exp(-((i[:, None] - i) ** 2) / (2 * sigma[:, None, None] ** 2))
+        return weights / weights.sum(dim=2, keepdim=True)
+
+    rows, columns = matrix(x.shape[2]), matrix(x.shape[3])
+    return torch.einsum("ngh,nchw,nkw->ncgk", rows, x, columns)

@@ -39,7 +39,8 @@ def compare(
             ``want`` and from each other (tests/test_mistakes.py holds that they do).
         want: the right function, independent of the solution. Like every mistake it may
             return a tensor, a number, or a tuple of these.
-        mistakes: what is wrong, in words -> the function that goes wrong so.
+        mistakes: what is wrong, in words -> the function that goes wrong so. One that returns
+            a torch.Size stands for every result of that shape.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
 
@@ -135,12 +136,18 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     """Two outcomes are one: the same numbers, or exceptions of the same words."""
     if isinstance(a, Exception) or isinstance(b, Exception):
         return type(a) is type(b) and str(a) == str(b)
+    if isinstance(a, torch.Size) or isinstance(b, torch.Size):
+        return _shape(a) == _shape(b)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
     number = int | float | Tensor
     if not (isinstance(a, number) and isinstance(b, number)):
         return False
     return close(torch.as_tensor(a), torch.as_tensor(b), tolerance)
+
+
+def _shape(x: Any) -> Any:
+    return x if isinstance(x, torch.Size) else getattr(x, "shape", None)
 
 
 # ---------------------------------------------------------------- how a wrong result relates

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from minidino.checks.mistakes import Table
-
 
 def unit(x: Tensor, dim: int = 1) -> Tensor:
     return x.double() / x.double().norm(dim=dim, keepdim=True)
@@ -24,19 +22,30 @@ def distance(queries: Tensor, bank: Tensor) -> Tensor:
     return torch.cdist(queries.double(), bank.double())
 
 
-def kth_largest(x: Tensor, k: int) -> Tensor:
-    """(M, 1): of each row the smallest of its k largest."""
-    return x.sort(dim=1, descending=True).values[:, : min(k, x.shape[1])][:, -1:]
+def top(near: Tensor, k: int) -> Tensor:
+    """(M, k): of each row the columns of its k largest, the largest first."""
+    return near.topk(min(k, near.shape[1]), dim=1).indices
 
 
+NOT_UNIT = (
+    "You did not bring the features to length 1: a dot product favours long features, whatever "
+    "their direction. F.normalize both, dim=1."
+)
+NEAREST = (
+    "Your neighbours are the nearest by Euclidean distance. Compare directions: cosines, which do "
+    "not ask how long a feature is."
+)
+FARTHEST = (
+    "Your neighbours are those with the largest *distances*, the farthest. topk takes the largest; "
+    "for distances pass largest=False."
+)
+SMALLEST = (
+    "You took the *smallest* cosines, or the largest distances: the farthest images. A cosine is a "
+    "similarity, and the nearest has the largest."
+)
 # What is compared in the place of cosines, (M, D) and (N, D) -> (M, N); the largest are nearest.
 NEARNESS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "You took the *smallest* cosines: a cosine is a similarity, not a distance, and the nearest "
-    "has the largest.": lambda a, b: -cosine(a, b),
-    "Your neighbours are the nearest by Euclidean distance of features as long as they come. "
-    "Compare directions: cosines.": lambda a, b: -distance(a, b),
-    "Your neighbours are those with the largest *distances*, the farthest. topk takes the largest; "
-    "for distances pass largest=False.": distance,
+    SMALLEST: lambda a, b: -cosine(a, b),
     "Your neighbours are the nearest by the sum of absolute differences (p=1). Compare directions: "
     "cosines.": lambda a, b: -torch.cdist(a.double(), b.double(), p=1.0),
     "You took the absolute value (or the square) of the cosines: what points the opposite way is "
@@ -57,15 +66,5 @@ ONE_SIDED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "You centred bank and test features each on their own mean first. A cosine is between the "
     "features as they come.": lambda a, b: cosine(a - a.mean(0), b - b.mean(0)),
     "You standardised the features first, as a linear probe does. A cosine is between the features "
-    "as they come.": lambda a, b: cosine(
-        (a - b.mean(0)) / b.std(0), (b - b.mean(0)) / b.std(0)
-    ),
+    "as they come.": lambda a, b: cosine((a - b.mean(0)) / b.std(0), (b - b.mean(0)) / b.std(0)),
 }
-
-
-def first_named(*comparisons: Callable[[], Table]) -> None:
-    """Run comparisons; of those that fail, a named mistake is told before a general word.
-
-    A comparison raises Wrong, and has an attribute ``mistakes``; so what is known by a later one
-    is not hidden by an earlier one that knows nothing.
-    """

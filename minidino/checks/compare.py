@@ -118,9 +118,10 @@ def _known(
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
-    for mine, true, *known in zip(*map(_parts, (got, right, *theirs.values())), strict=True):
+    tuples = {m: o for m, o in theirs.items() if len(_parts(o)) == len(right[0])}
+    for mine, true, *known in zip(*map(_parts, (got, right, *tuples.values())), strict=True):
         if not _agree(mine, true, tolerance):
-            named = zip(theirs, known, strict=True)
+            named = zip(tuples, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 

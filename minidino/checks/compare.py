@@ -43,7 +43,8 @@ def compare(
             ``want`` and from each other (tests/test_mistakes.py holds that they do).
         want: the right function, independent of the solution. Like every mistake it may
             return a tensor, a number, or a tuple of these.
-        mistakes: what is wrong, in words -> the function that goes wrong so.
+        mistakes: what is wrong, in words -> the function that goes wrong so. One that returns
+            a torch.Size stands for every result of that shape.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
         at_once: makes further mistakes, two of the first at a time (``mistakes.both``); asked
@@ -111,6 +112,23 @@ def _true_of(holds: Callable[[Any, Any], bool], got: Any, right: Any) -> bool:
         return bool(holds(got, right))
     except Exception:  # of another shape or kind than the property speaks of
         return False
+
+
+def compare_all(answer: Callable, *comparisons: Mapping[str, Any]) -> None:
+    """``compare`` with each of these keywords; a mistake that one knows is told before the rest.
+
+    So a later comparison, made to show one slip, is asked before an earlier one gives up.
+    """
+    failed: Exception | None = None
+    for keywords in comparisons:
+        try:
+            compare(answer, **keywords)
+        except Exception as error:
+            if str(error) in keywords.get("mistakes", {}):
+                raise
+            failed = failed or error
+    if failed:
+        raise failed
 
 
 def _known(
@@ -219,6 +237,8 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     """Two outcomes are one: the same numbers, or exceptions of the same words."""
     if isinstance(a, Exception) or isinstance(b, Exception):
         return type(a) is type(b) and str(a) == str(b)
+    if isinstance(a, torch.Size) or isinstance(b, torch.Size):
+        return _shape(a) == _shape(b)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
     if isinstance(a, str) and isinstance(b, str):
@@ -255,6 +275,10 @@ def expect_everywhere(
         for message, holds in only.items():
             if [bool(holds(*case)) for case in cases] == right:
                 raise Wrong(message)
+
+
+def _shape(x: Any) -> Any:
+    return x if isinstance(x, torch.Size) else getattr(x, "shape", None)
 
 
 # ---------------------------------------------------------------- how a wrong result relates

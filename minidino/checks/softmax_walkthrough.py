@@ -164,7 +164,8 @@ def check_1_3(cross_entropy):
         lambda piece: _loss(piece), LOG_SOFTMAX
     )
     mistakes |= {
-        "You swapped the two, and put an eps into the logarithm of the target: H(q, p) = -sum q log "
+        "You swapped the two, and put an eps into the logarithm of the target: H(q, p) = -sum q "
+        "log "
         "p, the logarithm is the student's.": lambda q, x, t: (
             -(softmax(x, t) * (q + 1e-8).log()).sum(-1)
         ),

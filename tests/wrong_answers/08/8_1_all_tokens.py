@@ -1,4 +1,4 @@
-# names: expected (10, 24)
+# names: You returned all tokens
 def frozen_features(model: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     was_training = model.training
     model.eval()

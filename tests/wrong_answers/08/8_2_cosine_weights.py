@@ -1,4 +1,4 @@
-# names: temperature has no effect
+# names: The exponential is missing
 def knn_predict(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

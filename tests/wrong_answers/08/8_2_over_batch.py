@@ -1,4 +1,4 @@
-# names: normalised over the batch
+# names: You normalised the columns
 def knn_predict(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: expected (1,)
+# names: These are the scores
 def knn_predict(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

@@ -1,4 +1,4 @@
-# names: normalised over the batch
+# names: You normalised the columns
 def precision_at_k(features: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor:
     unit = F.normalize(features, dim=0)
     cosine = (unit @ unit.T).fill_diagonal_(-torch.inf)

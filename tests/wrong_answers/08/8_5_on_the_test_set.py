@@ -1,4 +1,4 @@
-# names: you chose it on the test set
+# names: You chose k on the *test* images
 def choose_k_and_score(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

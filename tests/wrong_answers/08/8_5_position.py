@@ -1,4 +1,4 @@
-# names: none of the candidates
+# names: You returned the *position*
 def choose_k_and_score(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

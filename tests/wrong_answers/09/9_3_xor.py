@@ -1,4 +1,4 @@
-# names: (xor)
+# names: in one of the two but not in both
 def jaccard(mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     p = target.shape[-1] // mask.shape[-1]
     a = mask.repeat_interleave(p, -2).repeat_interleave(p, -1)

@@ -1,3 +1,4 @@
+# names: Of equal patches you keep all
 def mass_mask(maps: torch.Tensor, keep: float = 0.6) -> torch.Tensor:
     flat = maps.flatten(-2)
     mass = flat.sort(dim=-1, descending=True).values

@@ -1,0 +1,7 @@
+# names: by its value it is not found
+def precision_at_k(features: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor:
+    unit = F.normalize(features, dim=1)
+    cosine = unit @ unit.T
+    cosine = torch.where(cosine < 1, cosine, -torch.inf)
+    neighbours = cosine.topk(k, dim=1).indices
+    return (labels[neighbours] == labels[:, None]).float().mean(dim=1)

@@ -1,0 +1,6 @@
+# names: -1 in its place is no lower
+def precision_at_k(features: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor:
+    unit = F.normalize(features, dim=1)
+    cosine = unit @ unit.T - 2 * torch.eye(len(unit))
+    neighbours = cosine.topk(k, dim=1).indices
+    return (labels[neighbours] == labels[:, None]).float().mean(dim=1)

@@ -1,0 +1,3 @@
+# names: [CLS] is still among the patches
+def attention_maps(attention: torch.Tensor, h: int, w: int) -> torch.Tensor:
+    return attention[:, :, 0].view(-1, attention.shape[1], h, w)

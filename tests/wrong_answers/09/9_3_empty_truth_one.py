@@ -1,0 +1,8 @@
+# names: An empty truth scores 1
+def jaccard(mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    p = target.shape[-1] // mask.shape[-1]
+    a = mask.repeat_interleave(p, -2).repeat_interleave(p, -1)
+    b = target[:, None]
+    return torch.where(
+        b.any(-1).any(-1), (a & b).sum((-2, -1)) / (a | b).sum((-2, -1)).clamp(min=1), 1.0
+    )

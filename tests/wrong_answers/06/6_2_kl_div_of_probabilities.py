@@ -1,4 +1,4 @@
-# names: You gave F.kl_div the student's probabilities
+# names: F.kl_div wants the logarithm
 def teacher_student_kl(
     teacher_logits: torch.Tensor,
     student_logits: torch.Tensor,

@@ -157,7 +157,9 @@ def check_9_4(best_heads):
                 "max(dim=...) returns two things, the largest values and where they are: take "
                 ".values, or use amax.",
             )
-        return tuple(p if isinstance(p, Tensor) or p is None else float(p) for p in got)
+        return tuple(
+            float(p) if hasattr(p, "__float__") and not isinstance(p, Tensor) else p for p in got
+        )
 
     # Head 0 is most often the best, head 1 once by the most, and head 2 is best overall.
     rows = [[0.9, 0.0, 0.6], [0.0, 0.95, 0.6], [0.85, 0.2, 0.7], [0.1, 0.3, 0.65]]

@@ -28,6 +28,11 @@ def _one_more(cumulated: Tensor, mass: Tensor, share: Tensor) -> Tensor:
     return torch.cat([kept[..., :1], kept[..., :-1]], -1)
 
 
+def _beyond(cumulated: Tensor, mass: Tensor, share: Tensor) -> Tensor:
+    """In ascending order: is it beyond what may be left out?"""
+    return cumulated > cumulated[..., -1:] - share + 1e-12
+
+
 def _scatter(kept: Tensor, order: Tensor) -> Tensor:
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
@@ -74,6 +79,18 @@ PIECES = {
     "The mask is in the order of the sort: the kept patches are the first in the picture, not "
     "those that were sorted first. Put each answer back where its patch was (scatter by the "
     "order).": {"back": lambda kept, order: kept},
+    "The mask is in the order of an ascending sort: the kept patches are the last in the picture. "
+    "Put each answer back where its patch was (scatter by the order).": {
+        "descending": False,
+        "rule": _beyond,
+        "back": lambda kept, order: kept,
+    },
+    "You took the answers of an ascending sort back with gather (or by indexing with the order). "
+    "That sorts a second time; the way back is scatter, or the argsort of the argsort.": {
+        "descending": False,
+        "rule": _beyond,
+        "back": lambda kept, order: kept.gather(-1, order),
+    },
     "You took the answers back with gather (or by indexing with the order). That sorts a second "
     "time; the way back is scatter, or the argsort of the argsort.": {
         "back": lambda kept, order: kept.gather(-1, order)
@@ -136,6 +153,8 @@ WHOLE: Table = {
     "largest.": _above(lambda maps, keep: keep * maps.mean((-2, -1), keepdim=True)),
     "You kept what is above the median of the map. How much mass that is differs from map to "
     "map.": _above(lambda maps, keep: maps.flatten(-2).median(-1).values[..., None, None]),
+    "You kept what is at least the median of the map. How much mass that is differs from map to "
+    "map.": lambda maps, keep=0.6: maps >= maps.flatten(-2).median(-1).values[..., None, None],
     "You compared each patch with keep itself, and none holds so much. The threshold is on the sum "
     "of the largest.": _above(lambda maps, keep: keep),
     "You inverted the mask: true is where the attention is not.": (
@@ -163,6 +182,7 @@ WHOLE: Table = {
     for how, count in {
         "rounded down": math.floor,
         "rounded up": math.ceil,
+        "rounded": round,
     }.items()
 }
 DROPPED = (
@@ -176,7 +196,7 @@ def _mistakes() -> Table:
     table = {DROPPED: _mask(rule=_with_it), ONE_MORE: _mask(rule=_one_more)}
     table |= {m: _mask(**pieces) for m, pieces in PIECES.items()} | WHOLE
     for message, pieces in PIECES.items():
-        if "largest patch" in message:
+        if "largest patch" in message or "rule" in pieces:
             continue
         low = "least* attention" in message
         words = (

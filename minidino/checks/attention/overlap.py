@@ -161,6 +161,12 @@ SCORES = {
         lambda a, b: torch.Size((*a.shape[:2], a.shape[-1]))
     ),
     **{
+        f"The scores are rounded (decimals={n}). Return them as they are.": (
+            lambda a, b, n=n: _iou(a, b).round(decimals=n)
+        )
+        for n in (1, 2)
+    },
+    **{
         f"{eps:g} is added above and below the fraction, which changes every score. Let two empty "
         "masks alone be a case of their own.": _quotient(
             lambda o, a, b, n, eps=eps: (o + eps) / (a + b - o + eps)
@@ -212,6 +218,12 @@ PIXELS = {
         mask.repeat_interleave(target.shape[-1] // mask.shape[-1], -1),
         target[:, None],
     ),
+    "The patch size mixes height and width. It is H / h, or W / w.": lambda mask, target: _repeated(
+        target.shape[-2] // mask.shape[-1]
+    )(mask, target),
+    "The patch size mixes width and height. It is H / h, or W / w.": lambda mask, target: _repeated(
+        target.shape[-1] // mask.shape[-2]
+    )(mask, target),
     **{
         f"A patch size of {p} is written in. It is H / h, target.shape[-1] // mask.shape[-1].": (
             _repeated(p)
@@ -255,6 +267,10 @@ def _empties() -> list[tuple]:
 EMPTY: Table = {
     "Two empty masks give nan: 0 divided by 0. Nothing was there and nothing was found; let that "
     "score 1.": _quotient(lambda o, a, b, n: o / (a + b - o)),
+    "Two empty masks give nan beside others that are not empty: `if` looks at the whole batch. "
+    "torch.where decides for each.": lambda a, b: (
+        _count(a & b) / _count(a | b) if (a | b).any() else torch.ones(a.shape[:2])
+    ),
     "Two empty masks score 0 with you. Nothing was there and nothing was found: let that score "
     "1.": _quotient(lambda o, a, b, n: o / (a + b - o).clamp(min=1)),
     "An empty mask where there is something scores 1 with you; only if both are empty is it 1.": (

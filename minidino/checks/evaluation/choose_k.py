@@ -241,7 +241,15 @@ def _mistakes() -> Table:
     def position(*given):
         return given[-1].index(right(*given)[0]), right(*given)[1]
 
+    def score_for_k(*given):
+        d = Data(*given)
+        if (k := max(_held_out(d))) < len(d.x):
+            torch.zeros(3).topk(k)  # raises what topk says of such a k
+        return k, _scores(*d.all, *d.test, [len(d.x)])[0]
+
     return table | {
+        "You took the best *accuracy* for k. Which candidate it belongs to is the k: max(..., "
+        "key=...), or its position.": score_for_k,
         "You returned the *position* of the best candidate. Look the k up: candidates[position].": (
             position
         ),

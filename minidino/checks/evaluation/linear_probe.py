@@ -187,6 +187,13 @@ STANDARDS = {
         lambda x, t: tuple(map(unit, _standard(x, t)))
     ),
     **{
+        f"The standard deviation is held above {low:g}, and smaller features come out smaller. A "
+        "number that small features do not notice: clamp(min=1e-6).": _by(
+            _mean, lambda x, t, low=low: x.std(0).clamp(min=low)
+        )
+        for low in (0.5, 1.0)
+    },
+    **{
         f"{eps:g} is added to the standard deviation (or to the variance), and a small feature "
         "comes out smaller. A number that small features do not notice, 1e-6, or a clamp.": _by(
             _mean, lambda x, t, eps=eps: x.std(0) + eps
@@ -238,6 +245,12 @@ SCHEDULES = {
         lambda s, n: _cosine(s % (n // 2), n // 2)
     ),
     "The cosine's length is steps + 1. T_max is steps.": lambda s, n: _cosine(s, n + 1),
+    **{
+        f"The rate falls to {low:g} of what it was (eta_min); it falls to 0.": (
+            lambda s, n, low=low: low + (1 - low) * _cosine(s, n)
+        )
+        for low in (0.01, 0.1)
+    },
     **{
         f"The rate shrinks by a factor of {q} each step. It should fall by a cosine.": (
             lambda s, n, q=q: q**s
@@ -313,7 +326,8 @@ OPTIMIZERS = {
 }
 ZEROS = (
     "All logits are 0: nothing was trained. Each step is zero_grad(), backward(), "
-    "optimizer.step(), and the optimizer holds the parameters of the very layer that is used."
+    "optimizer.step(); the optimizer holds the parameters of the very layer that is used, and "
+    "nothing (a relu, a detach) stands between its logits and the loss."
 )
 
 
@@ -495,13 +509,22 @@ def _expect_sound(fit_probe, cases: list[tuple]) -> None:
         "What you say of a test image hangs on the *other test images*. It is judged alone: mean, "
         "deviation and weights are learned from the training features.",
     )
+    made = []
+    for case in cases:
+        with _heard() as events:
+            ask(case)
+        made.append(events.count("optimizer.step()"))
+    expect(
+        not all(made) or any(n == case[4] for n, case in zip(made, cases, strict=True)),
+        f"optimizer.step() is called {made[0]} times where `steps` is {cases[0][4]}.",
+    )
 
 
 def _expect_one_layer(ask, cases: list[tuple]) -> None:
     """Wrong, of weights that do not start at 0; is that all?"""
     random = (
-        "At a learning rate of 0 your logits are not 0: the weights start at random numbers, as "
-        "nn.Linear's do. Start weight and bias at 0, and the result is the same each time."
+        "At a learning rate of 0 your logits are not 0: the weights do not start at 0 (nn.Linear's "
+        "are random numbers). Start weight and bias at 0, and the result is the same each time."
     )
     for case in cases:
         x, _, t, *_ = case

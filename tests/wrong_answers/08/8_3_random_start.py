@@ -1,4 +1,4 @@
-# names: start at random numbers
+# names: the weights do not start at 0
 def fit_probe(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

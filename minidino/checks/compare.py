@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minidino.checks.core import Wrong, call, close, expect_close
+from minidino.checks.core import Wrong, call, close, expect, expect_close
 
 Mistakes = Mapping[str, Callable[..., Any]]
+ROUGHLY = 0.01  # of the larger of 1 and the largest value
 
 # What was compared, if a test listens: (what, cases, want, mistakes).
 heard: list[tuple] | None = None
@@ -31,6 +32,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
+    *,
     at_once: Callable[[], Mistakes] = dict,
     clues: Mapping[str, Callable[[list], bool]] | None = None,
     properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
@@ -96,6 +98,11 @@ def compare(
     for g in got:
         if isinstance(g, Exception):
             raise g
+    expect(
+        not _agree(got, right, ROUGHLY),
+        f"{what} is not right: yours agrees to two digits or three, and no further: something is "
+        "rounded or computed in half precision, or a small number (an eps) is in it.",
+    )
     for g, r in zip(got, right, strict=True):
         if not isinstance(r, tuple):
             expect_close(g, r, None, names, what, tolerance)
@@ -387,14 +394,7 @@ def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> 
     for words, relation in _relations(min(w.ndim for _, w in pairs)):
         if all(close(g, relation(w), tolerance) for g, w in pairs):
             return words
-    if words := _factor(pairs, tolerance):
-        return words
-    if all(close(g, w, 0.01) for g, w in pairs):
-        return (
-            "yours agrees to two digits or three, and no further: something is rounded or computed "
-            "in half precision, or a small number (an eps) is in it."
-        )
-    return None
+    return _factor(pairs, tolerance)
 
 
 def _number(x: Any) -> Tensor:
@@ -404,6 +404,8 @@ def _number(x: Any) -> Tensor:
 def _factor(pairs: Sequence[tuple[Tensor, Tensor]], tolerance: float) -> str | None:
     """One number between the two, in every case the same or in each case another."""
     if not all(g.shape == w.shape for g, w in pairs):
+        return None
+    if not all(g.isfinite().all() and w.isfinite().all() for g, w in pairs):
         return None
     added = [(g - w).mean().item() for g, w in pairs]
     if all(close(g, w + added[0], tolerance) for g, w in pairs):

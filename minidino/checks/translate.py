@@ -11,8 +11,9 @@ from pathlib import Path
 OTHERS = (Path(__file__).resolve().parents[1], *map(Path, sysconfig.get_paths().values()))
 
 KEEPDIM = (
-    "A sum, mean, max or norm over a dimension drops it; keepdim=True keeps it at size 1, so that "
-    "the result still lines up with what it came from. Print both shapes."
+    "Two shapes do not line up. Either a sum, mean, max or norm dropped its dimension "
+    "(keepdim=True keeps it at size 1), or one of the two wants a new one, as in x[:, None]. Print "
+    "both shapes."
 )
 INTEGERS = (
     "An integer tensor met an operation that makes fractions. Bring it to a floating type first "
@@ -107,6 +108,21 @@ MEANINGS: list[tuple[str, str]] = [
         r"more than one element of the written-to tensor refers to a single memory",
         "An expanded tensor is one number seen many times, and cannot be written to. Make a new "
         "tensor in place of changing it, or .clone() it first.",
+    ),
+    (
+        r"only change requires_grad flags of leaf",
+        "requires_grad is switched on inputs and parameters, not on a result. To cut a result off, "
+        "use .detach(), or compute it under torch.no_grad().",
+    ),
+    (
+        r"stack expects each tensor to be equal size",
+        "The tensors in the list are not of one size. Is the last, smaller one (what is left over) "
+        "to be dropped?",
+    ),
+    (
+        r"linalg.norm|vector_norm|matrix_norm",
+        "A norm with `ord` given, or of a matrix, is another norm than the length of all numbers. "
+        "p.grad.norm(), or torch.linalg.vector_norm, takes a tensor of any shape as one vector.",
     ),
     (
         r"does not require grad and does not have a grad_fn",

@@ -517,7 +517,16 @@ def check_3_4(recolor):
     near = {f"{DARK} Your threshold is another.": _near_the_threshold}
     failed = None
     try:
-        compare(recolor, solarize, _recolor(), SOLARIZE, "", "Solarize alone", TOLERANCE, near)
+        compare(
+            recolor,
+            solarize,
+            _recolor(),
+            SOLARIZE,
+            "",
+            "Solarize alone",
+            TOLERANCE,
+            properties=near,
+        )
     except Exception as error:
         if str(error) in SOLARIZE:
             raise
@@ -529,7 +538,8 @@ def check_3_4(recolor):
     ):
         cases = [case(n, active, [False] * n) for n in (4, 5)]
         compare(
-            recolor, cases, _recolor(), mistakes, "(n, 3, H, W)", what, TOLERANCE, STAGES[active]
+            *(recolor, cases, _recolor(), mistakes, "(n, 3, H, W)", what, TOLERANCE),
+            properties=STAGES[active],
         )
     if failed:
         raise failed

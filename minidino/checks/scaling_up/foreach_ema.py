@@ -127,6 +127,7 @@ class Some(nn.Module):
         self.norm = nn.BatchNorm1d(4)
         self.norm.running_mean.normal_()
         self.frozen = nn.Parameter(torch.randn(2, 3), requires_grad=False)
+        self.register_buffer("unsaved", torch.randn(5), persistent=False)
 
 
 def _pair(counters: tuple[int, int]) -> tuple[nn.Module, nn.Module]:
@@ -150,12 +151,19 @@ KINDS: dict[str, Callable[[nn.Module], list[Tensor]]] = {
     "parameters that are frozen in the student": lambda n: [
         p for k, p in n.named_parameters() if k == "frozen"
     ],
-    "floating-point buffers": lambda n: [b for b in n.buffers() if b.is_floating_point()],
+    "floating-point buffers": lambda n: [
+        b for k, b in n.named_buffers() if b.is_floating_point() and k != "unsaved"
+    ],
+    "buffers that are not saved (persistent=False)": lambda n: [
+        b for k, b in n.named_buffers() if k == "unsaved"
+    ],
 }
 WHY = {
     "floating-point buffers": "Running statistics are not parameters, but the teacher computes "
     "with them: put teacher.buffers() into the list, and average them like the parameters, so "
     "that weights and statistics are of the same age.",
+    "buffers that are not saved (persistent=False)": "state_dict() does not have them, buffers() "
+    "does. They are averaged too.",
 }
 
 

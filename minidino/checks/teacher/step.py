@@ -64,6 +64,7 @@ def check_5_5(train_step):
 def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], t: int) -> None:
     reference = copy.deepcopy((witness.student.state_dict(), witness.teacher.state_dict()))
     witness.start()
+    trained = {n: p.requires_grad for n, p in witness.student.named_parameters()}
     given = (witness.student, witness.teacher, witness.loss_fn, witness.optimizer)
     try:
         loss = train_step(t, batches, *given, witness.schedules, STEPS_PER_EPOCH)
@@ -83,6 +84,12 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
     raw, want_loss = true_gradients(reference, witness, t)
     judge_gradients(witness, t, raw)
     judge_teacher(witness, t)
+    expect(
+        trained == {n: p.requires_grad for n, p in witness.student.named_parameters()},
+        "Your step changes requires_grad of the student's parameters: one that is fixed for good "
+        "would be trained from then on. To let the last layer stand still, drop its gradients: "
+        "p.grad = None.",
+    )
     expect(loss is not None, "Your function returns None. Return the loss of the step, detached.")
     if isinstance(loss, Tensor):
         expect(

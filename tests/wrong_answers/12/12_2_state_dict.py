@@ -1,3 +1,4 @@
+# names: not saved
 def foreach_ema(teacher, student, momentum):
     ours, theirs = teacher.state_dict(), student.state_dict()  # detached, the same storage
     names = [n for n, t in ours.items() if torch.is_floating_point(t)]

@@ -121,23 +121,6 @@ def _true_of(holds: Callable[[Any, Any], bool], got: Any, right: Any) -> bool:
         return False
 
 
-def compare_all(answer: Callable, *comparisons: Mapping[str, Any]) -> None:
-    """``compare`` with each of these keywords; a mistake that one knows is told before the rest.
-
-    So a later comparison, made to show one slip, is asked before an earlier one gives up.
-    """
-    failed: Exception | None = None
-    for keywords in comparisons:
-        try:
-            compare(answer, **keywords)
-        except Exception as error:
-            if str(error) in keywords.get("mistakes", {}):
-                raise
-            failed = failed or error
-    if failed:
-        raise failed
-
-
 def _known(
     got: list, right: list, cases: Sequence[tuple], mistakes: Mistakes, tolerance: float
 ) -> str | None:

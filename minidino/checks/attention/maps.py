@@ -86,6 +86,9 @@ ROWS: Table = {
     "You averaged over the keys: what a row sums to, and no place in it. Take [CLS]'s row.": (
         lambda a: a[:, :, 1:].mean(3)
     ),
+    "You summed over the keys: what a row sums to, and no place in it. Take [CLS]'s row.": (
+        lambda a: a[:, :, 1:, 1:].sum(3)
+    ),
     "You summed over the queries: what all tokens pay. Take [CLS]'s row alone.": (
         lambda a: a[..., 1:].sum(2)
     ),
@@ -106,6 +109,10 @@ ROWS_TAKEN = {
     "row by row.": lambda a, h, w: a[:, :, 0, 1:].reshape(*a.shape[:2], w, h).transpose(-2, -1),
     "The numbers of images and heads are swapped in the reshape: values of one image stand in "
     "another's place. (B, heads, h, w).": _shape("heads", "B", "h", "w"),
+    "You folded the line as if the heads were its last dimension, and moved them: (B, heads, N) "
+    "folds into (B, heads, h, w) as it lies.": lambda a, h, w: (
+        a[:, :, 0, 1:].reshape(a.shape[0], h, w, a.shape[1]).permute(0, 3, 1, 2)
+    ),
     "The heads are the last dimension. (B, heads, h, w).": _shape("B", "h", "w", "heads"),
     "h and w are swapped. Patches are numbered row by row, so the height comes first: (B, heads, "
     "h, w).": _shape("B", "heads", "w", "h"),
@@ -158,6 +165,8 @@ def _too_many(answer, cases) -> None:
         "begins with what it pays to itself; patches begin at 1: attention[:, :, 0, 1:].": (
             lambda b, heads, n: b * heads * (n + 1)
         ),
+        "Images and heads are missing in the reshape: (B, heads, h, w), of which h and w replace N "
+        "alone.": lambda b, heads, n: b * heads * n,
         "One patch is missing: a slice 1:h * w ends one too early. 1: goes to the end.": (
             lambda b, heads, n: b * heads * (n - 1)
         ),

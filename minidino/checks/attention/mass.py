@@ -95,6 +95,8 @@ PIECES = {
     "time; the way back is scatter, or the argsort of the argsort.": {
         "back": lambda kept, order: kept.gather(-1, order)
     },
+    "You kept the rest: the patches from the one that crosses the line on. Those *before* it hold "
+    "the share, and it completes them.": {"rule": lambda c, mass, share: c >= share},
     "You compared the sum with keep itself. A map does not sum to 1, because [CLS] keeps some for "
     "itself: compare with keep times the map's own mass.": {
         "share": lambda line, keep: torch.tensor(keep)
@@ -166,6 +168,10 @@ WHOLE: Table = {
     ),
     "The patch that crosses the line is the only one kept. What lies before it belongs to the mask "
     "too.": lambda maps, keep=0.6: _mask()(maps, keep) & ~_mask(rule=_with_it)(maps, keep),
+    "These are positions in the order of the sort, and not a mask: bool, true where a patch is "
+    "kept.": lambda maps, keep=0.6: (
+        maps.flatten(-2).argsort(dim=-1, descending=True).view(maps.shape)
+    ),
     "Everything is kept. Is the sum that of all maps, or does it run over heads or images? Each "
     "map has a mass and an order of its own: dim=-1.": (
         lambda maps, keep=0.6: torch.ones_like(maps).bool()

@@ -372,6 +372,10 @@ def _expect_blind(ask, case: tuple) -> None:
             isinstance(got, tuple | list) and len(got) == 2,
             "Return two things: the chosen k, and the test accuracy in percent.",
         )
+        expect(
+            got[0] in candidates or got[1] not in candidates,
+            "The two results are swapped: first the chosen k, then the accuracy.",
+        )
         return got[0]
 
     k = k_with(ty)

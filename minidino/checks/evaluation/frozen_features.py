@@ -112,6 +112,8 @@ READS = {
     ),
     "One number an image: you took column 0 of the features. model(images) has picked the [CLS] "
     "token already; its answer is (B, D), as it stands.": lambda m, x: m(x)[:, 0],
+    "Index [0] takes the first *image* of a batch, with all its tokens. model(x) has picked [CLS]; "
+    "of forward_features it is [:, 0].": lambda m, x: m.forward_features(x)[0],
     "One number an image: you averaged its features. They are (B, D), as they stand.": (
         lambda m, x: m(x).mean(1)
     ),
@@ -152,6 +154,8 @@ BATCHES = {
     "The batches come in reverse order: row i is that of image i.": lambda m, x, n: x.split(n)[
         ::-1
     ],
+    "images[i] has lost the dimension of the batch: the model wants (B, 3, H, W). images[i : i + "
+    "batch_size].": lambda m, x, n: list(x),
     "Every batch is taken twice.": lambda m, x, n: [b for b in x.split(n) for _ in range(2)],
     "Every batch-size-th image is taken: a slice with a step, images[::batch_size].": (
         lambda m, x, n: [x[::n]]
@@ -165,6 +169,8 @@ AFTER = {
     "You took the mean of all images away. Leave the features as they come.": (
         lambda z: z - z.mean(0)
     ),
+    "You normalised each feature over its own numbers (a layer norm). The model has done so; leave "
+    "the features as they come.": lambda z: F.layer_norm(z, z.shape[1:]),
     "You took a softmax of the features. They are not scores of classes; leave them as they "
     "come.": lambda z: z.softmax(1),
 }

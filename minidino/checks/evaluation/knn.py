@@ -86,6 +86,14 @@ WEIGHTS = {
     "The exponential is missing: your weights are the cosines (divided by T or not, which then has "
     "no effect). They should be exp(cos / T).": lambda s, t: s,
     "Your temperature is always 0.07. Use the argument temperature.": lambda s, t: _exp(s / 0.07),
+    "The cosines were brought to 0..1, (cos + 1) / 2 (or T is doubled). exp(cos / T), of the "
+    "cosine itself.": lambda s, t: _exp(s / t / 2),
+    **{
+        f"Your temperature is always {fixed:g}. Use the argument temperature.": (
+            lambda s, t, fixed=fixed: _exp(s / fixed)
+        )
+        for fixed in (0.02, 0.1, 0.5)
+    },
     "You divided by the root of the temperature. T itself divides.": lambda s, t: _exp(s / t**0.5),
     "You divided by the temperature squared, or twice (so does a Gaussian, exp(-d^2 / 2 T^2)).": (
         lambda s, t: _exp(s / t**2)
@@ -177,6 +185,7 @@ PICKS = {
     "nearest is its best witness.": lambda s, k: top(s, k + 1)[:, 1:],
     "You dropped the nearest as if it were the query itself, and k - 1 are left. A test image is "
     "not in the bank.": lambda s, k: top(s, k)[:, 1:],
+    "You take half of k: k // 2 of them vote.": lambda s, k: top(s, k // 2),
     "You always take 20 neighbours. Use the argument k.": lambda s, k: top(s, 20),
     "You always take 10 neighbours. Use the argument k.": lambda s, k: top(s, 10),
     "You always take 5 neighbours. Use the argument k.": lambda s, k: top(s, 5),
@@ -263,7 +272,7 @@ def _mistakes() -> Table:
         ),
         "One label for each image of the *bank*: the matrix is transposed. A row is a query: "
         "test @ train.T, (M, N).": lambda x, y, q, *_: torch.Size((len(x),)),
-        "These are the scores, (M, C). The class with the largest is asked for: argmax(dim=1).": (
+        "These are the scores, or one-hot rows, (M, C). The class itself is asked for: argmax(dim=1).": (
             lambda x, y, q, *_: torch.Size((len(q), int(y.max()) + 1))
         ),
         "One number for each class: argmax over dim 0, the queries. Each query chooses its class: "
@@ -296,6 +305,7 @@ def _case(n: int, m: int, dim: int, classes: int, k: int, t: float) -> tuple:
         *({"weight": w} for w in WEIGHTS.values()),
         *({"vote": v} for v in VOTES.values()),
         *_by_distance().values(),
+        *({"weight": lambda s, t, f=f: _exp(s / t / f)} for f in (0.25, 0.7, 1.4, 4.0)),
         {"near": NEARNESS[SMALLEST]},
         {"pick": lambda s, k: top(-s, k)},
     ]
@@ -310,7 +320,7 @@ def _case(n: int, m: int, dim: int, classes: int, k: int, t: float) -> tuple:
 @check("8.2", "weighted k-NN")
 def check_8_2(knn_predict):
     cases = [
-        _case(150, 60, 8, 5, 12, 0.3),
+        _case(150, 60, 8, 5, 12, 0.15),
         _case(130, 60, 6, 4, 9, 8.0),
     ]
     # By hand: cosines 1, 0.8, 0.8, 0.6; at T = 0.5 class 0 has e^2 = 7.4, class 1 has

@@ -159,6 +159,8 @@ STANDARDS = {
     "You divided by the variance; its root, the standard deviation, is asked for.": _by(
         _mean, lambda x, t: x.var(0)
     ),
+    "You divided by the length of a feature's column (norm), which grows with the number of "
+    "images. Its standard deviation is asked for.": _by(_mean, lambda x, t: x.norm(dim=0)),
     "You multiplied by the standard deviation. Divide.": _by(_mean, lambda x, t: 1 / x.std(0)),
     "You divided by the root of the standard deviation. It is the root of the variance itself.": (
         _by(_mean, lambda x, t: x.std(0).sqrt())
@@ -213,6 +215,9 @@ SCHEDULES = {
     ),
     "Your learning rate falls in a straight line, to 0 in the last step; it should fall by a "
     "cosine.": lambda s, n: 1 - s / (n - 1),
+    "Your first rate is half of learning_rate. rate * (1 + cos(...)) / 2 begins at the whole.": (
+        lambda s, n: _cosine(s, n) / 2
+    ),
     "The half is missing: your first rate is twice learning_rate. rate * (1 + cos(...)) / 2.": (
         lambda s, n: 2 * _cosine(s, n)
     ),
@@ -359,6 +364,12 @@ def _mistakes() -> Table:
         "These are log-probabilities; return the logits, before the softmax.": (
             lambda *given: right(*given).log_softmax(1)
         ),
+        "The bias is trained and not used for the test features: W^T (z - mu) / sigma + b.": (
+            lambda x, y, t, *rest: right(x, y, t, *rest) - right(x, y, x.mean(0)[None], *rest)
+        ),
+        "These are logits of the first M *training* features. Return those of the test features.": (
+            lambda x, y, t, *rest: right(x, y, x[: len(t)], *rest)
+        ),
         "These are logits of the training features. Return those of the test features.": (
             lambda x, y, t, *_: torch.Size((len(x), int(y.max()) + 1))
         ),
@@ -466,6 +477,11 @@ def _expect_sound(fit_probe, cases: list[tuple]) -> None:
     shapes = [(len(case[2]), int(case[1].max()) + 1) for case in cases]
     if [tuple(ask(case).shape) for case in cases] != shapes:
         return  # compare() tells the shape
+    expect(
+        all(ask(case).isfinite().all() for case in cases),
+        "Your logits are nan or inf. Is there a logarithm of raw scores (F.cross_entropy takes the "
+        "logits themselves), or a division by 0?",
+    )
     if all(not ask(case).any() for case in cases):
         with _heard() as events:
             ask(cases[0])

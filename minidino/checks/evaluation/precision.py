@@ -116,6 +116,12 @@ SHARES = {
     "You divided by the number of classes. Precision divides by k.": (
         lambda h, y, k: h.sum(1) / len(y.unique())
     ),
+    "You divided the size of the query's class by k: nothing was looked up.": (
+        lambda h, y, k: (_relevant(y) + 1) / k
+    ),
+    "Hits count less the later they come (a discounted gain). Precision counts all k alike.": (
+        lambda h, y, k: (h / torch.log2(torch.arange(2, h.shape[1] + 2))).sum(1)
+    ),
     "You counted the hits; divide by k.": lambda h, y, k: h.sum(1),
     "You ask whether *any* of the k is right (a hit rate). Precision is the share of the k that "
     "are.": lambda h, y, k: h.amax(1),

@@ -1,0 +1,7 @@
+# names: You brought the test features to length 1, but not the bank
+def knn_predict(train_features, train_labels, test_features, k=20, temperature=0.07):
+    cosine = F.normalize(test_features) @ train_features.T
+    near, neighbour = cosine.topk(k, dim=1)
+    votes = torch.zeros(len(near), int(train_labels.max()) + 1)
+    votes.scatter_add_(1, train_labels[neighbour], (near / temperature).exp())
+    return votes.argmax(1)

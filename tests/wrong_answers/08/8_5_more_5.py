@@ -1,0 +1,11 @@
+# names: The whole training set is the query, the held-out part among
+def choose_k_and_score(
+    train_features, train_labels, test_features, test_labels, held_out, candidates
+):
+    x, y, h = train_features, train_labels, held_out
+
+    def score(k):
+        return evaluate.accuracy(evaluate.knn_predict(x[~h], y[~h], x, k), y)
+
+    k = max(candidates, key=score)
+    return k, evaluate.accuracy(evaluate.knn_predict(x, y, test_features, k), test_labels)

@@ -1,0 +1,6 @@
+# names: This is the union over the overlap
+def jaccard(mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    p = target.shape[-1] // mask.shape[-1]
+    a = mask.repeat_interleave(p, -2).repeat_interleave(p, -1)
+    b = target[:, None]
+    return (a | b).sum((-2, -1)) / (a & b).sum((-2, -1))

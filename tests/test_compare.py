@@ -1,0 +1,104 @@
+"""``minidino compare``: a grid of runs, resumable, and a table that tells a difference from none."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from minidino import config as configs
+from minidino.cli import main
+from minidino.errors import UserError
+from minidino.using import compare as comparing
+from minidino.using.compare import ABLATIONS, VARIANTS, compare, settings_of
+from minidino.using.tables import PAPER, comparison_figure, difference, markdown
+
+
+@pytest.fixture
+def small(tiny_config, monkeypatch):
+    """A recipe of seconds under the name things, and training counted."""
+    recipe = replace(tiny_config, epochs=1, queue_length=16)
+    monkeypatch.setitem(configs.RECIPES, "things", recipe)
+    monkeypatch.setitem(configs.OBJECTIVES, "swav", {"out_dim": recipe.batch_size})
+    trained = []
+    real = comparing.train
+    monkeypatch.setattr(
+        comparing, "train", lambda c, *a, **k: trained.append(c) or real(c, *a, **k)
+    )
+    return trained
+
+
+def test_a_grid_runs_once_and_writes_table_and_picture(small, tmp_path, capsys):
+    out = tmp_path / "result"
+    command = ["compare", "--objectives", "random", "dino", "--ablations", "mse", "--seeds", "2",
+               "--processes", "1", "--runs", str(tmp_path / "runs"), "--out", str(out)]  # fmt: skip
+    assert main(command) == 0
+    assert len(small) == 4  # random weights are not trained
+    found = json.loads(out.with_suffix(".json").read_text())
+    assert [(r["variant"], r["seed"]) for r in found["runs"]] == [
+        (v, s) for v in ("random", "dino", "mse") for s in range(2)
+    ]
+    for run in found["runs"]:
+        assert 0 <= run["knn"] <= 100 and 0 <= run["linear"] <= 100
+        assert 0 <= run["jaccard_mean"] <= run["jaccard_best_head"] + 0.5
+    assert out.with_suffix(".png").stat().st_size > 5000
+    assert "| dino |" in out.with_suffix(".md").read_text()
+    assert main(command) == 0
+    assert len(small) == 4, "runs that have their scores were run again"
+    # The file alone is enough: another machine, another folder for the runs.
+    command[command.index("--runs") + 1] = str(tmp_path / "elsewhere")
+    assert main(command) == 0
+    assert len(small) == 4
+    assert "dino" in capsys.readouterr().out
+
+
+def test_other_settings_are_another_run(small, tmp_path, monkeypatch):
+    compare("things", ["dino"], 1, tmp_path, processes=1)
+    monkeypatch.setitem(
+        configs.RECIPES, "things", replace(configs.RECIPES["things"], student_temp=0.2)
+    )
+    with pytest.raises(UserError, match="student_temp"):  # the folder holds another run
+        compare("things", ["dino"], 1, tmp_path, processes=1)
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ABLATIONS])
+def test_every_objective_is_a_variant(small, variant):
+    assert settings_of("things", variant, 1).seed == 1
+
+
+@pytest.mark.parametrize("variant", ABLATIONS)
+def test_every_ablation_is_possible_in_the_real_recipe(variant):
+    """And changes something."""
+    config = settings_of("things", variant, 0)
+    assert config != settings_of("things", "dino", 0)
+
+
+def test_unknown_names_are_told_before_any_run(tmp_path, capsys):
+    assert main(["compare", "--objectives", "dyno", "--runs", str(tmp_path)]) == 2
+    assert 'no variant "dyno"; there are random, dino' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_overlapping_ranges_are_no_difference():
+    def runs(*values):
+        return [{"knn": v} for v in values]
+
+    assert difference(runs(90, 92), runs(91, 95), "knn") == "none"
+    assert difference(runs(90, 92), runs(93, 95), "knn") == "-3.0"
+    assert difference(runs(97), runs(93, 95), "knn") == "+3.0"
+
+
+def test_the_table_has_the_papers_row_beside(tmp_path):
+    assert set(PAPER) <= set(VARIANTS)
+    scores = {"linear": 90.0, "jaccard_best_head": 0.5, "jaccard_mean": 0.4, "effective_rank": 9.0}
+    found = {
+        "recipe": "things",
+        "split": "test",
+        "runs": [
+            {"variant": v, "seed": s, "knn": k + s, **scores}
+            for v, k in (("random", 80), ("dino", 96), ("byol", 90))
+            for s in range(2)
+        ],
+    }
+    table = markdown(found)
+    assert "| byol | 90.5 (90.0 to 91.0) |" in table and "| -6.0 | 66.6 | 47.8 |" in table
+    assert len(comparison_figure(found).axes) == 4

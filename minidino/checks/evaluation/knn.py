@@ -272,8 +272,9 @@ def _mistakes() -> Table:
         ),
         "One label for each image of the *bank*: the matrix is transposed. A row is a query: "
         "test @ train.T, (M, N).": lambda x, y, q, *_: torch.Size((len(x),)),
-        "These are the scores, or one-hot rows, (M, C). The class itself is asked for: "
-        "argmax(dim=1).": (lambda x, y, q, *_: torch.Size((len(q), int(y.max()) + 1))),
+        "These are scores, or one-hot rows, (M, C). The class itself: argmax(dim=1).": (
+            lambda x, y, q, *_: torch.Size((len(q), int(y.max()) + 1))
+        ),
         "One number for each class: argmax over dim 0, the queries. Each query chooses its class: "
         "argmax(dim=1).": lambda x, y, q, *_: torch.Size((int(y.max()) + 1,)),
         "One label for each of the k: something is reduced, or topk taken, along dim 0. A row is a "

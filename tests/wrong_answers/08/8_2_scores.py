@@ -1,4 +1,4 @@
-# names: These are the scores, or one-hot rows
+# names: These are scores, or one-hot rows
 def knn_predict(
     train_features: torch.Tensor,
     train_labels: torch.Tensor,

@@ -10,6 +10,7 @@ transpose), if one relation holds in every case.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def compare(
     names: str = "",
     what: str = "The result",
     tolerance: float = 1e-4,
-    otherwise: Callable[[tuple, Any, Any], str] | None = None,
+    otherwise: Callable[[tuple, Any, Any], str | None] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -44,7 +45,7 @@ def compare(
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
         otherwise: (case, got, right) -> what to say of a wrong result that is no known
-            mistake's, in place of how it relates to the right one.
+            mistake's, in place of how it relates to the right one; None: nothing.
 
     Raises:
         Wrong: with the mistake's name; else with how the results relate; else with shape
@@ -72,8 +73,8 @@ def compare(
             raise g
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
-            if not same(g, r, tolerance):
-                raise Wrong(otherwise(case, g, r))
+            if not same(g, r, tolerance) and (message := otherwise(case, g, r)):
+                raise Wrong(message)
     if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     for g, r in zip(got, right, strict=True):
@@ -150,6 +151,31 @@ def same(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     if not (isinstance(a, number) and isinstance(b, number)):
         return False
     return close(torch.as_tensor(a), torch.as_tensor(b), tolerance)
+
+
+def two_mistakes(
+    got: Sequence[Any],
+    cases: Sequence[tuple],
+    build: Callable[..., Callable],
+    parts: Mapping[str, Mapping[str, Any]],
+    tolerance: float = 1e-4,
+) -> str | None:
+    """The names of two mistakes, made at once in two parts of a reference, or None.
+
+    Args:
+        got: what the learner's function returned in each of ``cases``.
+        build: keyword arguments, one for each part -> the function with these in it.
+        parts: part -> what is wrong, in words -> the wrong piece.
+    """
+    for (a, first), (b, second) in combinations(parts.items(), 2):
+        for (words, x), (others, y) in product(first.items(), second.items()):
+            theirs = build(**{a: x, b: y})
+            if all(
+                same(outcome(theirs, case), g, tolerance)
+                for case, g in zip(cases, got, strict=True)
+            ):
+                return f"Two things. {words} {others}"
+    return None
 
 
 # ---------------------------------------------------------------- how a wrong result relates

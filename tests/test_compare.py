@@ -1,4 +1,4 @@
-"""``minidino compare``: a grid of runs, resumable, and a table that tells a difference from none."""
+"""``minidino compare``: a grid of runs, resumable; a table that tells a difference from none."""
 
 import json
 from dataclasses import replace

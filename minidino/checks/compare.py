@@ -10,6 +10,7 @@ transpose), if one relation holds in every case.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def compare(
     at_once: Callable[[], Mistakes] = dict,
     clues: Mapping[str, Callable[[list], bool]] | None = None,
     properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
-    otherwise: Callable[[tuple, Any, Any], str] | None = None,
+    otherwise: Callable[[tuple, Any, Any], str | None] | None = None,
 ) -> list[Any]:
     """What ``answer`` returns in each of ``cases``; it must be what ``want`` returns.
 
@@ -58,7 +59,7 @@ def compare(
             result and the right one. Said where nothing else is known and it holds in every case
             that is wrong, if these are two or more.
         otherwise: (case, got, right) -> what to say of a wrong result that is no known
-            mistake's, in place of how it relates to the right one.
+            mistake's, in place of how it relates to the right one; None: nothing.
 
     Raises:
         Wrong: with the mistake's name; else with how the results relate, a property, or a clue;
@@ -84,9 +85,12 @@ def compare(
             raise Wrong(message)
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
-            if not same(g, r, tolerance) and not isinstance(g, Exception):
-                raise Wrong(otherwise(case, g, r))
-    elif relation := relate(got, right, tolerance):
+            told = (
+                None if same(g, r, tolerance) or isinstance(g, Exception) else otherwise(case, g, r)
+            )
+            if told:
+                raise Wrong(told)
+    if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
     for message, holds in (properties or {}).items():
@@ -269,6 +273,31 @@ def expect_everywhere(
 
 def _shape(x: Any) -> Any:
     return x if isinstance(x, torch.Size) else getattr(x, "shape", None)
+
+
+def two_mistakes(
+    got: Sequence[Any],
+    cases: Sequence[tuple],
+    build: Callable[..., Callable],
+    parts: Mapping[str, Mapping[str, Any]],
+    tolerance: float = 1e-4,
+) -> str | None:
+    """The names of two mistakes, made at once in two parts of a reference, or None.
+
+    Args:
+        got: what the learner's function returned in each of ``cases``.
+        build: keyword arguments, one for each part -> the function with these in it.
+        parts: part -> what is wrong, in words -> the wrong piece.
+    """
+    for (a, first), (b, second) in combinations(parts.items(), 2):
+        for (words, x), (others, y) in product(first.items(), second.items()):
+            theirs = build(**{a: x, b: y})
+            if all(
+                same(outcome(theirs, case), g, tolerance)
+                for case, g in zip(cases, got, strict=True)
+            ):
+                return f"Two things. {words} {others}"
+    return None
 
 
 # ---------------------------------------------------------------- how a wrong result relates

@@ -3,18 +3,18 @@ and measured, and in which order the rules are asked.
 """
 
 import functools
-import itertools
 import json
 import math
 import random
 import statistics
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import compare
+from minidino.checks.compare import compare, two_mistakes
 from minidino.checks.core import call, check, expect
 
 LOGS = Path(__file__).parents[1] / "logs"
@@ -110,6 +110,7 @@ WRONG_ENDS = {
     f"{END}You took at least 2 lines. One is enough for a short log.": (
         lambda log: log[-max(2, len(log) // 4) :]
     ),
+    f"{END}You took the last three quarters.": lambda log: log[-max(1, len(log) * 3 // 4) :],
     f"{END}You took every fourth line.": lambda log: log[::4],
     f"{END}You left out the last line.": (
         lambda log: log[-max(1, len(log) // 4) - 1 : -1] or log[-1:]
@@ -179,6 +180,9 @@ WRONG_UNITS = {
     f"{UNITS}You did not divide the usage.": _only(1, _one),
     f"{UNITS}You did not divide KL.": _only(2, _one),
     f"{UNITS}You divided KL alone; entropy and usage are in nats.": _only(2, math.log, _one),
+    f"{UNITS}You divided KL twice, or compared the quotient with 0.15 ln K.": _only(
+        2, lambda k: math.log(k) ** 2
+    ),
     f"{UNITS}You divided KL by K.": _only(2, lambda k: k),
     f"{UNITS}You divided KL by log2(K).": _only(2, math.log2),
     **{
@@ -216,6 +220,16 @@ _healthy = (lambda h, u, d: u - h >= 0.02, "healthy")
 _uniform = (lambda h, u, d: h > 0.9, "uniform")
 _peaked = (lambda h, u, d: h < 0.1, "peaked")
 _constant = (lambda h, u, d: True, "constant")
+
+
+def _exchanged(a: str, b: str) -> Callable[..., str]:
+    def verdict(h: float, u: float, d: float) -> str:
+        word = RULE(h, u, d)
+        return b if word == a else a if word == b else word
+
+    return verdict
+
+
 LIMITS = "The limits are 0.15 of ln K for KL, 0.02 for u - h, and 0.9 and 0.1 for the entropy. "
 GAP = "Healthy is u - h >= 0.02: usage less entropy, in this order. "
 ORDER = "The three rules are asked in their order: unstable, healthy, then the rest. "
@@ -267,6 +281,21 @@ WRONG_RULES = {
             _unstable, (lambda h, u, d, x=x: u > x, "uniform"), _healthy, _peaked, _constant
         )
         for x in (0.9, 0.95, 0.98, 0.995)
+    },
+    f"{GAP}You asked whether each of the two is above 0.02.": _first(
+        _unstable, (lambda h, u, d: min(h, u) > 0.02, "healthy"), _uniform, _peaked, _constant
+    ),
+    **{
+        f"{GAP}Your limit grows with the {word}.": _first(
+            _unstable, (lambda h, u, d, i=i: u - h >= 0.02 * (h, u)[i], "healthy"), _uniform,
+            _peaked, _constant,
+        )
+        for i, word in enumerate(("entropy", "usage"))
+    },
+    **{
+        f"{a.capitalize()} and {b} are exchanged. Below 0.1 it is peaked, above 0.9 uniform, and "
+        "between them constant.": _exchanged(a, b)
+        for a, b in (("peaked", "constant"), ("uniform", "constant"), ("peaked", "healthy"))
     },
     "What is left after uniform is either peaked, h < 0.1, or constant. You call all of it "
     "peaked.": _first(_unstable, _healthy, _uniform, (_constant[0], "peaked")),
@@ -350,24 +379,8 @@ def logs() -> list[tuple[list[dict], int]]:
     entropies = [0.003, 0.013, 0.03, 0.07, 0.09, 0.12, 0.17, 0.22, 0.27, 0.4, 0.47, 0.55, 0.65,
                  0.72, 0.78, 0.82, 0.87, 0.89, 0.92, 0.94, 0.97, 0.992]  # fmt: skip
     gaps = [0.0, 0.001, 0.005, 0.012, 0.017, 0.023, 0.035, 0.07, 0.15, 0.3, 0.6]
-    kls = [
-        0.001,
-        0.01,
-        0.017,
-        0.03,
-        0.07,
-        0.12,
-        0.14,
-        0.16,
-        0.18,
-        0.21,
-        0.22,
-        0.28,
-        0.4,
-        0.7,
-        1.2,
-        1.7,
-    ]
+    kls = [0.001, 0.01, 0.017, 0.03, 0.07, 0.12, 0.14, 0.16, 0.18, 0.21]
+    kls += [0.22, 0.28, 0.4, 0.6, 0.7, 0.9, 1.2, 1.7]
     ends = [(h, g, 0.0008) for h in entropies for g in (0.004, 0.001)]
     ends += [(h, 0.03, 0.01) for h in entropies if h < 0.97]
     ends += [(h, g, d) for h in (0.05, 0.35) for g in gaps for d in (0.001, 0.1)]
@@ -437,11 +450,14 @@ def _numbers(words: Iterable[str]) -> Tensor:
 def _in_words(given: list[str]) -> str:
     """Of verdicts that are no single known mistake's: two mistakes at once, or the first log."""
     asked = logs()[::2] + logs()[1::2]
-    for (a, first), (b, second) in itertools.combinations(PARTS.items(), 2):
-        for (words, x), (others, y) in itertools.product(first.items(), second.items()):
-            theirs = _diagnosis(**{a: x, b: y})
-            if all(theirs(*log) == g for log, g in zip(asked, given, strict=True)):
-                return f"Two things. {words} {others}"
+    words = [VERDICTS.index(word) for word in given]
+
+    def build(**pieces: Any) -> Callable:
+        theirs = _diagnosis(**pieces)
+        return lambda log, k: VERDICTS.index(theirs(log, k))
+
+    if message := two_mistakes(words, asked, build, PARTS):
+        return message
     verdicts = [_diagnosis()(*log) for log in asked]
     wrong = [i for i, (g, v) in enumerate(zip(given, verdicts, strict=True)) if g != v]
     (log, k), got, verdict = asked[wrong[0]], given[wrong[0]], verdicts[wrong[0]]

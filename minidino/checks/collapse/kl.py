@@ -2,13 +2,15 @@
 ceiling.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import compare
+from minidino.checks.compare import compare, two_mistakes
 from minidino.checks.core import call, check, expect, expect_any_device, expect_dtype
 from minidino.checks.mistakes import KL, LOG_SOFTMAX, SOFTMAX, with_piece
 
@@ -29,13 +31,6 @@ def _kl(target=lambda t, c, tau: _log_softmax(t - c, tau), student=_log_softmax,
     return lambda t, s, c, tau_t, tau_s: pair(target(t, c, tau_t), student(s, tau_s))
 
 
-def _of_scores(teacher: Callable, student: Callable) -> Callable:
-    """KL of two softmaxes of scores that each follow from all arguments."""
-    return lambda t, s, c, a, b: _of_logs(
-        teacher(t, s, c, a, b).log_softmax(-1), student(t, s, c, a, b).log_softmax(-1)
-    )
-
-
 def _right_teacher(t, s, c, a, b):
     return (t - c) / a
 
@@ -44,13 +39,18 @@ def _right_student(t, s, c, a, b):
     return s / b
 
 
+def _built(scores=(_right_teacher, _right_student), pair=_of_logs) -> Callable:
+    """KL of two softmaxes of scores that each follow from all arguments."""
+    return lambda *case: pair(*(score(*case).log_softmax(-1) for score in scores))
+
+
 DIM_0 = "You took the softmax over the rows (dim 0). The distribution is over prototypes: dim=-1."
 KL_DIV = (
     "F.kl_div(input, target): input is the student's *logarithm*, log p, and target the teacher's "
     "q (or log q, with log_target=True)."
 )
-WRONG_SCORES = {
-    message: _of_scores(teacher, student)
+SCORES = {
+    message: (teacher, student)
     for message, teacher, student in (
         ("You forgot the center, or took its mean alone away, which a softmax does not see. The "
          "target is what the loss uses: softmax((logits - center) / temperature).",
@@ -190,13 +190,12 @@ def _times(factor: Callable[[float, float], float]) -> Callable:
     return lambda t, s, c, a, b: _kl()(t, s, c, a, b) * factor(a, b)
 
 
+PAIRS = WRONG_PAIRS | {
+    message: lambda lq, lp, f=f: f(lq.exp(), lp.exp()) for message, f in OF_TWO.items()
+}
 WRONG_KLS = (
-    WRONG_SCORES
-    | with_piece(
-        lambda pair: _kl(pair=lambda lq, lp: pair(lq.exp(), lp.exp())),
-        OF_TWO,
-    )
-    | with_piece(lambda pair: _kl(pair=pair), WRONG_PAIRS)
+    with_piece(lambda scores: _built(scores), SCORES)
+    | with_piece(lambda pair: _kl(pair=pair), PAIRS)
     | with_piece(
         lambda piece: _kl(student=piece),
         {m: f for m, f in LOG_SOFTMAX.items() if not m.startswith(SKIPPED) and "ceiling" not in m},
@@ -249,7 +248,23 @@ def check_6_2(teacher_student_kl):
         (torch.randn(n, k), torch.randn(n, k), torch.randn(1, k), a, b)
         for n, k, a, b in ((5, 6, 0.4, 0.9), (3, 4, 0.7, 0.25), (4, 4, 1.6, 0.5))
     ]
-    compare(teacher_student_kl, [*cases, by_hand], _kl(), WRONG_KLS, names="(rows,)")
+    given = []
+
+    @functools.wraps(teacher_student_kl)
+    def answer(*case: Any) -> Any:
+        given.append(teacher_student_kl(*case))
+        return given[-1]
+
+    cases.append(by_hand)
+    parts = {"scores": SCORES, "pair": PAIRS}
+    compare(
+        answer,
+        cases,
+        _kl(),
+        WRONG_KLS,
+        names="(rows,)",
+        otherwise=lambda *_: two_mistakes(given, cases, _built, parts),
+    )
     # A student that is very wrong, and a teacher that is very sure.
     none = torch.zeros(1, 3)
     far = [

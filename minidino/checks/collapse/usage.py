@@ -80,6 +80,9 @@ WRONG_EACH = {
     "entropies: first the entropy of each row, then the average.": lambda q: _h(q.mean(0)),
     "You returned one entropy a row. Average them: one number tells how sure a target is on "
     "average.": _h,
+    "Your first number has a dimension of size 1 (keepdim). A scalar is asked for, of shape ().": (
+        lambda q: _h(q).mean()[None]
+    ),
     "You summed the entropies of the rows. Take their mean, so that the number does not depend on "
     "the batch size.": lambda q: _h(q).sum(),
     "You divided the sum of all entropies by K, the number of prototypes (or summed over dim 0 and "
@@ -117,6 +120,9 @@ WRONG_TOGETHER = {
     "dim=0: how much mass each prototype gets.": lambda q: torch.special.entr(q.mean(-1)).sum(),
     "You averaged over rows and prototypes at once, which is 1/K always. Average the rows, "
     "dim=0.": lambda q: torch.special.entr(q.mean()),
+    "Your second number has a dimension of size 1 (keepdim). A scalar is asked for, of shape ().": (
+        lambda q: _h(q.mean(0))[None]
+    ),
     "You summed the rows and did not divide by their number, so the mean target does not sum to 1. "
     "Take targets.mean(dim=0).": lambda q: _h(q.sum(0)),
     "You divided the rows' sum by K. The mean target is their sum over the number of rows.": (

@@ -103,6 +103,11 @@ def judge_left_alone(before: dict, after: dict) -> None:
 def through_a_file(state: object, run: Trainer) -> dict:
     """The state as another process would read it."""
     expect(isinstance(state, dict), f"Return a dict; yours is a {type(state).__name__}.")
+    expect(
+        not {"loss", "steps_per_epoch"} <= state.keys(),
+        "run.state_dict() is the package's own checkpoint, under other names than `restore` above "
+        "knows. Write the dict yourself: its keys are names of the run's attributes.",
+    )
     for name, value in state.items():
         expect(
             isinstance(name, str) and hasattr(run, name),

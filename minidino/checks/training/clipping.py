@@ -238,6 +238,9 @@ OTHERS = {
     "You cut each number off at max_norm from above alone. Scale the whole tensor by one factor.": (
         clipped(factor=lambda x, m: m, scale=lambda g, m: g.clamp(max=m))
     ),
+    "You took max_norm away from each number of a long gradient. Scale the tensor by a factor.": (
+        clipped(factor=lambda x, m: m if x > m else 0.0, scale=lambda g, m: g - m)
+    ),
     "You stopped at the first parameter without a gradient: return and break leave the loop. Pass "
     "it by, with continue or an if.": some(lambda i, g, all: i < _first_none(all)),
     "You leave the gradients of one dimension alone. Clipping is for all of them: a bias's too.": (

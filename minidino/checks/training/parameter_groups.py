@@ -186,11 +186,9 @@ MISTAKES = {
         nn.LayerNorm, biases=False
     ),
     f"{BY_TYPE}(Yours knows LayerNorm.)": _of_kinds(nn.LayerNorm),
-    f"{BY_TYPE}(Yours knows LayerNorm and BatchNorm.)": _of_kinds(
-        nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d
-    ),
+    f"{BY_TYPE}(Yours knows LayerNorm and BatchNorm.)": _of_kinds(nn.LayerNorm, nn.BatchNorm2d),
     f"{BY_TYPE}(Yours knows LayerNorm, BatchNorm and GroupNorm.)": _of_kinds(
-        nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d
+        nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d
     ),
     f"{BY_NAME}(A matrix that is called norm decays.)": (
         _sorted(lambda n, p: p.ndim > 1 and "norm" not in n)

@@ -244,8 +244,30 @@ def shortened(gradients: Iterable[Tensor], max_norm: float) -> Tensor:
     return flat(g * min(1.0, max_norm / g.norm().item()) for g in gradients)
 
 
+def judge_logits(run: Witness, truth: Truth) -> None:
+    """What the criterion was given, row by row."""
+    given, logits, _ = run.asked[0]
+    true, n = truth.student_logits, 2 * SMALL.batch_size
+    expect(
+        not close(given, torch.cat([true[n:], true[:n]]), 1e-3),
+        "The student's logits are in another order than the criterion expects: those of the "
+        "global views come first, run.student(*views).",
+    )
+    expect(
+        close(given, true, 1e-3),
+        "The criterion was not given the student's logits of all views as they come, image by "
+        "image, the views one after the other: run.student(*views).",
+    )
+    expect(
+        close(logits, truth.teacher_logits, 1e-3),
+        "The criterion was not given the teacher's raw logits, run.teacher(views[0]), as they "
+        "come: not centred, not divided, not made into targets.",
+    )
+
+
 def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
     """What the optimizer found when it stepped."""
+    judge_logits(run, truth)
     steps = run.events.count("optimizer")
     expect(steps > 0, "run.optimizer.step() was never called; the student does not move.")
     expect(steps == 1, f"run.optimizer.step() was called {steps} times in one step.")
@@ -259,7 +281,13 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
         flat(got), shortened(true, limit), 1e-3
     )  # by hand, it may be
     if "backward" not in early and not right:
-        raise Wrong(STEP_FIRST if "backward" in run.events else NO_BACKWARD)
+        left = [run.left_over[n] for n in body]
+        stale = all(
+            o is not None and g is not None and torch.equal(g, o)
+            for g, o in zip(got, left, strict=True)
+        )
+        if stale or "backward" in run.events:
+            raise Wrong(STEP_FIRST if "backward" in run.events else NO_BACKWARD)
     expect(not all(g is None or not g.any() for g in got), CLEARED)
     expect(
         all(g is not None for g in got),
@@ -294,7 +322,7 @@ def judge_gradients(run: Witness, t: int, truth: Truth) -> None:
             together: flat(true) * min(1.0, limit / total),
             f"{together} ": flat(true) * min(1.0, limit / flat(true).norm().item()),
         },
-        what=f"The gradients that the optimizer found at step {t}",
+        what=f"At step {t} the row of gradients that the optimizer found",
         tolerance=1e-3,
     )
     judge_settings(run, t)
@@ -422,6 +450,21 @@ def judge_teacher(run: Witness, t: int) -> None:
     def average(momentum: float, student: Tensor = new) -> Tensor:
         return momentum * old + (1 - momentum) * student
 
+    # A part that stands still is named if all the rest is right.
+    still, right = [], True
+    for (name, p), was, due in zip(
+        run.teacher.named_parameters(), run.split(old), run.split(average(schedule[t])), strict=True
+    ):
+        now = p.detach().double().flatten()
+        if close(now, due):
+            continue
+        still.append(name)
+        right = right and torch.equal(now, was)
+    expect(
+        not (still and right) or torch.equal(flat(run.teacher.parameters()), old),
+        f"A part of the teacher did not move: {', '.join(still[:3])}. "
+        "update_teacher(run.teacher, run.student, momentum) goes over all of it.",
+    )
     expect_close(
         flat(run.teacher.parameters()),
         average(schedule[t]),

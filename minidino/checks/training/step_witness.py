@@ -78,6 +78,10 @@ class Witness(Trainer):
             for n, p in self.student.named_parameters()
         }
 
+    def split(self, line: Tensor) -> list[Tensor]:
+        """All the teacher's numbers in one line -> a piece for each parameter."""
+        return list(line.split([p.numel() for p in self.teacher.parameters()]))
+
     def step(self, images: Tensor) -> dict[str, Tensor]:
         raise Wrong("run.step is the package's own answer to this exercise. Write out its lines.")
 

@@ -36,9 +36,9 @@ class DINOLoss(nn.Module):
         mse: bool = False,
     ):
         super().__init__()
-        self.of_pairs = squares_of_pairs if mse else cross_entropy_of_pairs
         self.student_temp = student_temp
         self.center_momentum = center_momentum
+        self.mse = mse
         self.register_buffer("center", torch.zeros(1, out_dim))
 
     @torch.no_grad()
@@ -87,7 +87,8 @@ class DINOLoss(nn.Module):
         with torch.autocast(student_logits.device.type, enabled=False):
             q = self.targets(teacher_logits, teacher_temp).view(n_global, batch, -1)
             student = student_logits.float().view(-1, batch, student_logits.shape[-1])
-            return self.of_pairs(student / self.student_temp, q)
+            of_pairs = squares_of_pairs if self.mse else cross_entropy_of_pairs
+            return of_pairs(student / self.student_temp, q)
 
     def _check(self, student_logits: Tensor, teacher_logits: Tensor, n_global: int) -> int:
         """The number of images, if the two batches fit together."""

@@ -106,9 +106,9 @@ def run(config: TrainConfig, outs: tuple = (None, None), stop_at: int = 0, **opt
         if stop_at:  # by the clock of the last process
             late = []
 
-            def counted(self, images):
+            def counted(self, images, labels=None):
                 late.append(self.now + 1 == stop_at and rank == distributed.world_size() - 1)
-                return step(self, images)
+                return step(self, images, labels)
 
             patch.setattr(Trainer, "step", counted)
             patch.setattr("minidino.train.time_is_up", lambda *_: late[-1])
@@ -346,10 +346,10 @@ def raise_in(where: str, config: TrainConfig, outs: tuple) -> dict:
     """Train, and let something go wrong in the second process only, or in both."""
     second, step = os.environ["RANK"] == "1", Trainer.step
 
-    def failing(self, images):
+    def failing(self, images, labels=None):
         if second and self.now == 5 and where == "step":
             raise UserError("the disk of this machine is full")
-        return step(self, images)
+        return step(self, images, labels)
 
     if where == "data" and second:
         module = sys.modules["minidino.train"]  # the package has a function of that name, too
@@ -423,10 +423,10 @@ def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path, last_m
 import os, signal
 from minidino.trainer import Trainer
 step = Trainer.step
-def killed(self, images):
+def killed(self, images, labels=None):
     if self.now == 6 and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, images)
+    return step(self, images, labels)
 Trainer.step = killed
 """
     sigterm = """
@@ -484,12 +484,12 @@ def stopped_by_a_signal(config: TrainConfig, outs: tuple) -> tuple[int, int]:
     """Exit code and steps taken, where the second process gets SIGTERM, twice, in its 7th."""
     step, taken = Trainer.step, []
 
-    def interrupted(self, images):
+    def interrupted(self, images, labels=None):
         taken.append(self.now)
         if self.now == 6 and os.environ["RANK"] == "1":
             for _ in range(2):
                 os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, images)
+        return step(self, images, labels)
 
     Trainer.step = interrupted
     try:
@@ -505,10 +505,10 @@ def test_sigterm_to_torchrun_saves_and_tells_once(tmp_path):
 import os, signal
 from minidino.trainer import Trainer
 step = Trainer.step
-def interrupting(self, images):
+def interrupting(self, images, labels=None):
     if self.now == 6 and os.environ["RANK"] == "0":
         os.kill(os.getppid(), signal.SIGTERM)
-    return step(self, images)
+    return step(self, images, labels)
 Trainer.step = interrupting
 """
     code, text = torchrun(tmp_path, *SMALL, "--out", str(tmp_path / "run"), patch=signal_parent)

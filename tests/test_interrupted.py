@@ -160,7 +160,7 @@ def slow_step() -> None:
     """Steps that would take a minute."""
     from minidino.trainer import Trainer
 
-    Trainer.step = lambda self, images: time.sleep(60)
+    Trainer.step = lambda self, *_: time.sleep(60)
 
 
 def test_a_second_signal_does_not_wait(tmp_path):
@@ -225,10 +225,10 @@ def test_the_handlers_and_the_exception_suit_a_notebook(tiny_config, monkeypatch
 
     step, before = Trainer.step, signal.getsignal(signal.SIGINT)
 
-    def interrupted(self, images):
+    def interrupted(self, images, labels=None):
         if self.now == 7:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(self, images)
+        return step(self, images, labels)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
     with pytest.raises(KeyboardInterrupt, match="after step 8 of 18, and saved"):
@@ -359,8 +359,8 @@ def report_memory() -> None:
 
     step = Trainer.step
 
-    def watched(self, images):
-        out = step(self, images)
+    def watched(self, images, labels=None):
+        out = step(self, images, labels)
         if self.now in (200, 2000):
             gc.collect()
             status = Path("/proc/self/status").read_text()

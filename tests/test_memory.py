@@ -212,10 +212,10 @@ def test_running_out_of_memory_costs_one_line_and_no_checkpoint(
 ):
     step = Trainer.step
 
-    def full(self, images):
+    def full(self, images, labels=None):
         if self.now == 8:  # after the first epoch, of 6 steps, was saved
             raise error
-        return step(self, images)
+        return step(self, images, labels)
 
     monkeypatch.setattr(Trainer, "step", full)
     config = replace(tiny_config, knn_evals=0, snapshots=0)

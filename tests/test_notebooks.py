@@ -6,6 +6,7 @@ takes milliseconds; whole notebooks are run by nbval, small (``MINIDINO_SMOKE=1`
 
 import base64
 import contextlib
+import functools
 import io
 import os
 import re
@@ -41,20 +42,32 @@ def exercise_of(file: Path) -> tuple[str, str]:
 
 def run_exercise(nn: str, exercise: str, answer: str) -> str:
     """What the check prints, with ``answer`` in place of the solution."""
-    namespace: dict = {"__name__": "notebook"}
-    cells = {cell.id: cell for cell in NOTEBOOKS[nn].cells}
-    ids = list(cells)
-    before = ids[: ids.index(f"exercise-{exercise}")]
-    sources = [cells[i].source for i in before if "setup" in cells[i].metadata.get("tags", [])]
+    namespace, check = dict(set_up(nn, exercise)), cell_of(nn, f"check-{exercise}")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        for source in (*sources, answer, cells[f"check-{exercise}"].source):
+        for source in (answer, check):
             exec(compile(source, f"{nn} {exercise}", "exec"), namespace)
     return said.getvalue()
 
 
+@functools.cache
+def set_up(nn: str, exercise: str) -> dict:
+    """What the setup cells above an exercise leave behind; made once, since some take a second."""
+    namespace: dict = {"__name__": "notebook"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for cell in NOTEBOOKS[nn].cells:
+            if cell.id == f"exercise-{exercise}":
+                return namespace
+            if "setup" in cell.metadata.get("tags", []):
+                exec(compile(cell.source, f"{nn} {cell.id}", "exec"), namespace)
+
+
+def cell_of(nn: str, name: str) -> str:
+    return next(cell.source for cell in NOTEBOOKS[nn].cells if cell.id == name)
+
+
 def solution(nn: str, exercise: str) -> str:
-    return next(c.source for c in NOTEBOOKS[nn].cells if c.id == f"exercise-{exercise}")
+    return cell_of(nn, f"exercise-{exercise}")
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])

@@ -200,8 +200,8 @@ def test_resume_continues_exactly(tiny_config, tmp_path, monkeypatch, stop_at):
     clock = {"late": False}
     monkeypatch.setattr("minidino.train.time_is_up", lambda *_: clock["late"])
 
-    def counted(self, images):
-        out = step(self, images)
+    def counted(self, images, labels=None):
+        out = step(self, images, labels)
         clock["late"] = self.now == stop_at
         return out
 
@@ -303,8 +303,8 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_config, tmp_path, monkey
     """The step at an epoch's end ruins the weights; its loss was still a number."""
     step = Trainer.step
 
-    def ruined(self, images):
-        out = step(self, images)
+    def ruined(self, images, labels=None):
+        out = step(self, images, labels)
         if self.now == 12:
             self.student.head.last_layer.weight_v.data[0, 0] = float("inf")
         return out

@@ -26,7 +26,6 @@ def main() -> None:
             replace(settings_of("things", objective, 0).with_epochs(EPOCHS), base_lr=rate),
             ROOT / "runs" / "tune" / f"{objective}-{rate:g}",
             "val",
-            1,
             "cpu",
         )
         for objective in OBJECTIVES

@@ -76,7 +76,6 @@ class Run:
     config: TrainConfig
     folder: Path
     split: str
-    threads: int
     device: str | None
     earlier: Path | None = None  # the JSON of an earlier comparison
 
@@ -111,16 +110,13 @@ def train_and_score(run: Run) -> dict[str, Any]:
         ``variant``, ``seed``, the scores (see ``score.quality``), ``effective_rank`` of the
         test images' features, ``images_per_second``, ``seconds``, ``verdict``, ``config``.
     """
-    torch.set_num_threads(run.threads)
     config, where = run.config, pick_device(run.device)
     found: dict[str, Any] = {"variant": run.variant, "seed": config.seed}
     if run.variant == RANDOM:
         backbone, how = random_backbone(config), {}
     else:
-        engine = Engine.of(where) if where.type != "cpu" else Engine(data_parallel=run.threads)
-        result = train(
-            config, run.folder, resume=True, progress=False, device=run.device, engine=engine
-        )
+        how = {"resume": True, "progress": False, "device": run.device, "engine": Engine.of(where)}
+        result = train(config, run.folder, **how)
         backbone = result.backbone
         how = {
             "images_per_second": round(result.images_per_second, 1),
@@ -158,7 +154,8 @@ def _as_they_come(runs: Sequence[Run], processes: int) -> Iterator[dict[str, Any
         yield from map(train_and_score, runs)
         return
     # Spawned: PyTorch's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    spawn, share = get_context("spawn"), (max(1, (os.cpu_count() or 1) // processes),)
+    with ProcessPoolExecutor(processes, spawn, torch.set_num_threads, share) as pool:
         waiting: set[Future] = {pool.submit(train_and_score, run) for run in runs}
         try:
             while waiting:
@@ -200,7 +197,6 @@ def compare(
             settings_of(recipe_name, variant, seed),
             folder / recipe_name / f"{variant}-{seed}",
             split,
-            max(1, cores // processes),
             device,
             earlier,
         )

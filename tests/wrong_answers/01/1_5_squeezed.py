@@ -1,3 +1,3 @@
-# names: keepdim
+# names: squeeze()
 def update_center(center, teacher_logits, momentum):
     return (momentum * center + (1 - momentum) * teacher_logits.detach().mean(0)).squeeze()

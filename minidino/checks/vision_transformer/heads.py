@@ -441,8 +441,8 @@ def check_2_3(attention):
             "with k transposed, is N x N.": _in_one(1, lambda b, n, h, d: (b, h, d, d))(cases),
             "The same tokens give another result the second time. Nothing here is left to chance: "
             "no dropout.": unsteady(attention, cases[0]),
-            "Tokens and matrices agree to two digits or three, and no further: something is rounded "
-            "or in half precision, or a small number (an eps) is in it.": both(
+            "Tokens and matrices agree to two digits or three, and no further: something is "
+            "rounded or in half precision, or a small number (an eps) is in it.": both(
                 lambda out, a, o, b: close(out, o, 0.01) and close(a, b, 0.01)
             ),
             "Your softmax runs over the queries: columns sum to 1. It runs over the keys, dim=-1. "

@@ -278,7 +278,7 @@ SMALL = TrainConfig(
 PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
 
 # What a rival changes in a recipe: the views that its paper shows it, and what it has in DINO's
-# place. Base learning rates for ThingsOnStuff were chosen on the validation images (docs/log.md).
+# place. Their learning rates are DINO's, not yet searched for (tools/tune_rivals.py does).
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "dino": {},
     "supervised": {"n_local": 0},

@@ -28,8 +28,8 @@ from minidino.run.folder import RunFolder, settings_kept
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
 from minidino.run.plan import (
     Images,
+    batches_of,
     epochs_that_fit,
-    labelled_batches,
     largest_batch,
     n_classes_of,
 )
@@ -239,7 +239,7 @@ def run(
     recorder.save()  # from here on the run can be resumed, and its folder can be written to
     recorder.look(stop)
     pace = Pace(config.batch_size)
-    batches = labelled_batches(data, config, first, total)
+    batches = batches_of(data, config, first, total)
     progress = progress and distributed.is_main()
     with tqdm(
         total=total, initial=first, unit="step", disable=not progress, desc="training"

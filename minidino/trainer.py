@@ -143,6 +143,7 @@ class Trainer:
     """
 
     objective = staticmethod(objective)
+    uses_labels = False
     sees_whole_batch = False  # does the loss compare the images of a batch with each other?
 
     def __init__(

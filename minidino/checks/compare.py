@@ -80,8 +80,8 @@ def compare(
             got.append(error)
     if _agree(got, right, tolerance):
         return got
-    for known in (mistakes, at_once()):
-        if message := _known(got, right, cases, known, tolerance):
+    for known in (lambda: mistakes, at_once):  # pairs are many: made only if they are needed
+        if message := _known(got, right, cases, known(), tolerance):
             raise Wrong(message)
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
@@ -379,8 +379,7 @@ def _relations(rank: int) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
             yield f"dimensions {e} and {d} are swapped.", lambda w, d=d, e=e: w.transpose(d, e)
             yield (
                 f"its numbers lie as if dimensions {e} and {d} were swapped: a view or reshape "
-                f"where "
-                "a transpose belongs.",
+                "where a transpose belongs.",
                 lambda w, d=d, e=e: w.transpose(d, e).reshape(w.shape),
             )
 

@@ -91,8 +91,7 @@ def _raised(error: Exception, answers: Sequence[Any]) -> Raised:
         empty = translate.stub(error, [a.__name__ for a in answers])
         said = (
             f"{empty}, which your answer calls, is still empty. Solve its exercise first, or "
-            f"import "
-            "the package's own and run that cell after the empty one."
+            "import the package's own in a cell after the empty one."
         )
     else:
         where = translate.their_line(error)
@@ -133,8 +132,7 @@ def _limited() -> Iterator[None]:
             raise
         raise Wrong(
             f"Your function was still running after {LIMIT:.0f} s. Is there a loop that never "
-            f"ends, such as "
-            "`while` with a condition that no draw can meet?"
+            "ends, such as `while` with a condition that no draw can meet?"
         ) from None
     finally:
         timer.cancel()

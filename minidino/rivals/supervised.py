@@ -13,6 +13,8 @@ from minidino.rivals.common import Projector, Rival
 class Supervised(Rival):
     """A linear classifier on [CLS]; each global view of an image has the image's label."""
 
+    uses_labels = True
+
     @staticmethod
     def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
         globals_, labels = views  # (2 B, 3, G, G), (B,)

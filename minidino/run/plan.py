@@ -18,7 +18,7 @@ from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import sent
-from minidino.rivals import make_trainer
+from minidino.rivals import TRAINERS, make_trainer
 from minidino.trainer import Trainer, batch_indices
 
 Images = Pictures | StreamedFolder
@@ -28,20 +28,23 @@ MOST = 1024
 STEPS_PER_EPOCH = 8  # a larger share of the images in one batch leaves too few steps
 
 
-def labelled_batches(
+def batches_of(
     data: Images, config: TrainConfig, start: int, stop: int
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """This process's share of the batches of steps ``start`` to ``stop``: images, and labels if
-    there are any.
+    """This process's share of the batches of steps ``start`` to ``stop``: images, and their labels
+    where the objective learns from them.
     """
 
     def indices() -> Iterator[Tensor]:
         of_all = batch_indices(len(data), config.batch_size, config.seed, start, stop)
         return map(distributed.share, of_all)
 
+    if not TRAINERS[config.objective].uses_labels:
+        yield from ((images, None) for images in data.batches(indices()))
+        return
     # A second walk through the same indices: pictures that are decoded run ahead of the first.
     for index, images in zip(indices(), data.batches(indices()), strict=True):
-        yield images, None if data.labels is None else sent(data.labels[index], images)
+        yield images, sent(data.labels[index], images)
 
 
 def n_classes_of(data: Images) -> int:
@@ -67,7 +70,7 @@ def epochs_that_fit(
     """
     trainer = make_trainer(config.with_epochs(1), 100, device, engine, n_classes_of(data))
     ends: list[float] = []
-    for images, labels in labelled_batches(data, config, 0, 100):
+    for images, labels in batches_of(data, config, 0, 100):
         trainer.step(images, labels)["loss"].item()
         ends.append(time.perf_counter())
         # The first steps are slow, and the first pictures were read before they were asked for.

@@ -1,0 +1,113 @@
+"""How a check speaks of an answer that raises, never ends, or changes what it should not."""
+
+import linecache
+
+import pytest
+import torch
+
+from minidino.checks import core
+from minidino.checks.compare import compare
+from minidino.checks.core import NotStarted, Raised, Wrong, call, check
+
+
+@check("1.1", "twice")
+def check_twice(twice):
+    compare(twice, [(torch.randn(3, 4),), (torch.randn(2, 5),)], lambda x: 2 * x)
+
+
+def test_an_endless_loop_ends_with_a_word(monkeypatch):
+    monkeypatch.setattr(core, "LIMIT", 0.3)
+
+    def twice(x):
+        while True:
+            x = x + 0
+
+    with pytest.raises(Wrong, match="still running after 0 s"):
+        check_twice(twice)
+
+
+def test_ctrl_c_is_still_the_persons():
+    def twice(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_twice(twice)
+
+
+def test_gradients_switched_off_for_good_are_told_and_put_back():
+    def twice(x):
+        torch.set_grad_enabled(False)
+        return 2 * x
+
+    with pytest.raises(Wrong, match="switches gradients off for good"):
+        check_twice(twice)
+    assert torch.is_grad_enabled()
+
+
+def test_an_exception_shows_the_learners_line_and_what_it_means():
+    source = "def twice(x):\n    return x / x.sum(1) * 2\n"
+    linecache.cache["cell"] = (len(source), None, source.splitlines(True), "cell")
+    namespace = {}
+    exec(compile(source, "cell", "exec"), namespace)
+    with pytest.raises(Raised) as raised:
+        check_twice(namespace["twice"])
+    said = str(raised.value)
+    assert "RuntimeError" in said and "line 2 of twice, `return x / x.sum(1) * 2`" in said
+    assert "keepdim=True" in said and "float32(3, 4)" in said
+    assert isinstance(raised.value.__cause__, RuntimeError)
+    assert raised.value._render_traceback_() == [f"\x1b[31m\u2717\x1b[0m {said}"]
+
+
+def test_a_stub_is_not_started_and_another_exercises_stub_is_told():
+    def twice(x):
+        raise NotImplementedError
+
+    def clip_gradients(x):
+        raise NotImplementedError
+
+    with pytest.raises(NotStarted):
+        check_twice(twice)
+    with pytest.raises(Wrong, match="clip_gradients, which your answer calls, is still empty"):
+        check_twice(lambda x: clip_gradients(x))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x: -2 * x, "its negative"),
+        (lambda x: x, "0.5 x the right one"),
+        (lambda x: (2 * x).sum(1), "summed over dimension 1"),
+        (lambda x: (2 * x).T, "dimensions 0 and 1 are swapped"),
+        (lambda x: (2 * x).flip(1), "backwards along dimension 1"),
+        (lambda x: (2 * x).half().float(), "half precision"),
+        (lambda x: 2 * x + 3, "plus 3"),
+        (lambda x: (2 * x)[None], "a dimension of size 1 too many"),
+        (lambda x: torch.randn_like(x), "is off by up to"),
+    ],
+)
+def test_a_result_is_described_by_how_it_relates_to_the_right_one(answer, said):
+    with pytest.raises(Wrong, match=said):
+        check_twice(answer)
+
+
+def test_a_mistake_is_named_in_all_cases_or_not_at_all():
+    """One that agrees in the first case alone is a coincidence."""
+    cases = [(torch.ones(1, 1),), (torch.randn(2, 3),)]
+    mistakes = {"You cubed and added.": lambda x: x**3 + 2}  # 3, as the answer gives, of 1
+    with pytest.raises(Wrong) as wrong:
+        compare(lambda x: 3 * x, cases, lambda x: 2 * x, mistakes)
+    assert "cubed" not in str(wrong.value)
+
+
+def test_pairs_of_mistakes_are_made_only_when_none_alone_agrees():
+    def never():
+        raise AssertionError("made too early")
+
+    cases, mistakes = [(torch.randn(2, 3),), (torch.randn(4, 2),)], {"Thrice.": lambda x: 3 * x}
+    with pytest.raises(Wrong, match="Thrice"):
+        compare(lambda x: 3 * x, cases, lambda x: 2 * x, mistakes, at_once=never)
+
+
+def test_what_was_given_is_left_as_it_was():
+    with pytest.raises(Wrong, match="changes a tensor it was given"):
+        call(lambda x: x.mul_(2), torch.ones(3))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -9,8 +10,14 @@ from minidino import config as configs
 from minidino.cli import main
 from minidino.errors import UserError
 from minidino.using import compare as comparing
+from minidino.using import score
 from minidino.using.compare import ABLATIONS, VARIANTS, compare, settings_of
 from minidino.using.tables import PAPER, comparison_figure, difference, markdown
+
+
+def _few(load_data, *spec, **how):
+    """The real data, 200 pictures of it: scoring thousands takes longer than training on a few."""
+    return load_data(*spec, **(how | {"max_images": 200}))
 
 
 @pytest.fixture
@@ -19,6 +26,8 @@ def small(tiny_config, monkeypatch):
     recipe = replace(tiny_config, epochs=1, queue_length=16)
     monkeypatch.setitem(configs.RECIPES, "things", recipe)
     monkeypatch.setitem(configs.OBJECTIVES, "swav", {"out_dim": recipe.batch_size})
+    few = partial(_few, score.load_data)
+    monkeypatch.setattr(score, "load_data", few)
     trained = []
     real = comparing.train
     monkeypatch.setattr(

@@ -13,6 +13,7 @@ from lightly.loss.swav_loss import sinkhorn as lightly_sinkhorn
 from minidino.config import OBJECTIVES, recipe
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.evaluate import extract_features
 from minidino.rivals import TRAINERS, make_trainer
 from minidino.rivals.byol import byol_loss
 from minidino.rivals.common import mlp, spread
@@ -262,7 +263,7 @@ def test_a_resnet_is_torchvisions(config):
 def test_a_resnet_is_trained_stopped_and_used(config, tmp_path):
     from minidino.weights.pretrained import load_trained
 
-    c = config("dino", backbone="resnet18", epochs=1, knn_evals=2, snapshots=2)
+    c = config("dino", backbone="resnet18", epochs=1, knn_evals=0, snapshots=2)
     c = replace(c, batch_size=16)
     whole = train(c, tmp_path / "a", progress=False, device="cpu")
     train(c, tmp_path / "b", progress=False, device="cpu", minutes=1e-9)
@@ -275,6 +276,8 @@ def test_a_resnet_is_trained_stopped_and_used(config, tmp_path):
     x = torch.randn(2, 3, 60, 60)
     torch.testing.assert_close(trained.backbone(x), whole.backbone(x))
     assert trained.random()(x).shape == (2, 512)
+    pictures = torch.randint(0, 256, (3, 3, 60, 60), dtype=torch.uint8)
+    assert extract_features(trained.backbone, pictures).shape == (3, 512)
 
 
 def test_ablations_change_what_they_say(tiny_config):

@@ -142,13 +142,18 @@ def _limited() -> Iterator[None]:
 def _modes_kept() -> Iterator[None]:
     """What an answer switches on or off for good is put back, and said."""
     was = torch.is_grad_enabled()
+    off = Wrong(
+        "Your function switches gradients off for good: after it nothing learns. Use `with "
+        "torch.no_grad():`, which ends."
+    )
     try:
         yield
-        expect(
-            torch.is_grad_enabled() == was,
-            "Your function switches gradients off for good: after it nothing learns. Use `with "
-            "torch.no_grad():`, which ends.",
-        )
+        if torch.is_grad_enabled() != was:
+            raise off
+    except Wrong:
+        if torch.is_grad_enabled() != was:  # the cause of what else is missing
+            raise off from None
+        raise
     finally:
         torch.set_grad_enabled(was)
 

@@ -94,7 +94,7 @@ class _Patience(TorchFunctionMode):
 
 def _ends(draw_boxes: Callable, n: int, *how, seed: int = 3) -> bool:
     """Whether a call comes back: within so many calls of torch's functions, and some seconds."""
-    timer = threading.Timer(10, interrupt_main)
+    timer = threading.Timer(5, interrupt_main)
     timer.start()
     try:
         with _Patience():
@@ -204,14 +204,21 @@ def _drawn_once(boxes: dict[str, Tensor]) -> None:
         )
 
 
+@functools.cache
+def _moments(sampler: Sampler, setting: str) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each feature, from a few draws."""
+    _, height, width, scale = SETTINGS[setting]
+    boxes = sampler(1000, height, width, scale, torch.Generator().manual_seed(8))
+    features = torch.stack(_features(boxes, height, width, scale))
+    return features.mean(1), features.std(1)
+
+
 def _likely(sampler: Sampler, mine: dict[str, list[Tensor]]) -> bool:
     """A few draws of it have means and spreads near those of the learner's boxes."""
     for setting in ("wide", "large"):
-        _, height, width, scale = SETTINGS[setting]
-        theirs = sampler(1000, height, width, scale, torch.Generator().manual_seed(8))
-        a, b = torch.stack(mine[setting]), torch.stack(_features(theirs, height, width, scale))
-        off = (a.mean(1) - b.mean(1)).abs() / (a.std(1) + b.std(1) + 1e-2)
-        spread = (a.std(1) / b.std(1)).nan_to_num(1.0)[:NUMBERS].log().abs()
+        a, (mean, std) = torch.stack(mine[setting]), _moments(sampler, setting)
+        off = (a.mean(1) - mean).abs() / (a.std(1) + std + 1e-2)
+        spread = (a.std(1) / std).nan_to_num(1.0)[:NUMBERS].log().abs()
         if off.max() > 0.15 or spread.max() > 0.5:
             return False
     return True

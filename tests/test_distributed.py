@@ -24,7 +24,7 @@ from PIL import Image
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
 from minidino.cli import main
-from minidino.config import TrainConfig
+from minidino.config import OBJECTIVES, TrainConfig
 from minidino.crops import MultiCrop
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
@@ -140,17 +140,22 @@ def whole(config) -> dict:
 
 
 def assert_same_training(ours: dict, theirs: dict) -> None:
-    """Every logged number, and the teacher's weights, to 1e-5."""
+    """Every logged number, and the teacher's weights, to 1e-5.
+
+    Not the keys' biases: a softmax does not see them, so their gradient is rounding alone, and
+    AdamW makes steps of it.
+    """
     free = {"seconds", "images_per_second"}
     assert len(ours["log"]) == len(theirs["log"])
     for a, b in zip(ours["log"], theirs["log"], strict=True):
         assert a.keys() == b.keys()
         for key in a.keys() - free:
-            assert a[key] == pytest.approx(b[key], rel=0, abs=1e-5), (key, a, b)
+            assert a[key] == pytest.approx(b[key], rel=1e-5, abs=1e-5), (key, a, b)
     for name, weights in ours["backbone"].items():
-        torch.testing.assert_close(
-            theirs["backbone"][name], weights, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
-        )
+        pair = [theirs["backbone"][name], weights]
+        if name.endswith("qkv.bias"):
+            pair = [torch.cat([b[: len(b) // 3], b[-len(b) // 3 :]]) for b in pair]
+        torch.testing.assert_close(*pair, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
 # ------------------------------------------------------------------ the same training
@@ -169,6 +174,18 @@ def test_two_processes_train_as_one_does(config, whole, tmp_path):
     for batch, mine, theirs in zip(batches, two["seen"], other["seen"], strict=True):
         assert len(mine) == len(theirs) == 8
         assert torch.equal(torch.cat([mine, theirs]), batch)
+
+
+@pytest.mark.parametrize("objective", [o for o in OBJECTIVES if o != "dino"])
+def test_two_processes_train_a_rival_as_one_does(tiny_config, tmp_path, objective):
+    """Negatives, batch norm, assignments and the queue are those of the whole batch."""
+    changes = OBJECTIVES[objective] | {"queue_length": 48, "out_dim": 16, "objective": objective}
+    config = replace(tiny_config, max_images=96, epochs=1, knn_evals=0, **changes)
+    whole = run(config)
+    two, other = in_processes(2, tmp_path / "two", run, config)
+    assert_same_training(whole, two)
+    for name, weights in two["backbone"].items():
+        assert torch.equal(other["backbone"][name], weights), name
 
 
 def test_parts_of_a_batch_get_the_views_of_the_batch():

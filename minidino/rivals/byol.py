@@ -58,7 +58,9 @@ class BYOL(Rival):
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         student = Predicting(self.config)
-        return student, copy.deepcopy(student).train().requires_grad_(False)
+        teacher = copy.deepcopy(student).eval().requires_grad_(False)
+        teacher.head.train()  # batch norm by the batch, as the student has it; no drop path
+        return student, teacher
 
     def _criterion(self) -> nn.Module:
         return nn.Identity()

@@ -95,6 +95,9 @@ class Rival(Trainer):
 
 
 def spread(rows: Tensor) -> Tensor:
-    """(N, D) -> a scalar: sqrt(D) times the standard deviation of unit rows, mean over D."""
-    unit = F.normalize(rows.float(), dim=1)
+    """(N, D) -> a scalar: sqrt(D) times the standard deviation of unit rows, mean over D.
+
+    With several processes the rows are those of all of them.
+    """
+    unit = F.normalize(distributed.gather(rows.float()), dim=1)
     return unit.std(dim=0, correction=0).mean() * rows.shape[1] ** 0.5

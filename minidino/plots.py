@@ -117,10 +117,12 @@ def attention_figure(
     known, valid = masks is not None, valid or [None] * len(images)
     drawn = _heads_to_draw(maps, masks, valid)
     heads = len(drawn)
-    names = ["image", *(f"head {i + 1}" for i in drawn)]
-    names += ["best head,\n60% of its mass" if known else "mean of heads,\n60% of its mass"]
+    one = len(maps[0]) == 1  # as of a ResNet, which has a map and no heads
+    chosen = "map" if one else "best head" if known else "mean of heads"
+    names = ["image", *(["map"] if one else [f"head {i + 1}" for i in drawn])]
+    names += [f"{chosen},\n60% of its mass"]
     names += ["truth"] if known else []
-    names += ["random weights,\nbest head" if known else "random weights,\nmean of heads"]
+    names += [f"random weights,\n{chosen}"]
     aspect = max(image.shape[-2] / image.shape[-1] for image in images)
     figure, axes = _grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=0.95)
     for ax, name in zip(axes[0], names, strict=True):

@@ -66,12 +66,14 @@ def attend_command(
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)
         looked = look_at_all(trained.backbone.to(where), random, examples, out / "maps", pictures)
-        title = f"{LOOKED_AT[isinstance(trained.backbone, ConvNet)]}: {one_line(run)}"
+        convnet = isinstance(trained.backbone, ConvNet)
+        title = f"{LOOKED_AT[convnet]}: {one_line(run)}"
         if scores := _told(looked):
-            scores["map"] = LOOKED_AT[isinstance(trained.backbone, ConvNet)]
+            scores["map"] = LOOKED_AT[convnet]
             write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
             best, floor = (scores[who]["jaccard_best_head"] for who in ("trained", "random"))
-            title += f"\nbest head's Jaccard {best:.2f}, random weights {floor:.2f}, "
+            whose = "its" if convnet else "best head's"
+            title += f"\n{whose} Jaccard {best:.2f}, random weights {floor:.2f}, "
             title += f"{scores['images']} images"
         draw_attention(out, looked.drawn, title)
         if trained.config is not None:

@@ -388,11 +388,11 @@ def huggingface_with(**extra):
     return lambda path: huggingface_vit(**extra).save_pretrained(path)
 
 
-def dinov2_huggingface(path):
-    config = transformers.Dinov2Config(
-        hidden_size=64, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14
+def dinov3_huggingface(path):
+    config = transformers.DINOv3ViTConfig(
+        hidden_size=64, num_hidden_layers=1, num_attention_heads=1, intermediate_size=64
     )
-    transformers.Dinov2Model(config).save_pretrained(path)
+    transformers.DINOv3ViTModel(config).save_pretrained(path)
 
 
 def clip(path):
@@ -419,16 +419,14 @@ def tiny(name, **sizes):
     return saved(lambda: timm.create_model(name, **sizes).state_dict())
 
 
-V2 = {"img_size": 28, "patch_size": 14}
 BAD = {
     "resnet": (
         "w.pth", saved(lambda: torchvision.models.resnet18().state_dict()), "a convolutional net"),
     "vgg": (
         "w.pth", saved(lambda: {"features.0.weight": torch.zeros(8, 3, 3, 3)}),
         "a convolutional net"),
-    "dinov2": ("w.pth", tiny("vit_small_patch14_dinov2", **V2), "a DINOv2"),
-    "registers": ("w.pth", tiny("vit_small_patch14_reg4_dinov2", **V2), "a DINOv2"),
-    "dinov2 of Hugging Face": ("folder", dinov2_huggingface, "a DINOv2"),
+    "dinov3": ("w.pth", tiny("vit_small_patch16_dinov3"), "a DINOv3"),
+    "dinov3 of Hugging Face": ("folder", dinov3_huggingface, "a DINOv3"),
     "distilled": ("w.pth", tiny("deit_tiny_distilled_patch16_224"), "a distilled DeiT"),
     "an average": ("w.pth", tiny("vit_tiny_patch16_224", global_pool="avg"), "(fc_norm)"),
     "clip of timm": ("w.pth", tiny("vit_base_patch16_clip_224"), "it looks like CLIP's ViT"),
@@ -493,7 +491,7 @@ BAD = {
     "relu": ("folder", huggingface_with(hidden_act="relu"), "activation relu"),
     "no bias": ("folder", huggingface_with(qkv_bias=False), "attn.qkv.bias missing"),
     "no such name": (
-        "dino_vits32", lambda path: None, "dino_vits16, dino_vits8, dino_vitb16, dino_vitb8)"),
+        "dino_vits32", lambda path: None, "dino_vitb16, dino_vitb8, dinov2_vits14"),
 }  # fmt: skip
 
 

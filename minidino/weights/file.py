@@ -35,6 +35,7 @@ from minidino.run.checkpoint import (
     read_torch_file,
 )
 from minidino.run.kind import is_safetensors, what_it_is
+from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.vit import VisionTransformer
 from minidino.weights.beside import heads_beside, normalisation_beside
 from minidino.weights.fit import Grid, check_vit, fitted
@@ -54,8 +55,16 @@ class Trained:
 
     @property
     def eval_size(self) -> int:
-        """Side of the images to evaluate, in pixels; without a configuration, the trained one."""
-        return self.config.eval_size if self.config else self.backbone.image_size
+        """Side of the images to evaluate, in pixels; without a configuration, the trained one.
+
+        DINOv2's positions are of 518 px, and its own scores (table 4) of 224.
+        """
+        if self.config:
+            return self.config.eval_size
+        side = self.backbone.image_size
+        if isinstance(self.backbone, VisionTransformerV2):
+            side = min(side, 224 // self.backbone.patch_size * self.backbone.patch_size)
+        return side
 
     @property
     def seed(self) -> int:
@@ -192,7 +201,8 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
         UserError: if they do not make a ViT, or the number of heads cannot be told.
     """
     width, _, _, patch = weights["patch_embed.proj.weight"].shape
-    hidden = len(weights["blocks.0.mlp.fc1.weight"])
+    gated = "blocks.0.mlp.w12.weight" in weights
+    hidden = len(weights[f"blocks.0.mlp.{'w12' if gated else 'fc1'}.weight"]) // (1 + gated)
     grid = math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
     depth = len({k.split(".")[1] for k in weights if k.startswith("blocks.")})
     # Many small entries could ask for a network far larger than the file.
@@ -204,22 +214,26 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
             f"multiple of {HEAD_WIDTH}; give --num-heads (load_pretrained: num_heads), or put a "
             f'config.json beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
         )
+    sizes: dict[str, Any] = {
+        "image_size": grid * patch,
+        "patch_size": patch,
+        "embed_dim": width,
+        "depth": depth,
+        "num_heads": num_heads or width // HEAD_WIDTH,
+    }
     try:
         with torch.random.fork_rng(devices=[]):  # to load is not to draw
-            return VisionTransformer(
-                image_size=grid * patch,
-                patch_size=patch,
-                embed_dim=width,
-                depth=depth,
-                num_heads=num_heads or width // HEAD_WIDTH,
-                mlp_ratio=(hidden + 0.5) / width,  # the ViT rounds down
-            )
+            if "blocks.0.ls1.gamma" not in weights:
+                ratio = (hidden + 0.5) / width  # the ViT rounds down
+                return VisionTransformer(**sizes, mlp_ratio=ratio)
+            registers = weights.get("register_tokens", torch.empty(1, 0, width)).shape[1]
+            return VisionTransformerV2(**sizes, hidden_dim=hidden, gated=gated, registers=registers)
     except (ValueError, ZeroDivisionError) as error:
         raise UserError(f"{where} does not make a ViT: {error}") from None
 
 
 _OTHERS = [
-    (r"register_tokens|reg_token|layer_scale|\.ls1\.", "a DINOv2 or DINOv3 model"),
+    (r"storage_tokens|rope_embed|layer_scale|\.ls1\.|gamma_1", "a DINOv3 model"),
     (r"dist_token|distillation_token", "a distilled DeiT"),
     (r"fc_norm\.", "a ViT that averages its patches and leaves [CLS] unused (fc_norm)"),
     (r"class_embedding|resblocks\.|pre_layrnorm|norm_pre", "CLIP's ViT"),

@@ -21,7 +21,8 @@ Grid = tuple[int, int]
 
 def check_vit(weights: Weights, where: str) -> None:
     """Raises UserError if what the sizes of a ViT are read from is not there."""
-    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, "blocks.0.mlp.fc1.weight": 2}
+    mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
+    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
     lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
     if lacking:
         raise UserError(

@@ -122,6 +122,13 @@ _HUGGINGFACE = [
     (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
     (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
     (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
+    # DINOv2's
+    (r"embeddings\.register_tokens", r"register_tokens"),
+    (_BLOCK + r"norm([12])\.", r"blocks.\1.norm\2."),
+    (_BLOCK + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
+    (_BLOCK + r"mlp\.weights_in\.", r"blocks.\1.mlp.w12."),
+    (_BLOCK + r"mlp\.(?:weights_out|down_proj)\.", r"blocks.\1.mlp.w3."),
+    (_BLOCK + r"mlp\.(gate|up)_proj\.", r"blocks.\1.mlp.\2."),
 ]
 _BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
 _TORCHVISION = [
@@ -174,9 +181,28 @@ def our_names(weights: Weights) -> Weights:
                 name = re.sub(f"^{theirs}", ours, name)
                 break
         renamed[name] = v
-    for name in [n for n in renamed if ".attn.q." in n]:
-        trio = [name.replace(".q.", f".{part}.") for part in "qkv"]
-        if all(part in renamed for part in trio):
-            fused = torch.cat([renamed.pop(part) for part in trio])
-            renamed[name.replace(".q.", ".qkv.")] = fused
-    return renamed
+    for fused, *parts in ((".attn.qkv.", *(f".attn.{x}." for x in "qkv")),
+                          (".mlp.w12.", ".mlp.gate.", ".mlp.up.")):  # fmt: skip
+        for name in [n for n in renamed if parts[0] in n]:
+            group = [name.replace(parts[0], part) for part in parts]
+            if all(part in renamed for part in group):
+                joint = torch.cat([renamed.pop(part) for part in group])
+                renamed[name.replace(parts[0], fused)] = joint
+    return _from_timm_v2(renamed)
+
+
+def _from_timm_v2(weights: Weights) -> Weights:
+    """timm's DINOv2: registers by another name, gates called fc1 and fc2, and [CLS]'s position
+    already in ``cls_token``."""
+    if "reg_token" in weights:
+        weights["register_tokens"] = weights.pop("reg_token")
+        positions = weights.get("pos_embed")
+        if positions is not None and positions.ndim == 3:
+            weights["pos_embed"] = torch.cat([positions[:, :1] * 0, positions], dim=1)
+    first, second = (weights.get(f"blocks.0.mlp.fc{i}.weight") for i in (1, 2))
+    both = first is not None and second is not None and first.ndim == second.ndim == 2
+    if both and len(first) == 2 * second.shape[1]:
+        gated = {".mlp.fc1.": ".mlp.w12.", ".mlp.fc2.": ".mlp.w3."}
+        for theirs, ours in gated.items():
+            weights = {name.replace(theirs, ours): v for name, v in weights.items()}
+    return weights

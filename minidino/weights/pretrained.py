@@ -52,6 +52,15 @@ RELEASED = {
                           patch_size=8, embed_dim=768),
 }  # fmt: skip
 
+_V2 = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vit"
+RELEASED |= {
+    f"dinov2_vit{size}14{kind}": Release(
+        f"{_V2}{size}14/dinov2_vit{size}14{file}_pretrain.pth", 14, width, depth
+    )
+    for size, width, depth in (("s", 384, 12), ("b", 768, 12), ("l", 1024, 24), ("g", 1536, 40))
+    for kind, file in (("", ""), ("_reg", "_reg4"))
+}
+
 # The course's own, small enough to come with the package; its card lies beside it.
 SHIPPED = {"minidino_things": Path(__file__).with_name("things.safetensors")}
 
@@ -63,12 +72,13 @@ def load_pretrained(
 
     Args:
         name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
-            ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8`` (downloaded once, to torch.hub's
-            cache); or a file of PyTorch's or safetensors with the names of the released weights,
-            of timm, torchvision, mmpretrain or Hugging Face's ``ViTModel``, whatever stands before
-            them: a full checkpoint of the official code, of lightly or of solo-learn (its
-            teacher), a checkpoint or export of minidino; or a folder with one of ``checkpoint.pt``,
-            ``model.safetensors``, ``pytorch_model.bin``.
+            ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``, ``dinov2_vits14`` (or b, l, g; with
+            registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's cache; or a file of
+            PyTorch's or safetensors with the names of the released weights, of timm, torchvision,
+            mmpretrain or Hugging Face's ``ViTModel`` and ``Dinov2Model`` (with registers or
+            without), whatever stands before them: a full checkpoint of the official code, of
+            lightly or of solo-learn (its teacher), a checkpoint or export of minidino; or a folder
+            with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
         num_heads: attention heads, where nothing beside the weights tells (see ``file.py``).
         grid: rows and columns of the patches that positions are of, where they form no square.
 

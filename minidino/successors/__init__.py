@@ -1,0 +1,1 @@
+"""What came after DINO, a file an idea."""

@@ -1,0 +1,173 @@
+"""DINOv2's ViT against Hugging Face and timm: registers, gates, any size, any names."""
+
+import math
+
+import numpy as np
+import pytest
+import timm
+import torch
+import transformers
+from PIL import Image
+from test_pretrained import shake
+
+from minidino import cli
+from minidino.attention import attention_maps
+from minidino.successors.vit_v2 import VisionTransformerV2
+from minidino.weights.pretrained import RELEASED, load_pretrained, load_trained
+
+KINDS = {
+    "plain": (transformers.Dinov2Config, transformers.Dinov2Model, {}),
+    "registers": (
+        transformers.Dinov2WithRegistersConfig,
+        transformers.Dinov2WithRegistersModel,
+        {"num_register_tokens": 4},
+    ),
+    "gated": (transformers.Dinov2Config, transformers.Dinov2Model, {"use_swiglu_ffn": True}),
+    "gated, registers": (
+        transformers.Dinov2WithRegistersConfig,
+        transformers.Dinov2WithRegistersModel,
+        {"num_register_tokens": 3, "use_swiglu_ffn": True},
+    ),
+}
+SIZES = [(98, 98), (224, 224), (98, 140)]
+
+
+def huggingface(kind):
+    config, model, extra = KINDS[kind]
+    torch.manual_seed(0)
+    config = config(
+        hidden_size=128, num_hidden_layers=3, num_attention_heads=2, image_size=98, patch_size=14,
+        attn_implementation="eager", **extra,
+    )  # fmt: skip
+    return shake(model(config))
+
+
+def close(ours, theirs):
+    """To 1e-5 of the largest number."""
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * theirs.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_dinov2_is_hugging_faces(kind, tmp_path):
+    theirs = huggingface(kind)
+    theirs.save_pretrained(tmp_path / "folder")
+    ours = load_pretrained(tmp_path / "folder")
+    assert isinstance(ours, VisionTransformerV2) and ours.num_heads == 2
+    r = ours.registers
+    for height, width in SIZES:
+        if not r:  # Hugging Face leaves the official code's 0.1 out; see below
+            grid = ours.interpolate_positions(height // 14, width // 14)
+            positions = theirs.embeddings.position_embeddings
+            theirs.embeddings.interpolate_pos_encoding = lambda *_, g=grid: g
+            assert (grid is ours.pos_embed) == (height == width == 98 and positions is not None)
+        x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height))
+        out = theirs(x, output_hidden_states=True, output_attentions=True)
+
+        def kept(tokens):
+            return torch.cat([tokens[:, :1], tokens[:, 1 + r :]], dim=1)
+
+        close(ours(x), out.last_hidden_state[:, 0])
+        close(ours.forward_features(x), kept(out.last_hidden_state))
+        layers = [kept(theirs.layernorm(h)) for h in out.hidden_states[-2:]]
+        for mine, layer in zip(ours.get_intermediate_layers(x, 2), layers, strict=True):
+            close(mine, layer)
+        attention = out.attentions[-1]
+        close(ours.get_last_selfattention(x, registers=True), attention)
+        row = torch.cat([attention[:, :, :1, :1], attention[:, :, :1, 1 + r :]], dim=-1)
+        close(ours.get_last_selfattention(x, cls_only=True), row)
+        assert ours.get_last_selfattention(x).shape[-2:] == (row.shape[-1],) * 2
+        maps = attention_maps(ours, x)
+        close(maps.flatten(2), attention[:, :, 0, 1 + r :])
+        assert maps.shape == (2, 2, height // 14, width // 14)
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2",
+                                  "vit_giant_patch14_reg4_dinov2"])  # fmt: skip
+@torch.no_grad()
+def test_dinov2_is_timms(name, tmp_path):
+    torch.manual_seed(0)
+    sizes = {"img_size": 56, "embed_dim": 128, "depth": 2, "num_heads": 2}
+    theirs = shake(timm.create_model(name, num_classes=0, **sizes))
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth")
+    x = torch.randn(2, 3, 56, 56)
+    tokens = theirs.forward_features(x)
+    close(ours(x), tokens[:, 0])
+    close(ours.forward_features(x)[:, 1:], tokens[:, theirs.num_prefix_tokens :])
+
+
+def cubic(t):
+    """Keys' kernel with a = -0.75, which PyTorch's bicubic has."""
+    t, a = abs(t), -0.75
+    if t <= 1:
+        return (a + 2) * t**3 - (a + 3) * t**2 + 1
+    return a * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0.0
+
+
+def along(n_out, n_in):
+    """(n_out, n_in): resampling in one dimension, the official code's 0.1 in the scale."""
+    matrix, scale = np.zeros((n_out, n_in)), n_in / (n_out + 0.1)
+    for i in range(n_out):
+        at = (i + 0.5) * scale - 0.5
+        for j in range(math.floor(at) - 1, math.floor(at) + 3):
+            matrix[i, min(max(j, 0), n_in - 1)] += cubic(at - j)
+    return matrix
+
+
+@torch.no_grad()
+def test_positions_without_registers_are_shifted_as_the_official_codes():
+    ours = VisionTransformerV2(image_size=98, embed_dim=8, depth=1, num_heads=2)
+    grid = ours.pos_embed[0, 1:].double().numpy().reshape(7, 7, 8)
+    expected = np.einsum("ha,wb,abd->hwd", along(16, 7), along(10, 7), grid).reshape(160, 8)
+    got = ours.interpolate_positions(16, 10)[0]
+    np.testing.assert_allclose(got[1:].numpy(), expected, atol=1e-6)
+    assert torch.equal(got[0], ours.pos_embed[0, 0])
+
+
+def test_released_names_are_timms_urls():
+    for size, long in (("s", "small"), ("b", "base"), ("l", "large"), ("g", "giant")):
+        for kind, theirs in (("", ""), ("_reg", "_reg4")):
+            cfg = timm.models.get_pretrained_cfg(f"vit_{long}_patch14{theirs}_dinov2.lvd142m")
+            release = RELEASED[f"dinov2_vit{size}14{kind}"]
+            assert release.url == cfg.url
+            with torch.device("meta"):
+                model = timm.create_model(f"vit_{long}_patch14{theirs}_dinov2")
+            assert (release.embed_dim, release.depth) == (model.embed_dim, len(model.blocks))
+
+
+def test_commands_take_dinov2(tmp_path, capsys):
+    """At 224 px, by default; random weights beside them have the same registers."""
+    huggingface("registers").save_pretrained(tmp_path / "w")
+    trained = load_trained(tmp_path / "w")
+    assert trained.random().registers == 4
+    assert trained.eval_size == 98
+    for i in range(20):
+        file = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((60, 70, 3), 12 * i, dtype=np.uint8)).save(file)
+    sizes = ["--data", str(tmp_path / "photos"), "--size", "56"]
+    out = tmp_path / "look"
+    assert cli.main(["attend", str(tmp_path / "w"), *sizes, "--out", str(out)]) == 0
+    assert (out / "attention.png").is_file()
+    assert cli.main(["knn", str(tmp_path / "w"), *sizes]) == 0
+    file = tmp_path / "e.safetensors"
+    assert cli.main(["export", str(tmp_path / "w"), "--to", "safetensors", "--out", str(file)]) == 0
+    x = torch.randn(1, 3, 56, 56)
+    with torch.no_grad():
+        close(load_pretrained(file)(x), trained.backbone(x))
+    assert cli.main(["export", str(tmp_path / "w"), "--to", "timm", "--out", "x.safetensors"]) == 2
+    assert "safetensors alone" in capsys.readouterr().err
+
+
+def test_a_gated_block_in_float64_by_hand():
+    """w3(silu(a) * b) and x + gamma * branch."""
+    torch.manual_seed(0)
+    vit = VisionTransformerV2(28, 14, embed_dim=8, depth=1, num_heads=2, hidden_dim=12, gated=True)
+    block = shake(vit).blocks[0].double()
+    x = torch.randn(2, 5, 8, dtype=torch.float64)
+    mlp = block.mlp
+    a, b = (x @ mlp.w12.weight.T + mlp.w12.bias).split(12, dim=-1)
+    expected = (a / (1 + (-a).exp()) * b) @ mlp.w3.weight.T + mlp.w3.bias
+    torch.testing.assert_close(mlp(x), expected)
+    torch.testing.assert_close(block.ls1(x), x * block.ls1.gamma)

@@ -1,4 +1,4 @@
-"""DINOv2's ViT against Hugging Face and timm: registers, gates, any size, any names."""
+"""DINOv2's and DINOv3's ViT against Hugging Face and timm: registers, gates, sizes, names."""
 
 import math
 
@@ -13,6 +13,7 @@ from test_pretrained import shake
 from minidino import cli
 from minidino.attention import attention_maps
 from minidino.successors.vit_v2 import VisionTransformerV2
+from minidino.successors.vit_v3 import VisionTransformerV3, turned, turns
 from minidino.weights.pretrained import RELEASED, load_pretrained, load_trained
 
 KINDS = {
@@ -97,6 +98,91 @@ def test_dinov2_is_timms(name, tmp_path):
     close(ours.forward_features(x)[:, 1:], tokens[:, theirs.num_prefix_tokens :])
 
 
+def v3(gated=False, **extra):
+    torch.manual_seed(0)
+    config = transformers.DINOv3ViTConfig(
+        hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=192,
+        num_register_tokens=4, attn_implementation="eager", use_gated_mlp=gated,
+        hidden_act="silu" if gated else "gelu", **extra,
+    )  # fmt: skip
+    return shake(transformers.DINOv3ViTModel(config))
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@torch.no_grad()
+def test_dinov3_is_hugging_faces(gated, tmp_path):
+    theirs = v3(gated)
+    theirs.save_pretrained(tmp_path / "folder")
+    ours = load_pretrained(tmp_path / "folder")
+    assert isinstance(ours, VisionTransformerV3) and ours.registers == 4
+    for height, width in [(224, 224), (96, 96), (64, 112)]:
+        x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height))
+        out = theirs(x, output_hidden_states=True, output_attentions=True)
+
+        def kept(tokens):
+            return torch.cat([tokens[:, :1], tokens[:, 5:]], dim=1)
+
+        close(ours(x), out.last_hidden_state[:, 0])
+        close(ours.forward_features(x), kept(out.last_hidden_state))
+        layers = [kept(theirs.norm(h)) for h in out.hidden_states[-2:]]
+        for mine, layer in zip(ours.get_intermediate_layers(x, 2), layers, strict=True):
+            close(mine, layer)
+        attention = out.attentions[-1]
+        close(ours.get_last_selfattention(x, registers=True), attention)
+        close(attention_maps(ours, x).flatten(2), attention[:, :, 0, 5:])
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "vit_small_patch16_dinov3_qkvb",
+                                  "vit_small_plus_patch16_dinov3"])  # fmt: skip
+@torch.no_grad()
+def test_dinov3_is_timms(name, tmp_path):
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, num_classes=0, embed_dim=128, depth=2, num_heads=2)
+    torch.save(shake(theirs).state_dict(), tmp_path / "w.pth")
+    ours = load_pretrained(tmp_path / "w.pth")
+    for size in ((256, 256), (96, 160)):
+        x = torch.randn(1, 3, *size)
+        tokens = theirs.forward_features(x)
+        close(ours.forward_features(x)[:, 1:], tokens[:, 5:])
+        close(ours(x), tokens[:, 0])
+
+
+@torch.no_grad()
+def test_dinov3_by_its_own_names(tmp_path):
+    """As the official code writes them: masked biases of keys, two halves of a gate, periods."""
+    theirs = v3(gated=True)
+    theirs.save_pretrained(tmp_path / "folder")
+    ours = load_pretrained(tmp_path / "folder")
+    official = {"rope_embed.periods": torch.ones(16), "mask_token": torch.zeros(1, 128)}
+    for name, v in ours.state_dict().items():
+        name = name.replace("register_tokens", "storage_tokens")
+        if ".w12." in name:
+            for part, half in zip(("w1", "w2"), v.chunk(2), strict=True):
+                official[name.replace("w12", part)] = half.clone()
+            continue
+        if name.endswith("qkv.bias"):
+            mask = torch.ones(3, 128)
+            mask[1] = 0
+            v = torch.where(mask.flatten().bool(), v, 7.0)  # whatever is masked is not read
+            official[f"{name}_mask"] = mask.flatten()
+        official[name] = v
+    torch.save(official, tmp_path / "w.pth")
+    x = torch.randn(1, 3, 96, 64)
+    assert torch.equal(load_pretrained(tmp_path / "w.pth")(x), ours(x))
+
+
+def test_a_turn_by_hand():
+    """Two patches side by side at x = -1/2 and 1/2; heads of 4, one period of 1 for each axis."""
+    cos, sin = turns(1, 2, 4)
+    # y = 0 is no turn; x = -1/2 and 1/2 are turns by -pi and pi.
+    torch.testing.assert_close(cos, torch.tensor([[1.0, -1.0, 1.0, -1.0]] * 2))
+    torch.testing.assert_close(sin.abs(), torch.zeros(2, 4), atol=1e-6, rtol=0)
+    x = torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0]).view(5, 1) * torch.ones(4)
+    tokens = turned(x[None, None], (torch.zeros(1, 4), torch.ones(1, 4)))  # a quarter turn
+    assert torch.equal(tokens[0, 0, :4], x[:4])  # not the four in front
+    assert torch.equal(tokens[0, 0, 4], torch.tensor([-4.0, -4.0, 4.0, 4.0]))
+
+
 def cubic(t):
     """Keys' kernel with a = -0.75, which PyTorch's bicubic has."""
     t, a = abs(t), -0.75
@@ -171,3 +257,39 @@ def test_a_gated_block_in_float64_by_hand():
     expected = (a / (1 + (-a).exp()) * b) @ mlp.w3.weight.T + mlp.w3.bias
     torch.testing.assert_close(mlp(x), expected)
     torch.testing.assert_close(block.ls1(x), x * block.ls1.gamma)
+
+
+def test_a_file_of_another_generation_is_told(tmp_path, monkeypatch, capsys):
+    """DINO's ViT, and DINOv2's without registers, in the place of DINOv2's with registers."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub/checkpoints/dinov2_vits14_reg4_pretrain.pth"
+    file.parent.mkdir(parents=True)
+    sizes = {"num_classes": 0, "img_size": 28, "patch_size": 14}
+    for name, depth in (("vit_small_patch16_224", 12), ("vit_small_patch14_dinov2", 12)):
+        torch.save(timm.create_model(name, depth=depth, **sizes).state_dict(), file)
+        assert cli.main(["knn", "dinov2_vits14_reg", "--data", "things"]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "not (14, 384, 12, 4)" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("dinov3_vits16", "agree to its licence"), ("dinov2_vits15", "dinov2_vits14_reg")],
+)
+def test_what_cannot_be_fetched_says_where_to_get_it(name, words, capsys):
+    assert cli.main(["knn", name, "--data", "things"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and words in said
+
+
+def test_a_convnext_is_told(tmp_path, capsys):
+    model = timm.create_model("convnext_atto", num_classes=0)
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    assert cli.main(["knn", str(tmp_path / "w.pth"), "--data", "things"]) == 2
+    assert "a convolutional network, which minidino does not have" in capsys.readouterr().err
+
+
+def test_another_base_of_the_turns_is_told(tmp_path, capsys):
+    v3(rope_theta=1000.0).save_pretrained(tmp_path / "w")
+    assert cli.main(["knn", str(tmp_path / "w"), "--data", "things"]) == 2
+    assert "rope_theta 1000.0" in capsys.readouterr().err

@@ -66,6 +66,8 @@ class VisionTransformerV2(VisionTransformer):
     The others are those of ``VisionTransformer``.
     """
 
+    block = ScaledBlock
+
     def __init__(
         self,
         image_size: int = 518,
@@ -84,7 +86,7 @@ class VisionTransformerV2(VisionTransformer):
         hidden = hidden_dim or 4 * embed_dim
         self.depth = depth
         self.blocks = nn.ModuleList(
-            ScaledBlock(embed_dim, num_heads, hidden, gated, rate) for rate in rates
+            self.block(embed_dim, num_heads, hidden, gated, rate) for rate in rates
         )
         self.blocks.apply(self._init_linear)
         self.registers = registers
@@ -137,8 +139,9 @@ class VisionTransformerV2(VisionTransformer):
         Without them a row sums to less than 1, by what it gives to the registers.
         """
         attention = super().get_last_selfattention(images, cls_only)
-        if registers or not self.registers:
-            return attention
-        n = attention.shape[-1]
-        kept = [0, *range(1 + self.registers, n)]
+        return attention if registers else self._kept(attention, cls_only)
+
+    def _kept(self, attention: Tensor, cls_only: bool) -> Tensor:
+        """Without the columns, and but for [CLS] alone the rows, of registers."""
+        kept = [0, *range(1 + self.registers, attention.shape[-1])]
         return attention[..., kept] if cls_only else attention[..., kept, :][..., kept]

@@ -42,8 +42,11 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
         raise UserError(f"{file} is not a readable configuration") from None
     if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
         return None  # it describes something else
-    if (activation := config.get("hidden_act", "gelu")) != "gelu":
+    known = "silu" if config.get("use_gated_mlp") else "gelu"  # the gate of DINOv3's
+    if (activation := config.get("hidden_act", known)) != known:
         raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
+    if float(theta := config.get("rope_theta", 100.0)) != 100.0:
+        raise UserError(f"{file} asks for rope_theta {theta}; DINOv3's positions have 100")
     return heads
 
 

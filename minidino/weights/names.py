@@ -108,11 +108,11 @@ def _listed(names: list[str]) -> str:
 # Hugging Face's names and ours. Version 5 of transformers has shorter names for the blocks in
 # memory, and writes the older ones to files. (Its ViTConfig has a default epsilon of 1e-12 for
 # LayerNorm; whatever it says, ours is the 1e-6 that DINO's weights were trained with.)
-_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."
+_BLOCK = r"(?:encoder\.layer|layers|(?:model\.)?layer)\.(\d+)\."
 _HUGGINGFACE = [
     (r"embeddings\.cls_token", r"cls_token"),
     (r"embeddings\.position_embeddings", r"pos_embed"),
-    (r"embeddings\.patch_embeddings\.projection\.", r"patch_embed.proj."),
+    (r"embeddings\.patch_embeddings\.(?:projection\.)?", r"patch_embed.proj."),
     (r"layernorm\.", r"norm."),
     (_BLOCK + r"layernorm_before\.", r"blocks.\1.norm1."),
     (_BLOCK + r"layernorm_after\.", r"blocks.\1.norm2."),
@@ -122,7 +122,7 @@ _HUGGINGFACE = [
     (_BLOCK + r"attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
     (_BLOCK + r"(?:intermediate\.dense|mlp\.fc1)\.", r"blocks.\1.mlp.fc1."),
     (_BLOCK + r"(?:output\.dense|mlp\.fc2)\.", r"blocks.\1.mlp.fc2."),
-    # DINOv2's
+    # DINOv2's and DINOv3's
     (r"embeddings\.register_tokens", r"register_tokens"),
     (_BLOCK + r"norm([12])\.", r"blocks.\1.norm\2."),
     (_BLOCK + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
@@ -181,28 +181,68 @@ def our_names(weights: Weights) -> Weights:
                 name = re.sub(f"^{theirs}", ours, name)
                 break
         renamed[name] = v
-    for fused, *parts in ((".attn.qkv.", *(f".attn.{x}." for x in "qkv")),
-                          (".mlp.w12.", ".mlp.gate.", ".mlp.up.")):  # fmt: skip
-        for name in [n for n in renamed if parts[0] in n]:
+    return _later_generations(renamed)
+
+
+# DINOv2's and DINOv3's parameters: in the official code, in timm, and ours.
+_LATER = [
+    (r"storage_tokens|reg_token$", "register_tokens"),
+    (r"\.gamma_([12])$", r".ls\1.gamma"),
+    (r"\.mlp\.(?:w1|fc1_g)\.", ".mlp.gate."),
+    (r"\.mlp\.(?:w2|fc1_x)\.", ".mlp.up."),
+]
+# Fixed by the sizes, or of use in training alone.
+_NOT_NEEDED = re.compile(r"rope_embed\.periods|local_cls_norm\.|.*\.bias_mask")
+_JOINT = [(".attn.qkv.", [f".attn.{part}." for part in "qkv"]),
+          (".mlp.w12.", [".mlp.gate.", ".mlp.up."])]  # fmt: skip
+
+
+def _later_generations(weights: Weights) -> Weights:
+    """Parts that we keep together are joined, and what later networks call otherwise is renamed."""
+    named = {}
+    for name, v in weights.items():
+        for theirs, ours in _LATER:
+            name = re.sub(theirs, ours, name)
+        named[name] = v
+    _keys_without_bias(named)
+    for joint, parts in _JOINT:
+        for name in [n for n in named if parts[0] in n]:
             group = [name.replace(parts[0], part) for part in parts]
-            if all(part in renamed for part in group):
-                joint = torch.cat([renamed.pop(part) for part in group])
-                renamed[name.replace(parts[0], fused)] = joint
-    return _from_timm_v2(renamed)
-
-
-def _from_timm_v2(weights: Weights) -> Weights:
-    """timm's DINOv2: registers by another name, gates called fc1 and fc2, and [CLS]'s position
-    already in ``cls_token``."""
-    if "reg_token" in weights:
-        weights["register_tokens"] = weights.pop("reg_token")
-        positions = weights.get("pos_embed")
-        if positions is not None and positions.ndim == 3:
-            weights["pos_embed"] = torch.cat([positions[:, :1] * 0, positions], dim=1)
-    first, second = (weights.get(f"blocks.0.mlp.fc{i}.weight") for i in (1, 2))
+            if all(part in named for part in group):
+                named[name.replace(parts[0], joint)] = torch.cat([named.pop(p) for p in group])
+    named = {name: v for name, v in named.items() if not _NOT_NEEDED.fullmatch(name)}
+    if any(".mlp.up." in name for name in named):  # no gate: Hugging Face's names of a plain MLP
+        return _renamed(named, {".mlp.up.": ".mlp.fc1.", ".mlp.w3.": ".mlp.fc2."})
+    if any(".mlp.w12." in name for name in named):
+        named = _renamed(named, {".mlp.fc2.": ".mlp.w3."})
+    first, second = (named.get(f"blocks.0.mlp.fc{i}.weight") for i in (1, 2))
     both = first is not None and second is not None and first.ndim == second.ndim == 2
-    if both and len(first) == 2 * second.shape[1]:
-        gated = {".mlp.fc1.": ".mlp.w12.", ".mlp.fc2.": ".mlp.w3."}
-        for theirs, ours in gated.items():
-            weights = {name.replace(theirs, ours): v for name, v in weights.items()}
+    if both and len(first) == 2 * second.shape[1]:  # timm's gated MLP
+        named = _renamed(named, {".mlp.fc1.": ".mlp.w12.", ".mlp.fc2.": ".mlp.w3."})
+    positions = named.get("pos_embed")
+    if "reg_token" in weights and positions is not None and positions.ndim == 3:
+        # timm has added [CLS]'s position to the token itself.
+        named["pos_embed"] = torch.cat([positions[:, :1] * 0, positions], dim=1)
+    return named
+
+
+def _renamed(weights: Weights, pairs: dict[str, str]) -> Weights:
+    for theirs, ours in pairs.items():
+        weights = {name.replace(theirs, ours): v for name, v in weights.items()}
     return weights
+
+
+def _keys_without_bias(named: Weights) -> None:
+    """DINOv3's keys have none: it is masked, left out, or the whole bias is, where it is 0."""
+    for name, v in list(named.items()):
+        if name.endswith(".attn.qkv.bias_mask") and name.removesuffix("_mask") in named:
+            bias = named[name.removesuffix("_mask")]
+            named[name.removesuffix("_mask")] = torch.where(v.bool(), bias, 0.0)
+        elif name.endswith(".attn.q_bias"):
+            values = named.pop(name.replace("q_bias", "v_bias"), v * 0)
+            named[name.replace("q_bias", "qkv.bias")] = torch.cat([named.pop(name), v * 0, values])
+        elif name.endswith(".attn.q.bias") and name.replace(".q.", ".v.") in named:
+            named.setdefault(name.replace(".q.", ".k."), v * 0)
+    if "pos_embed" not in named:
+        for name in [n for n in named if n.endswith(".attn.qkv.weight")]:
+            named.setdefault(name.replace("weight", "bias"), named[name][:, 0] * 0)

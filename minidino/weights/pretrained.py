@@ -34,6 +34,7 @@ class Release:
     patch_size: int
     embed_dim: int
     depth: int = 12
+    registers: int | None = None  # of DINOv2's; None for DINO's ViT, which has no such thing
     sha256: str | None = None
 
 
@@ -55,11 +56,14 @@ RELEASED = {
 _V2 = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vit"
 RELEASED |= {
     f"dinov2_vit{size}14{kind}": Release(
-        f"{_V2}{size}14/dinov2_vit{size}14{file}_pretrain.pth", 14, width, depth
+        f"{_V2}{size}14/dinov2_vit{size}14{file}_pretrain.pth", 14, width, depth, registers
     )
     for size, width, depth in (("s", 384, 12), ("b", 768, 12), ("l", 1024, 24), ("g", 1536, 40))
-    for kind, file in (("", ""), ("_reg", "_reg4"))
+    for kind, file, registers in (("", "", 0), ("_reg", "_reg4", 4))
 }
+# Given out by Meta to who agrees to a licence; nobody may pass them on.
+GATED = [f"dinov3_vit{size}16" for size in ("s", "b", "l", "7b")]
+GATED += ["dinov3_vits16plus", "dinov3_vith16plus"]
 
 # The course's own, small enough to come with the package; its card lies beside it.
 SHIPPED = {"minidino_things": Path(__file__).with_name("things.safetensors")}
@@ -122,6 +126,12 @@ def _weights_file(path: Path) -> Path:
         if not found:
             raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
         return found[0]
+    if path.name in GATED:
+        raise UserError(
+            f"{path.name} is given out by Meta after you agree to its licence: ask for it at "
+            "ai.meta.com/resources/models-and-libraries/dinov3-downloads, or at huggingface.co "
+            "(facebook/dinov3-...-pretrain-lvd1689m); then give the file or folder in its place"
+        )
     if not path.is_file():
         raise UserError(
             f"no checkpoint at {path}, and no released weights of that name "
@@ -147,11 +157,13 @@ def _load_released(name: str, num_heads: int | None, grid: tuple[int, int] | Non
 
 
 def _checked(release: Release, backbone: VisionTransformer) -> VisionTransformer:
-    found = (backbone.patch_size, backbone.embed_dim, backbone.depth)
-    expected = (release.patch_size, release.embed_dim, release.depth)
+    registers = getattr(backbone, "registers", None)
+    found = (backbone.patch_size, backbone.embed_dim, backbone.depth, registers)
+    expected = (release.patch_size, release.embed_dim, release.depth, release.registers)
     if found != expected:
         raise UserError(
-            f"the file holds a ViT of patch size, width and depth {found}, not {expected}"
+            "the file holds a ViT of patch size, width, depth and registers "
+            f"{found}, not {expected} (None: DINO's own, without scaled branches)"
         )
     return backbone
 

@@ -139,11 +139,11 @@ def whole(config) -> dict:
     return WHOLE[config]
 
 
-def assert_same_training(ours: dict, theirs: dict) -> None:
+def assert_same_training(ours: dict, theirs: dict, unseen: tuple[str, ...] = ()) -> None:
     """Every logged number, and the teacher's weights, to 1e-5.
 
     Not the keys' biases: a softmax does not see them, so their gradient is rounding alone, and
-    AdamW makes steps of it.
+    AdamW makes steps of it. Nor others of which that is true.
     """
     free = {"seconds", "images_per_second"}
     assert len(ours["log"]) == len(theirs["log"])
@@ -152,6 +152,8 @@ def assert_same_training(ours: dict, theirs: dict) -> None:
         for key in a.keys() - free:
             assert a[key] == pytest.approx(b[key], rel=1e-5, abs=1e-5), (key, a, b)
     for name, weights in ours["backbone"].items():
+        if name in unseen:
+            continue
         pair = [theirs["backbone"][name], weights]
         if name.endswith("qkv.bias"):
             pair = [torch.cat([b[: len(b) // 3], b[-len(b) // 3 :]]) for b in pair]
@@ -183,7 +185,8 @@ def test_two_processes_train_a_rival_as_one_does(tiny_config, tmp_path, objectiv
     config = replace(tiny_config, max_images=96, epochs=1, knn_evals=0, **changes)
     whole = run(config)
     two, other = in_processes(2, tmp_path / "two", run, config)
-    assert_same_training(whole, two)
+    # Batch norm takes away what a bias below it adds to all images.
+    assert_same_training(whole, two, ("norm.bias",) if objective in ("byol", "swav") else ())
     for name, weights in two["backbone"].items():
         assert torch.equal(other["backbone"][name], weights), name
 

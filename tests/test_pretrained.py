@@ -324,7 +324,9 @@ def test_sha256_is_checked_where_it_is_known(server):
 
 def test_another_model_under_a_released_name_is_not_kept(server):
     server.release(embed_dim=192)
-    with pytest.raises(UserError, match=r"not kept.*registers \(8, 128, 2, None\), not \(8, 192, 2, None\)"):
+    with pytest.raises(
+        UserError, match=r"not kept.*registers \(8, 128, 2, None\), not \(8, 192, 2, None\)"
+    ):
         load_pretrained("dino_small")
     assert not server.cached.exists()
 

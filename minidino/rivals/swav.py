@@ -45,10 +45,10 @@ def swav_loss(scores: Tensor, n_images: int, temperature: float | Tensor) -> Ten
 
 
 class Assigning(Projector):
-    """Backbone, projection, and cosines with K prototypes of length 1."""
+    """Backbone, projection with batch norm, and cosines with K prototypes of length 1."""
 
     def __init__(self, config):
-        super().__init__(config)
+        super().__init__(config, batch_norm=True)  # without it, small batches collapse
         self.prototypes = nn.Linear(config.bottleneck_dim, config.out_dim, bias=False)
         self.normalize_prototypes()
 

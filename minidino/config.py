@@ -278,7 +278,7 @@ SMALL = TrainConfig(
 PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
 
 # What a rival changes in a recipe: the views that its paper shows it, and what it has in DINO's
-# place. Their learning rates are DINO's, not yet searched for (tools/tune_rivals.py does).
+# place.
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "dino": {},
     "supervised": {"n_local": 0},
@@ -289,6 +289,10 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "byol": {"n_local": 0},
     "swav": {"out_dim": 64},
 }  # fmt: skip
+
+# Where a rival wants another learning rate than the recipe's. All objectives had the same search,
+# DINO too: five rates, 2 epochs each, k-NN on validation images (tools/tune_rivals.py).
+TUNED = {"things": {"byol": {"base_lr": 8e-3}, "swav": {"base_lr": 16e-3}}}
 
 RECIPES = {"things": THINGS, "tiny": TINY, "small": SMALL, "paper-vits16": PAPER_VITS16}
 
@@ -304,4 +308,5 @@ def recipe(name: str, **changes) -> TrainConfig:
     objective = changes.get("objective", "dino")
     if objective not in OBJECTIVES:
         raise UserError(f'no objective "{objective}"; there are {", ".join(OBJECTIVES)}')
-    return replace(RECIPES[name], **(OBJECTIVES[objective] | changes))
+    own = OBJECTIVES[objective] | TUNED.get(name, {}).get(objective, {})
+    return replace(RECIPES[name], **(own | changes))

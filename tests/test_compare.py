@@ -1,6 +1,12 @@
 """``minidino compare``: a grid of runs, resumable; a table that tells a difference from none."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +15,7 @@ import pytest
 from minidino import config as configs
 from minidino.cli import main
 from minidino.errors import UserError
+from minidino.run.interrupts import RunStopped
 from minidino.using import compare as comparing
 from minidino.using import score
 from minidino.using.compare import ABLATIONS, VARIANTS, compare, settings_of
@@ -67,6 +74,41 @@ def test_other_settings_are_another_run(small, tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match="student_temp"):  # the folder holds another run
         compare("things", ["dino"], 1, tmp_path, processes=1)
+
+
+def test_after_a_stop_no_further_run_begins(tmp_path, monkeypatch):
+    """Ctrl-C reaches all processes, and each obeys by leaving its run; the others wait."""
+    begun = []
+
+    def stopped(run):
+        begun.append(run.variant)
+        raise RunStopped("stopped", signal.SIGINT)
+
+    monkeypatch.setattr(comparing, "train_and_score", stopped)
+    monkeypatch.setattr(comparing, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
+    with pytest.raises(RunStopped):
+        compare("things", ["dino", "moco", "byol", "swav"], 3, tmp_path, processes=2)
+    assert len(begun) <= 2
+
+
+def test_ctrl_c_is_one_line_and_each_run_goes_on(tmp_path):
+    """A terminal sends it to all processes of the command."""
+    command = [sys.executable, "-m", "minidino", "compare", "--objectives", "supervised", "moco",
+               "byol", "--seeds", "1", "--processes", "2", "--runs", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path
+    )
+    logs = [tmp_path / "things" / f"{name}-0" / "metrics.jsonl" for name in ("supervised", "moco")]
+    late = time.monotonic() + 120
+    while not all(log.is_file() and log.stat().st_size for log in logs):
+        assert process.poll() is None and time.monotonic() < late
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said and "the same command goes on" in said.splitlines()[-1]
+    assert all((log.parent / "checkpoint.pt").is_file() for log in logs)
+    assert not (tmp_path / "things" / "byol-0").exists()
 
 
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ABLATIONS])

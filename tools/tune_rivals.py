@@ -2,7 +2,7 @@
 
     python tools/tune_rivals.py     # writes results/tuning-things.json, prints a table
 
-What it finds goes into ``minidino.config.OBJECTIVES`` by hand, and into docs/log.md.
+What it finds goes into ``minidino.config.TUNED`` by hand, and into docs/log.md.
 """
 
 import json
@@ -15,7 +15,7 @@ from minidino.run.files import write_text
 from minidino.using.compare import Run, run_grid, settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
-RATES = (2e-3, 4e-3, 8e-3)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3)
 EPOCHS = 2
 
 

@@ -1,6 +1,7 @@
 """``minidino compare``."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,7 @@ from minidino import plots
 from minidino.config import OBJECTIVES
 from minidino.errors import UserError
 from minidino.run.files import write_text
+from minidino.run.interrupts import RunStopped
 from minidino.using.compare import RANDOM, compare
 from minidino.using.tables import comparison_figure, markdown
 
@@ -45,16 +47,12 @@ def compare_command(
         raise UserError("--seeds and --processes must be positive")
     variants = list(dict.fromkeys((*objectives, *ablations)))
     out = out or runs / f"compare-{recipe}"
-    found = compare(
-        recipe,
-        variants,
-        seeds,
-        runs,
-        split=split,
-        processes=processes,
-        device=device,
-        earlier=out.with_suffix(".json"),
-    )
+    how = {"split": split, "processes": processes, "device": device}
+    try:
+        found = compare(recipe, variants, seeds, runs, earlier=out.with_suffix(".json"), **how)
+    except KeyboardInterrupt:
+        said = f"stopped; {runs} has what was done so far, and the same command goes on with it"
+        raise RunStopped(said, signal.SIGINT) from None
     write_text(out.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
     write_text(out.with_suffix(".md"), markdown(found))
     plots.save(comparison_figure(found), out.with_suffix(".png"))

@@ -8,9 +8,11 @@ run on all.
 
 import json
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -149,21 +151,28 @@ def run_grid(runs: Sequence[Run], processes: int) -> Iterator[dict[str, Any]]:
             yield found
 
 
+def _begin_worker(threads: int) -> None:
+    """Ctrl-C reaches every process of a terminal; a training answers it, and nothing else here."""
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
 def _as_they_come(runs: Sequence[Run], processes: int) -> Iterator[dict[str, Any]]:
     if processes == 1:
         yield from map(train_and_score, runs)
         return
     # Spawned: PyTorch's threads do not survive a fork.
     spawn, share = get_context("spawn"), (max(1, (os.cpu_count() or 1) // processes),)
-    with ProcessPoolExecutor(processes, spawn, torch.set_num_threads, share) as pool:
-        waiting: set[Future] = {pool.submit(train_and_score, run) for run in runs}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # each run under way has saved itself
-            raise
+    with ProcessPoolExecutor(processes, spawn, _begin_worker, share) as pool:
+        # One for each process and no more: a stop, which each run under way obeys by saving
+        # itself, must not find others in line.
+        left = iter(runs)
+        waiting: set[Future] = {pool.submit(train_and_score, r) for r in islice(left, processes)}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            found = [future.result() for future in done]
+            waiting |= {pool.submit(train_and_score, r) for r in islice(left, len(done))}
+            yield from found
 
 
 def compare(

@@ -8,6 +8,7 @@ logits are random, from fixed seeds; pictures are the two photographs of scikit-
 
 import functools
 import math
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
+import transformers
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.datasets import load_sample_images
 from torch import Tensor
@@ -32,6 +34,7 @@ from minidino.loss import DINOLoss
 from minidino.schedules import linear_warmup
 from minidino.trainer import Schedules, Trainer, seed_of
 from minidino.vit import VisionTransformer, vit_base, vit_small
+from minidino.weights.pretrained import load_pretrained
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,61 @@ def _register_backbones() -> None:
 
 
 _register_backbones()
+
+# Hugging Face's of the released sizes; without registers its positions are not the official ones.
+LATER = {
+    "DINOv2 ViT-S/14": (transformers.Dinov2Config, transformers.Dinov2Model, 14,
+                        {"image_size": 518, "patch_size": 14}),
+    "DINOv2 ViT-S/14 with registers": (
+        transformers.Dinov2WithRegistersConfig, transformers.Dinov2WithRegistersModel, 14,
+        {"image_size": 518, "patch_size": 14, "num_register_tokens": 4}),
+    "DINOv3 ViT-S/16": (transformers.DINOv3ViTConfig, transformers.DINOv3ViTModel, 16,
+                        {"num_register_tokens": 4, "intermediate_size": 1536}),
+}  # fmt: skip
+
+
+@functools.cache
+@torch.no_grad()
+def later(network: str) -> dict[str, float]:
+    """As ``backbone``, of DINO's successors; read from the folder that Hugging Face writes."""
+    config, model, patch, sizes = LATER[network]
+    torch.manual_seed(0)
+    theirs = model(config(hidden_size=384, num_hidden_layers=12, num_attention_heads=6,
+                          attn_implementation="eager", **sizes)).eval()  # fmt: skip
+    for p in theirs.parameters():
+        p.add_(torch.randn_like(p), alpha=0.05)
+    with tempfile.TemporaryDirectory() as folder:
+        theirs.save_pretrained(folder)
+        ours = load_pretrained(folder)
+    norm = theirs.norm if hasattr(theirs, "norm") else theirs.layernorm
+    worst = {"last four layers": 0.0, "last attention": 0.0}
+    for h, w in ((16, 16), (7, 7), (10, 14)):
+        if network == "DINOv2 ViT-S/14":
+            positions = ours.interpolate_positions(h, w)
+            theirs.embeddings.interpolate_pos_encoding = lambda *_, p=positions: p
+        x = normal(1, 3, h * patch, w * patch, seed=1)
+        out = theirs(x, output_hidden_states=True, output_attentions=True)
+        kept = [0, *range(1 + ours.registers, 1 + ours.registers + h * w)]
+        layers = [norm(tokens)[:, kept] for tokens in out.hidden_states[-4:]]
+        attention = (ours.get_last_selfattention(x, registers=True), out.attentions[-1])
+        pairs = {
+            "last four layers": [*zip(ours.get_intermediate_layers(x, 4), layers, strict=True)],
+            "last attention": [attention],
+        }
+        for what, some in pairs.items():
+            worst[what] = max([worst[what], *(relative(a, b) for a, b in some)])
+    return worst
+
+
+def _register_later() -> None:
+    for network in LATER:
+        for what in ("last four layers", "last attention"):
+            measure = functools.partial(lambda n, w: later(n)[w], network, what)
+            name = f"{network}, 16 x 16, 7 x 7 and 10 x 14 patches: {what}"
+            same(name, "transformers, float32", 2e-5)(measure)
+
+
+_register_later()
 
 GRIDS = [(6, 6), (10, 14), (20, 14), (30, 30)]
 

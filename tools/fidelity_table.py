@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- written by tools/fidelity_table.py -->", "<!-- end -->"
-PACKAGES = ("torch", "torchvision", "timm", "lightly", "pillow", "numpy")
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "lightly", "pillow", "numpy")
 
 
 def number(x: float) -> str:

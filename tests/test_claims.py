@@ -127,6 +127,31 @@ def test_figures_of_the_seeds_are_those_of_the_results():
     assert f"{max(first['jaccard_heads']):.3f}" in evidence("Free segmentation")
 
 
+def test_figures_of_the_comparison_are_those_of_its_table():
+    """Each mean with its range, "96.8 (96.0 to 97.4)", and each of linear less k-NN."""
+    table = (ROOT / "results/compare-things-cpu.md").read_text(encoding="utf-8")
+    found = json.loads((ROOT / "results/compare-things-cpu.json").read_text(encoding="utf-8"))
+    rows = [row for row in ROWS if "compare-things-cpu" in row[4]]
+    assert len(rows) >= 6
+    quoted = [x for row in rows for x in re.findall(r"[\d.]+ \([\d.]+ to [\d.]+\)", row[4])]
+    assert len(quoted) >= 10
+    for figure in quoted:
+        assert figure in table, figure
+    less = {
+        name: statistics.mean(
+            run["linear"] - run["knn"] for run in found["runs"] if run["variant"] == variant
+        )
+        for name, variant in (
+            ("DINO", "dino"),
+            ("BYOL", "byol"),
+            ("SwAV", "swav"),
+            ("MoCo v2", "moco"),
+        )
+    }
+    told = ", ".join(f"{name} {x:.1f}" for name, x in less.items())
+    assert told in evidence("better ordered locally")
+
+
 def test_the_share_of_the_loss_in_a_step_is_that_of_the_results():
     seconds = json.loads((ROOT / "results/split-things-cpu.json").read_text())["seconds"]
     said = evidence("Their tricks cost complexity")

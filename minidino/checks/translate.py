@@ -139,6 +139,11 @@ MEANINGS: list[tuple[str, str]] = [
         INTEGERS,
     ),
     (
+        r"expected target dtype to be Long|expected scalar type Long but found",
+        "Labels of classes are whole numbers: torch.zeros(n, dtype=torch.long); without it they "
+        "are floats. (Probabilities in their place have the scores' shape.)",
+    ),
+    (
         r"list must have at least one tensor",
         "A list of tensors is empty here. Ask `if tensors:` first.",
     ),

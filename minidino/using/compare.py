@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -120,8 +121,10 @@ def train_and_score(run: Run) -> dict[str, Any]:
         how = {"resume": True, "progress": False, "device": run.device, "engine": Engine.of(where)}
         result = train(config, run.folder, **how)
         backbone = result.backbone
+        # Of the whole run; the result's is of the part since it went on.
+        speeds = [x["images_per_second"] for x in result.history if "images_per_second" in x]
         how = {
-            "images_per_second": round(result.images_per_second, 1),
+            "images_per_second": round(median(speeds), 1),
             "seconds": round(result.seconds, 1),
             "verdict": result.verdict,
         }

@@ -1,0 +1,7 @@
+# names: The other keys of this batch are negatives as well
+def info_nce(
+    queries: torch.Tensor, keys: torch.Tensor, queue: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    q, k = F.normalize(queries, dim=1), F.normalize(keys.detach(), dim=1)
+    scores = q @ torch.cat([k, queue.detach()]).T / temperature
+    return F.cross_entropy(scores, torch.arange(len(q), device=q.device))

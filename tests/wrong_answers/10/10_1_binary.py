@@ -1,0 +1,12 @@
+# names: by a sigmoid (binary cross-entropy), and the mean
+def info_nce(
+    queries: torch.Tensor, keys: torch.Tensor, queue: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    q = F.normalize(queries, dim=1)
+    k = F.normalize(keys.detach(), dim=1)
+    positive = (q * k).sum(dim=1, keepdim=True)
+    negative = q @ queue.detach().T
+    scores = torch.cat([positive, negative], dim=1) / temperature
+    labels = torch.zeros(len(q), dtype=torch.long, device=q.device)
+    labels = F.one_hot(labels, scores.shape[1]).to(scores.dtype)
+    return F.binary_cross_entropy_with_logits(scores, labels)

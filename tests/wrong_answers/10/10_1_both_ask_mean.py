@@ -1,0 +1,13 @@
+# names: and the mean is taken. The queries alone ask
+def info_nce(
+    queries: torch.Tensor, keys: torch.Tensor, queue: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    q = F.normalize(queries, dim=1)
+    k = F.normalize(keys.detach(), dim=1)
+    positive = (q * k).sum(dim=1, keepdim=True)
+    negative = q @ queue.detach().T
+    scores = torch.cat([positive, negative], dim=1) / temperature
+    labels = torch.zeros(len(q), dtype=torch.long, device=q.device)
+    zeros = torch.zeros(len(q), dtype=torch.long, device=q.device)
+    other = torch.cat([positive, k @ queue.detach().T], dim=1) / temperature
+    return (F.cross_entropy(scores, zeros) + F.cross_entropy(other, zeros)) / 2

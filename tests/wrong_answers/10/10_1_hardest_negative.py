@@ -1,0 +1,12 @@
+# names: the largest negative only
+def info_nce(
+    queries: torch.Tensor, keys: torch.Tensor, queue: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    q = F.normalize(queries, dim=1)
+    k = F.normalize(keys.detach(), dim=1)
+    positive = (q * k).sum(dim=1, keepdim=True)
+    negative = q @ queue.detach().T
+    scores = torch.cat([positive, negative], dim=1) / temperature
+    labels = torch.zeros(len(q), dtype=torch.long, device=q.device)
+    p, n = scores[:, 0].exp(), scores[:, 1:].amax(dim=1).exp()
+    return -(p / (p + n)).log().mean()

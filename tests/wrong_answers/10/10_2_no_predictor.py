@@ -1,0 +1,16 @@
+# names: The predictor is missing
+def byol_loss(
+    student: nn.Module,
+    predictor: nn.Module,
+    teacher: nn.Module,
+    first: torch.Tensor,
+    second: torch.Tensor,
+) -> torch.Tensor:
+    p1, p2 = student(first), student(second)
+    with torch.no_grad():
+        z1, z2 = teacher(first), teacher(second)
+
+    def apart(p, z):
+        return 2 - 2 * F.cosine_similarity(p, z, dim=1)
+
+    return (apart(p1, z2) + apart(p2, z1)).mean()

@@ -1,0 +1,7 @@
+# names: The assignments carry a graph
+def sinkhorn(scores: torch.Tensor, epsilon: float, iterations: int) -> torch.Tensor:
+    q = ((scores - scores.max()) / epsilon).exp()
+    for _ in range(iterations):
+        q = q / q.sum(dim=0, keepdim=True)
+        q = q / q.sum(dim=1, keepdim=True)
+    return q

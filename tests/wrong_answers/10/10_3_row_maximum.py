@@ -1,0 +1,7 @@
+# names: Each row's own largest score
+def sinkhorn(scores: torch.Tensor, epsilon: float, iterations: int) -> torch.Tensor:
+    q = ((scores.detach() - scores.detach().amax(dim=1, keepdim=True)) / epsilon).exp()
+    for _ in range(iterations):
+        q = q / q.sum(dim=0, keepdim=True)
+        q = q / q.sum(dim=1, keepdim=True)
+    return q

@@ -1,0 +1,6 @@
+# names: rows are divided once, at the end
+def sinkhorn(scores: torch.Tensor, epsilon: float, iterations: int) -> torch.Tensor:
+    q = ((scores.detach() - scores.max().detach()) / epsilon).exp()
+    for _ in range(iterations):
+        q = q / q.sum(dim=0, keepdim=True)
+    return q / q.sum(dim=1, keepdim=True)

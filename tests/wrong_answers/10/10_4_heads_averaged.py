@@ -1,0 +1,7 @@
+# names: The heads were averaged first
+def attention_on_thing(maps: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    share = F.adaptive_avg_pool2d(truth[:, None].to(maps.dtype), maps.shape[-2:])
+    mass = maps / maps.sum(dim=(-2, -1), keepdim=True)
+    on_thing = (mass * share).sum(dim=(-2, -1))
+    on_thing = on_thing.mean(dim=1, keepdim=True).expand(-1, maps.shape[1])
+    return on_thing / share.mean(dim=(-2, -1))

@@ -1,0 +1,7 @@
+# names: The smallest entry was taken away
+def attention_on_thing(maps: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    share = F.adaptive_avg_pool2d(truth[:, None].to(maps.dtype), maps.shape[-2:])
+    maps = maps - maps.amin(dim=(-2, -1), keepdim=True)
+    mass = maps / maps.sum(dim=(-2, -1), keepdim=True)
+    on_thing = (mass * share).sum(dim=(-2, -1))
+    return on_thing / share.mean(dim=(-2, -1))

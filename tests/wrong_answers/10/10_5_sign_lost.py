@@ -1,0 +1,12 @@
+# names: The difference has lost its sign
+def is_it_real(ours: list[float], theirs: list[float]) -> tuple[float, float]:
+    def difference(chosen: set[int]) -> float:
+        first = [x for i, x in enumerate(both) if i in chosen]
+        second = [x for i, x in enumerate(both) if i not in chosen]
+        return sum(first) / len(first) - sum(second) / len(second)
+
+    both = [*ours, *theirs]
+    seen = difference(set(range(len(ours))))
+    found = [difference(set(c)) for c in combinations(range(len(both)), len(ours))]
+    at_least = [abs(x) >= abs(seen) - 1e-9 for x in found]
+    return abs(seen), sum(at_least) / len(found)

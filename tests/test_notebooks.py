@@ -221,6 +221,8 @@ def known_once(monkeypatch):
         return remembered
 
     def patch(exercise):
+        if exercise[1] not in SLOW:
+            return
         monkeypatch.setattr(
             compare,
             "_known",
@@ -237,6 +239,8 @@ def known_once(monkeypatch):
 
 
 OUTCOMES: dict = {}
+# Their known mistakes take a second together, and are functions of the arguments alone.
+SLOW = ("6-4", "8-3", "8-5", "9-3", "12-3")
 
 
 @pytest.mark.parametrize("file", answers("wrong"))

@@ -153,3 +153,13 @@ def test_the_table_has_the_papers_row_beside(tmp_path):
     table = markdown(found)
     assert "| byol | 90.5 (90.0 to 91.0) |" in table and "| -6.0 | 66.6 | 47.8 |" in table
     assert len(comparison_figure(found).axes) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_says_which_signal_it_was(number, tmp_path, monkeypatch, capsys):
+    def stopped(run):
+        raise RunStopped("stopped", number)
+
+    monkeypatch.setattr(comparing, "train_and_score", stopped)
+    assert main(["compare", "--runs", str(tmp_path), "--processes", "1"]) == 128 + number
+    assert "the same command goes on" in capsys.readouterr().err

@@ -59,9 +59,8 @@ def test_dinov2_is_hugging_faces(kind, tmp_path):
     for height, width in SIZES:
         if not r:  # Hugging Face leaves the official code's 0.1 out; see below
             grid = ours.interpolate_positions(height // 14, width // 14)
-            positions = theirs.embeddings.position_embeddings
             theirs.embeddings.interpolate_pos_encoding = lambda *_, g=grid: g
-            assert (grid is ours.pos_embed) == (height == width == 98 and positions is not None)
+            assert (grid is ours.pos_embed) == (height == width == 98)
         x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height))
         out = theirs(x, output_hidden_states=True, output_attentions=True)
 
@@ -291,5 +290,13 @@ def test_a_convnext_is_told(tmp_path, capsys):
 
 def test_another_base_of_the_turns_is_told(tmp_path, capsys):
     v3(rope_theta=1000.0).save_pretrained(tmp_path / "w")
-    assert cli.main(["knn", str(tmp_path / "w"), "--data", "things"]) == 2
+    knn = ["knn", str(tmp_path / "w"), "--data", "things"]
+    assert cli.main(knn) == 2
     assert "rope_theta 1000.0" in capsys.readouterr().err
+    file = tmp_path / "w" / "config.json"
+    file.write_text(file.read_text().replace("1000.0", '"often"'))
+    assert cli.main(knn) == 2
+    assert "not a readable configuration" in capsys.readouterr().err
+    v3().save_pretrained(tmp_path / "w")
+    assert cli.main([*knn, "--grid", "4x6"]) == 2
+    assert "no learned positions" in capsys.readouterr().err

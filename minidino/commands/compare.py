@@ -50,9 +50,10 @@ def compare_command(
     how = {"split": split, "processes": processes, "device": device}
     try:
         found = compare(recipe, variants, seeds, runs, earlier=out.with_suffix(".json"), **how)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        number = stop.exit_code - 128 if isinstance(stop, RunStopped) else signal.SIGINT
         said = f"stopped; {runs} has what was done so far, and the same command goes on with it"
-        raise RunStopped(said, signal.SIGINT) from None
+        raise RunStopped(said, number) from None
     write_text(out.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
     write_text(out.with_suffix(".md"), markdown(found))
     plots.save(comparison_figure(found), out.with_suffix(".png"))

@@ -38,6 +38,7 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
     try:
         heads, width = config.get("num_attention_heads"), config.get("hidden_size")
         heads = None if heads is None else int(heads)
+        theta = float(config.get("rope_theta", 100.0))
     except (ValueError, TypeError):
         raise UserError(f"{file} is not a readable configuration") from None
     if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
@@ -45,7 +46,7 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
     known = "silu" if config.get("use_gated_mlp") else "gelu"  # the gate of DINOv3's
     if (activation := config.get("hidden_act", known)) != known:
         raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
-    if float(theta := config.get("rope_theta", 100.0)) != 100.0:
+    if theta != 100.0:
         raise UserError(f"{file} asks for rope_theta {theta}; DINOv3's positions have 100")
     return heads
 

@@ -58,6 +58,8 @@ def fitted(
     weights, about_numbers = _for_our_pixels(weights, normalised)
     kernel, about_channels = _three_channels(weights["patch_embed.proj.weight"], where)
     changed, about_positions = {"patch_embed.proj.weight": kernel}, ""
+    if is_v3(weights) and grid is not None:
+        raise UserError(f"{where} has no learned positions, so they form no grid; no --grid")
     if not is_v3(weights):
         changed["pos_embed"], about_positions = _square(weights["pos_embed"], grid, where)
     about = (about_numbers, about_channels, about_positions)

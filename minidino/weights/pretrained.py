@@ -79,10 +79,10 @@ def load_pretrained(
             ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``, ``dinov2_vits14`` (or b, l, g; with
             registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's cache; or a file of
             PyTorch's or safetensors with the names of the released weights, of timm, torchvision,
-            mmpretrain or Hugging Face's ``ViTModel`` and ``Dinov2Model`` (with registers or
-            without), whatever stands before them: a full checkpoint of the official code, of
-            lightly or of solo-learn (its teacher), a checkpoint or export of minidino; or a folder
-            with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
+            mmpretrain or Hugging Face's ``ViTModel``, ``Dinov2Model`` (with registers or without)
+            and ``DINOv3ViTModel``, whatever stands before them: a full checkpoint of the official
+            code, of lightly or of solo-learn (its teacher), a checkpoint or export of minidino; or
+            a folder with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
         num_heads: attention heads, where nothing beside the weights tells (see ``file.py``).
         grid: rows and columns of the patches that positions are of, where they form no square.
 
@@ -126,7 +126,7 @@ def _weights_file(path: Path) -> Path:
         if not found:
             raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
         return found[0]
-    if path.name in GATED:
+    if path.name in GATED and not path.is_file():
         raise UserError(
             f"{path.name} is given out by Meta after you agree to its licence: ask for it at "
             "ai.meta.com/resources/models-and-libraries/dinov3-downloads, or at huggingface.co "

@@ -8,9 +8,8 @@ transpose), if one relation holds in every case.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -34,7 +33,7 @@ def compare(
     what: str = "The result",
     tolerance: float = 1e-4,
     *,
-    at_once: Callable[[], Mistakes] = dict,
+    at_once: Iterable[tuple[str, Callable]] = (),
     clues: Mapping[str, Callable[[list], bool]] | None = None,
     properties: Mapping[str, Callable[[Any, Any], bool]] | None = None,
     otherwise: Callable[[tuple, Any, Any], str | None] | None = None,
@@ -50,8 +49,8 @@ def compare(
             a torch.Size stands for every result of that shape.
         names: what the dimensions of the result are, "(rows, K)".
         tolerance: see ``core.close``.
-        at_once: makes further mistakes, two of the first at a time (``mistakes.both``); asked
-            for when none alone agrees.
+        at_once: further mistakes, two of the first at a time (``mistakes.both``), made one by
+            one until one agrees in every case; asked where none alone does.
         clues: what is wrong, in words -> whether it shows in what came out in each case (a value
             or an exception); asked where no mistake agrees and nothing relates (``shaped``,
             ``right_where``, ``unsteady``, or the exercise's own).
@@ -80,9 +79,10 @@ def compare(
             got.append(error)
     if _agree(got, right, tolerance):
         return got
-    for known in (lambda: mistakes, at_once):  # pairs are many: made only if they are needed
-        if message := _known(got, right, cases, known(), tolerance):
-            raise Wrong(message)
+    if message := _known(got, right, cases, mistakes, tolerance) or agreeing(
+        got, cases, at_once, tolerance
+    ):
+        raise Wrong(message)
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
             told = (
@@ -275,28 +275,17 @@ def _shape(x: Any) -> Any:
     return x if isinstance(x, torch.Size) else getattr(x, "shape", None)
 
 
-def two_mistakes(
+def agreeing(
     got: Sequence[Any],
     cases: Sequence[tuple],
-    build: Callable[..., Callable],
-    parts: Mapping[str, Mapping[str, Any]],
+    mistakes: Iterable[tuple[str, Callable]],
     tolerance: float = 1e-4,
 ) -> str | None:
-    """The names of two mistakes, made at once in two parts of a reference, or None.
-
-    Args:
-        got: what the learner's function returned in each of ``cases``.
-        build: keyword arguments, one for each part -> the function with these in it.
-        parts: part -> what is wrong, in words -> the wrong piece.
-    """
-    for (a, first), (b, second) in combinations(parts.items(), 2):
-        for (words, x), (others, y) in product(first.items(), second.items()):
-            theirs = build(**{a: x, b: y})
-            if all(
-                same(outcome(theirs, case), g, tolerance)
-                for case, g in zip(cases, got, strict=True)
-            ):
-                return f"Two things. {words} {others}"
+    """The first of many mistakes that gives ``got`` in every one of ``cases``, or None."""
+    for message, mistake in mistakes:
+        told = zip(cases, got, strict=True)
+        if all(same(outcome(mistake, case), g, tolerance) for case, g in told):
+            return message
     return None
 
 

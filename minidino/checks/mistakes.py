@@ -6,7 +6,8 @@ in a softmax is known by the same words wherever a softmax is written.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -20,13 +21,16 @@ def with_piece(build: Callable[[Callable], Callable], pieces: Mapping[str, Calla
     return {message: build(piece) for message, piece in pieces.items()}
 
 
-def both(build: Callable, first: Mapping[str, Callable], second: Mapping[str, Callable]) -> Table:
-    """Message -> the exercise's function, built with a wrong piece from each of two tables."""
-    return {
-        f"Two things at once. First: {a} Second: {b}": build(one, two)
-        for a, one in first.items()
-        for b, two in second.items()
-    }
+def both(build: Callable, **parts: Mapping[str, Any]) -> Iterator[tuple[str, Callable]]:
+    """Message and the exercise's function, of every two wrong pieces in two of its parts.
+
+    Args:
+        build: keyword arguments, the pieces -> the function with these in it.
+        parts: a keyword of ``build`` -> what is wrong, in words -> the wrong piece.
+    """
+    for (one, first), (other, second) in combinations(parts.items(), 2):
+        for (a, x), (b, y) in product(first.items(), second.items()):
+            yield f"Two things. {a} {b}", build(**{one: x, other: y})
 
 
 # ---------------------------------------------------------------- distributions

@@ -1,5 +1,8 @@
 """Checks of notebook 01: temperature, centering, cross-entropy, H and KL, the center."""
 
+from collections.abc import Callable, Iterator
+from itertools import chain
+
 import torch
 from torch import Tensor
 
@@ -116,7 +119,7 @@ def check_1_2(teacher_target):
         _target(),
         mistakes,
         names="(rows, K)",
-        at_once=lambda: both(_target, SOFTMAX, centers),
+        at_once=both(_target, soft=SOFTMAX, center=centers),
     )
     logits, center, temp = cases[0]
     source = logits.clone().requires_grad_()
@@ -139,7 +142,7 @@ def _loss(log_soft=lambda x, t: torch.log_softmax(x / t, -1), pair=lambda q, lp:
     return lambda q, x, t: pair(q, log_soft(x, t))
 
 
-def _reduced() -> dict:
+def _reduced() -> Iterator[tuple[str, Callable]]:
     """Mistakes that also return one number for the batch."""
     one_number = {
         "One number is returned, a mean. Each row has its own.": lambda pair: (
@@ -149,7 +152,7 @@ def _reduced() -> dict:
             lambda q, lp: pair(q, lp).sum()
         ),
     }
-    return both(lambda one, pair: _loss(pair=one(pair)), one_number, CROSS_ENTROPY)
+    return both(lambda one, pair: _loss(pair=one(pair)), one=one_number, pair=CROSS_ENTROPY)
 
 
 @check("1.3", "cross-entropy of two distributions")
@@ -185,7 +188,7 @@ def check_1_3(cross_entropy):
         _loss(),
         mistakes,
         names="(rows,)",
-        at_once=lambda: both(_loss, LOG_SOFTMAX, CROSS_ENTROPY) | _reduced(),
+        at_once=chain(both(_loss, log_soft=LOG_SOFTMAX, pair=CROSS_ENTROPY), _reduced()),
     )
     q, student, temp = cases[1]
     source = student.clone().requires_grad_()
@@ -394,7 +397,7 @@ def check_1_5(update_center):
         _center(right),
         mistakes,
         names="(1, K)",
-        at_once=lambda: both(_center, AVERAGE, means),
+        at_once=both(_center, average=AVERAGE, mean=means),
     )
     center, logits, momentum = cases[0]
     kept = center.clone()

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import compare, two_mistakes
+from minidino.checks.compare import agreeing, compare
 from minidino.checks.core import call, check, expect
+from minidino.checks.mistakes import both
 
 LOGS = Path(__file__).parents[1] / "logs"
 VERDICTS = ("uniform", "peaked", "constant", "unstable", "healthy")
@@ -456,7 +457,7 @@ def _in_words(given: list[str]) -> str:
         theirs = _diagnosis(**pieces)
         return lambda log, k: VERDICTS.index(theirs(log, k))
 
-    if message := two_mistakes(words, asked, build, PARTS):
+    if message := agreeing(words, asked, both(build, **PARTS)):
         return message
     verdicts = [_diagnosis()(*log) for log in asked]
     wrong = [i for i, (g, v) in enumerate(zip(given, verdicts, strict=True)) if g != v]

@@ -2,17 +2,15 @@
 ceiling.
 """
 
-import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import compare, two_mistakes
+from minidino.checks.compare import compare
 from minidino.checks.core import call, check, expect, expect_any_device, expect_dtype
-from minidino.checks.mistakes import KL, LOG_SOFTMAX, SOFTMAX, with_piece
+from minidino.checks.mistakes import KL, LOG_SOFTMAX, SOFTMAX, both, with_piece
 
 
 def _h(q: Tensor) -> Tensor:
@@ -248,22 +246,14 @@ def check_6_2(teacher_student_kl):
         (torch.randn(n, k), torch.randn(n, k), torch.randn(1, k), a, b)
         for n, k, a, b in ((5, 6, 0.4, 0.9), (3, 4, 0.7, 0.25), (4, 4, 1.6, 0.5))
     ]
-    given = []
-
-    @functools.wraps(teacher_student_kl)
-    def answer(*case: Any) -> Any:
-        given.append(teacher_student_kl(*case))
-        return given[-1]
-
     cases.append(by_hand)
-    parts = {"scores": SCORES, "pair": PAIRS}
     compare(
-        answer,
+        teacher_student_kl,
         cases,
         _kl(),
         WRONG_KLS,
         names="(rows,)",
-        otherwise=lambda *_: two_mistakes(given, cases, _built, parts),
+        at_once=both(_built, scores=SCORES, pair=PAIRS),
     )
     # A student that is very wrong, and a teacher that is very sure.
     none = torch.zeros(1, 3)

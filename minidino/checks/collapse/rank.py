@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minidino.checks.compare import compare, two_mistakes
+from minidino.checks.compare import compare
 from minidino.checks.core import call, check, expect
-from minidino.checks.mistakes import with_piece
+from minidino.checks.mistakes import both, with_piece
 
 
 def _h(q: Tensor) -> Tensor:
@@ -230,16 +230,13 @@ NAN = (
 
 @check("6.3", "effective rank")
 def check_6_3(effective_rank):
-    given: list[Tensor | float] = []
-
     def rank(x: Tensor) -> Tensor | float:
         got = call(effective_rank, x)
         expect(
             isinstance(got, Tensor | float | int | np.generic),
             f"Return a number; yours is a {type(got).__name__}.",
         )
-        given.append(float(got) if isinstance(got, np.generic) else got)
-        return given[-1]
+        return float(got) if isinstance(got, np.generic) else got
 
     # A flat cross, away from the origin: singular values sqrt(2) times (3, 1, 0).
     cross = torch.tensor([[3.0, 0, 0], [-3, 0, 0], [0, 1, 0], [0, -1, 0]])
@@ -255,8 +252,6 @@ def check_6_3(effective_rank):
         | WRONG_RANKS
     )
     expect(not torch.as_tensor(rank(cross)).isnan().any(), NAN)
-    given.clear()
-    parts = {"centre": WRONG_CENTRES, "shares": WRONG_SHARES, "final": WRONG_FINALS}
     compare(
         rank,
         cases,
@@ -265,7 +260,7 @@ def check_6_3(effective_rank):
         "one number",
         "The effective rank",
         tolerance=2e-3,
-        otherwise=lambda *_: two_mistakes(given, cases, _rank, parts, 2e-3),
+        at_once=both(_rank, centre=WRONG_CENTRES, shares=WRONG_SHARES, final=WRONG_FINALS),
     )
     # Not all the same, though the first rows are, or a row and the last, or a column.
     partly = [x.clone() for x in (skewed, few, cross)]

@@ -55,6 +55,10 @@ class Reading:
         return Reading(**{f.name: getattr(self, f.name) for f in fields(Reading)})
 
 
+# The settings below that belong to a successor of DINO.
+PIECES = ("koleo", "centering")
+
+
 @dataclass(frozen=True)
 class TrainConfig(Reading):
     """Everything that decides the outcome of a training run.
@@ -127,6 +131,10 @@ class TrainConfig(Reading):
     teacher_momentum_end: float = 1.0
     teacher: Literal["ema", "copy", "epoch"] = "ema"
     """Ablations: copy makes the teacher the student after every step, epoch after every epoch."""
+    koleo: float = 0.0
+    """Weight of what pushes a feature away from its nearest neighbour (DINOv2: 0.1)."""
+    centering: Literal["center", "sinkhorn"] = "center"
+    """What keeps all prototypes in use: the center, or equal shares of each batch (DINOv2)."""
     queue_length: int = 4096
     """Keys of earlier batches that MoCo tells an image from."""
 
@@ -169,6 +177,21 @@ class TrainConfig(Reading):
                 )
         if self.min_lr > self.base_lr > 0:
             raise UserError(f"min_lr {self.min_lr:g} is above base_lr {self.base_lr:g}")
+        self._check_pieces()
+
+    @property
+    def pieces(self) -> list[str]:
+        """The settings that add something of a successor (minidino/successors/) to DINO."""
+        return [
+            f.name for f in fields(self) if f.name in PIECES and vars(self)[f.name] != f.default
+        ]
+
+    def _check_pieces(self) -> None:
+        if self.pieces and self.objective != "dino":
+            raise UserError(
+                f"{self.pieces[0]} is a piece to add to DINO; --objective {self.objective} has no "
+                "place for it"
+            )
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.

@@ -21,7 +21,6 @@ from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.rivals import make_trainer
 from minidino.run.checkpoint import LATEST
 from minidino.run.checkpoint import resume as resume_from
 from minidino.run.folder import RunFolder, settings_kept
@@ -35,6 +34,7 @@ from minidino.run.plan import (
 )
 from minidino.run.recorder import Recorder
 from minidino.run.watch import TrainingDiverged, verdict
+from minidino.successors.trainer import trainer_for
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 
@@ -216,7 +216,7 @@ def build(
 ) -> tuple[Trainer, Recorder]:
     """The networks and all that moves them, at the step the run goes on from, and its record."""
     steps_per_epoch = len(data) // config.batch_size
-    trainer = make_trainer(config, steps_per_epoch, where, engine, n_classes_of(data))
+    trainer = trainer_for(config, steps_per_epoch, where, engine, n_classes_of(data))
     if saved is not None:
         resume_from(trainer, saved, str(asked.out / LATEST))
     folder.make()

@@ -129,7 +129,7 @@ class Trainer:
     """Student, teacher and everything that moves them; here they learn DINO.
 
     The rivals (``minidino/rivals/``) put their own pieces in the place of ``_networks``,
-    ``_criterion``, ``objective`` and ``step``.
+    ``_criterion``, ``objective`` and ``step``; successors (``minidino/successors/``) add to them.
 
     Args:
         config: the settings of the run.
@@ -181,10 +181,13 @@ class Trainer:
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """Student and teacher, of the same weights; only the student will be trained."""
-        student = Network(self.config)
+        student = self._network()
         teacher = copy.deepcopy(student).requires_grad_(False)
         # With batch norm the teacher, too, goes by the statistics of its batch.
         return student, teacher.train(has_batch_norm(student))
+
+    def _network(self) -> nn.Module:
+        return Network(self.config)
 
     def _criterion(self) -> nn.Module:
         c = self.config

@@ -56,7 +56,7 @@ class Reading:
 
 
 # The settings below that belong to a successor of DINO.
-PIECES = ("koleo", "centering")
+PIECES = ("registers", "koleo", "centering")
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,8 @@ class TrainConfig(Reading):
     teacher_momentum_end: float = 1.0
     teacher: Literal["ema", "copy", "epoch"] = "ema"
     """Ablations: copy makes the teacher the student after every step, epoch after every epoch."""
+    registers: int = 0
+    """Tokens beside the patches for the ViT to keep notes in (DINOv2 with registers: 4)."""
     koleo: float = 0.0
     """Weight of what pushes a feature away from its nearest neighbour (DINOv2: 0.1)."""
     centering: Literal["center", "sinkhorn"] = "center"
@@ -192,6 +194,9 @@ class TrainConfig(Reading):
                 f"{self.pieces[0]} is a piece to add to DINO; --objective {self.objective} has no "
                 "place for it"
             )
+        needing_a_vit = [name for name in self.pieces if name not in ("koleo", "centering")]
+        if needing_a_vit and self.backbone != "vit":
+            raise UserError(f"{needing_a_vit[0]} needs a ViT, and the backbone is {self.backbone}")
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.

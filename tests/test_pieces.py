@@ -3,21 +3,28 @@
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 from lightly.loss import KoLeoLoss
+from PIL import Image
 
+from minidino import cli
+from minidino.attention import attention_maps
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.run.checkpoint import load_checkpoint
 from minidino.successors.koleo import koleo
+from minidino.successors.registers import RegisterViT
 from minidino.successors.sinkhorn import SinkhornLoss
 from minidino.successors.trainer import SuccessorTrainer, trainer_for
 from minidino.train import train
 from minidino.trainer import Trainer
+from minidino.weights.pretrained import load_trained
 
 CPU = torch.device("cpu")
 PIECES = {
+    "registers": {"registers": 4},
     "koleo": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
 }
@@ -77,6 +84,36 @@ def test_sinkhorn_targets_in_float64(n, k):
     assert not criterion.center.any()
 
 
+# ---------------------------------------------------------------- registers
+
+
+@torch.no_grad()
+def test_registers_are_timms():
+    """A ViT of timm's with the same weights, whose positions, too, are for [CLS] and patches."""
+    torch.manual_seed(0)
+    ours = RegisterViT(32, 8, embed_dim=24, depth=2, num_heads=3, registers=4)
+    theirs = timm.models.VisionTransformer(
+        32, 8, embed_dim=24, depth=2, num_heads=3, num_classes=0, reg_tokens=4,
+        no_embed_class=True,
+    )  # fmt: skip
+    weights = ours.state_dict()
+    weights["cls_token"] = weights["cls_token"] + weights["pos_embed"][:, :1]
+    weights["pos_embed"] = weights["pos_embed"][:, 1:]
+    weights["reg_token"] = weights.pop("register_tokens")
+    theirs.load_state_dict(weights)
+    x = torch.randn(2, 3, 32, 32)
+    tokens = theirs.forward_features(x)
+    torch.testing.assert_close(ours(x), tokens[:, 0], rtol=1e-4, atol=1e-5)
+    patches = ours.forward_features(x)[:, 1:]
+    torch.testing.assert_close(patches, tokens[:, 5:], rtol=1e-4, atol=1e-5)
+    assert ours.get_last_selfattention(x).shape == (2, 3, 17, 17)
+    whole = ours.get_last_selfattention(x, registers=True)
+    assert whole.shape == (2, 3, 21, 21)
+    maps = attention_maps(ours, x)
+    torch.testing.assert_close(maps.flatten(2), whole[:, :, 0, 5:])
+    assert ours(torch.randn(1, 3, 16, 40)).shape == (1, 24)
+
+
 # ---------------------------------------------------------------- steps
 
 
@@ -120,6 +157,38 @@ def test_a_stopped_run_goes_on_bit_by_bit(piece, config, tmp_path):
         assert line["kl"] > -1e-5  # what pieces add to the loss is not counted to it
 
 
+@pytest.mark.parametrize("piece", ["registers"])
+def test_a_backbone_of_ones_own_is_used_by_every_command(piece, config, tmp_path, capsys):
+    run, data = tmp_path / "run", ["--data", str(tmp_path / "photos")]
+    c = replace(config, epochs=1, snapshots=2, **PIECES[piece])
+    result = train(c, run, progress=False, device="cpu")
+    trained, x = load_trained(run), torch.randn(2, 3, 36, 48)
+    with torch.no_grad():
+        assert torch.equal(trained.backbone(x), result.backbone(x))
+    assert type(trained.random()) is type(trained.backbone)
+    for i in range(20):
+        picture = torch.randint(0, 256, (60, 66, 3), generator=torch.Generator().manual_seed(i))
+        file = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.byte().numpy()).save(file)
+    one = str(next((tmp_path / "photos").rglob("*.png")))
+    file = tmp_path / "e.safetensors"
+    for command in (
+        ["knn", str(run), *data],
+        ["linear", str(run), *data],
+        ["attend", str(run), *data],
+        ["segment", str(run), *data, "--by", "pca", "--out", str(tmp_path / "masks")],
+        ["retrieve", str(run), one, *data],
+        ["export", str(run), "--to", "safetensors", "--out", str(file)],
+        ["knn", str(file), *data],
+    ):
+        assert cli.main(command) == 0, (command, capsys.readouterr())
+    with torch.no_grad():
+        assert torch.equal(load_trained(file).backbone(x), result.backbone(x))
+    assert cli.main(["export", str(run), "--to", "timm", "--out", "x.safetensors"]) == 2
+    assert "safetensors alone" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("piece", ["koleo", "sinkhorn"])
 def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
     c = replace(config, **PIECES[piece])
@@ -138,6 +207,9 @@ def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
         ({"koleo": 0.1, "batch_size": 1}, "batch_size is 1; it must be a whole number, from 2"),
         ({"koleo": 0.1, "objective": "simclr"}, "koleo is a piece to add to DINO; --objective"),
         ({"centering": "sinkhorn", "objective": "swav"}, "centering is a piece"),
+        ({"registers": 4, "objective": "byol"}, "registers is a piece to add to DINO"),
+        ({"registers": 4, "backbone": "resnet18"}, "registers needs a ViT, and the backbone is"),
+        ({"registers": -1}, "registers is -1"),
         ({"centering": "skinhorn"}, "must be one of center, sinkhorn"),
     ],
 )

@@ -14,12 +14,15 @@ from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
 from minidino.loss import DINOLoss
 from minidino.rivals import make_trainer
+from minidino.successors.backbone import build_backbone
 from minidino.successors.koleo import koleo
 from minidino.successors.sinkhorn import SinkhornLoss
 
 
 class Network(trainer.Network):
     """Backbone and head; what it is asked for beside the logits comes with them."""
+
+    build_backbone = staticmethod(build_backbone)
 
     def forward(self, globals_: Tensor, *locals_: Tensor) -> tuple[Tensor, Tensor]:
         """Views, each (n, 3, H, W) -> logits (sum of n, K), [CLS] of the global ones (n, D)."""

@@ -45,6 +45,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "temp-0.04-to-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp_epochs": 2},
     "K-64": {"out_dim": 64},
     "K-2048": {"out_dim": 2048},
+    "registers-4": {"registers": 4},
     "koleo-0.1": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
     "patch-4": {"patch_size": 4, "local_size": 20},

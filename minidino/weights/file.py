@@ -24,7 +24,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from minidino.config import Reading, TrainConfig
-from minidino.convnet import ConvNet
 from minidino.data.listing import few
 from minidino.errors import UserError
 from minidino.run.checkpoint import (
@@ -35,6 +34,7 @@ from minidino.run.checkpoint import (
     read_torch_file,
 )
 from minidino.run.kind import is_safetensors, what_it_is
+from minidino.successors.registers import RegisterViT
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.vit import VisionTransformer
@@ -88,7 +88,7 @@ class Trained:
 
     def random(self) -> VisionTransformer:
         """The same architecture, untrained; for a run of ours, as it was before training."""
-        if isinstance(self.backbone, ConvNet):
+        if self.config is not None:
             return random_backbone(self.config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -225,10 +225,12 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
     }
     try:
         with torch.random.fork_rng(devices=[]):  # to load is not to draw
-            if "blocks.0.ls1.gamma" not in weights:
-                ratio = (hidden + 0.5) / width  # the ViT rounds down
-                return VisionTransformer(**sizes, mlp_ratio=ratio)
             registers = weights.get("register_tokens", torch.empty(1, 0, width)).shape[1]
+            if "blocks.0.ls1.gamma" not in weights:
+                sizes["mlp_ratio"] = (hidden + 0.5) / width  # the ViT rounds down
+                if registers:
+                    return RegisterViT(**sizes, registers=registers)
+                return VisionTransformer(**sizes)
             kind = VisionTransformerV3 if v3 else VisionTransformerV2
             return kind(**sizes, hidden_dim=hidden, gated=gated, registers=registers)
     except (ValueError, ZeroDivisionError) as error:

@@ -34,23 +34,24 @@ def build_backbone(config: TrainConfig, drop_path_rate: float = 0.0) -> VisionTr
     """The ViT or ResNet that a configuration describes, with fresh weights."""
     if config.backbone != "vit":
         return ConvNet(config.backbone, config.global_size)
-    return VisionTransformer(
-        image_size=config.global_size,
-        patch_size=config.patch_size,
-        embed_dim=config.embed_dim,
-        depth=config.depth,
-        num_heads=config.num_heads,
-        drop_path_rate=drop_path_rate,
-    )
+    return VisionTransformer(**vit_sizes(config), drop_path_rate=drop_path_rate)
+
+
+def vit_sizes(config: TrainConfig) -> dict[str, int]:
+    """What a configuration says of its ViT."""
+    names = ("patch_size", "embed_dim", "depth", "num_heads")
+    return {"image_size": config.global_size} | {name: getattr(config, name) for name in names}
 
 
 class Network(nn.Module):
     """Backbone and head: what the student is, and the teacher too."""
 
+    build_backbone = staticmethod(build_backbone)
+
     def __init__(self, config: TrainConfig):
         super().__init__()
         c = config
-        self.backbone = build_backbone(c, c.drop_path_rate)
+        self.backbone = self.build_backbone(c, c.drop_path_rate)
         self.head = DINOHead(
             self.backbone.embed_dim,
             c.out_dim,
@@ -129,7 +130,7 @@ class Trainer:
     """Student, teacher and everything that moves them; here they learn DINO.
 
     The rivals (``minidino/rivals/``) put their own pieces in the place of ``_networks``,
-    ``_criterion``, ``objective`` and ``step``.
+    ``_criterion``, ``objective`` and ``step``; successors (``minidino/successors/``) add to them.
 
     Args:
         config: the settings of the run.
@@ -181,10 +182,13 @@ class Trainer:
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """Student and teacher, of the same weights; only the student will be trained."""
-        student = Network(self.config)
+        student = self._network()
         teacher = copy.deepcopy(student).requires_grad_(False)
         # With batch norm the teacher, too, goes by the statistics of its batch.
         return student, teacher.train(has_batch_norm(student))
+
+    def _network(self) -> nn.Module:
+        return Network(self.config)
 
     def _criterion(self) -> nn.Module:
         c = self.config

@@ -24,8 +24,8 @@ class Gradients:
     """Called with a batch's views, it leaves the gradients of the mean loss in the network.
 
     Args:
-        objective: (network, temperature, *views of some images) -> their mean loss, and a tensor
-            with rows for them that does not need gradients.
+        objective: (network, temperature, *views of some images) -> their mean loss, or the terms
+            that add up to it, and a tensor with rows for them that does not need gradients.
         network: what is trained, with a ``backbone``; in train mode.
         engine: how the work is divided.
         device: where the network lies.
@@ -104,13 +104,13 @@ class Gradients:
                 with distributed.adding_up(replica.network, more=i < (r + 1) * each - 1):
                     with torch.autocast(kind, self.dtype if low else None, enabled=low):
                         loss, rows = self.objective(replica.network, temp, *parts[i])
-                    self.scaler.scale(loss / len(parts)).backward()
+                    self.scaler.scale(loss.sum() / len(parts)).backward()
                 found.append((loss.detach(), rows))
             return found
 
         losses, rows = zip(*itertools.chain(*self.threads.map(learn)), strict=True)
         sum_gradients(self.network, self.replicas)
-        return torch.stack(losses).mean(), torch.cat(rows)
+        return torch.stack(losses).mean(dim=0), torch.cat(rows)
 
 
 def split_images(views: list[Tensor], parts: int, n_images: int) -> list[tuple[Tensor, ...]]:

@@ -27,7 +27,8 @@ from minidino.config import TrainConfig
 from minidino.errors import UserError
 from minidino.run.files import replacing
 from minidino.run.kind import what_it_is
-from minidino.trainer import Trainer, build_backbone
+from minidino.successors.backbone import build_backbone
+from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 
 T = TypeVar("T")

@@ -18,8 +18,8 @@ from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import sent
-from minidino.rivals import TRAINERS, make_trainer
-from minidino.trainer import Trainer, batch_indices
+from minidino.run.objectives import TRAINERS, make_trainer
+from minidino.trainer import batch_indices
 
 Images = Pictures | StreamedFolder
 
@@ -92,11 +92,15 @@ def largest_batch(config: TrainConfig, engine: Engine, device: torch.device, n_i
     Raises:
         UserError: if not even the smallest batch fits, or for several processes.
     """
+    cuda = device.type == "cuda"
     if config.objective != "dino" or config.backbone != "vit":
         raise UserError("--batch auto knows what DINO with a ViT needs; give --batch-size")
+    if config.pieces and not cuda:
+        raise UserError(
+            f"--batch auto does not know what {config.pieces[0]} needs on a CPU; give --batch-size"
+        )
     if distributed.world_size() > 1:
         raise UserError("--batch auto is for one process; give --batch-size for all together")
-    cuda = device.type == "cuda"
     budget = 0.9 * torch.cuda.mem_get_info(device)[0] if cuda else 0.5 * available_ram()
     most = max(2, min(MOST, n_images // STEPS_PER_EPOCH))
     attempt = functools.partial(_peak_of_steps, engine=engine, device=device) if cuda else None
@@ -113,7 +117,7 @@ def _peak_of_steps(config: TrainConfig, engine: Engine, device: torch.device) ->
             images = torch.randint(
                 0, 256, (config.batch_size, 3, *side), dtype=torch.uint8, device=device
             )
-            trainer = Trainer(
+            trainer = make_trainer(
                 replace(config, epochs=1), 100, device, replace(engine, compile=False)
             )
             for _ in range(2):

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from minidino.collapse import entropy
+from minidino.config import PIECES
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
@@ -106,8 +107,10 @@ class Recorder:
         loss = metrics["loss"].item()
         if "entropy" in metrics:
             h = metrics["entropy"].item()
-            seen = {"entropy": h, "usage": entropy(metrics["mean_target"]).item(), "kl": loss - h}
-            shown = f"H {h:.3f} KL {loss - h:.3f}"
+            added = {name: metrics[name].item() for name in PIECES if name in metrics}
+            kl = loss - sum(added.values()) - h
+            seen = {"entropy": h, "usage": entropy(metrics["mean_target"]).item(), "kl": kl} | added
+            shown = f"H {h:.3f} KL {kl:.3f}"
         else:
             seen = {"spread": metrics["spread"].item()}
             shown = f"spread {seen['spread']:.2f}"

@@ -2,8 +2,7 @@
 
 Three things are new. Each branch of a block is multiplied by a learned vector (LayerScale,
 2103.17239). The largest model's MLP has a gate (SwiGLU, 2002.05202). Some models carry registers
-(2309.16588): tokens that belong to no patch, so that the network need not use patches to keep
-notes. Positions are learned for 518 px, 37 x 37 patches of 14 px.
+(``registers.py``). Positions are learned for 518 px, 37 x 37 patches of 14 px.
 """
 
 import torch
@@ -11,7 +10,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from minidino.vit import Block, VisionTransformer
+from minidino.successors.registers import RegisterViT
+from minidino.vit import Block
 
 
 class LayerScale(nn.Module):
@@ -54,16 +54,14 @@ class ScaledBlock(Block):
         return x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))
 
 
-class VisionTransformerV2(VisionTransformer):
-    """As ``VisionTransformer``, with LayerScale, and with registers and gates where asked for.
+class VisionTransformerV2(RegisterViT):
+    """As ``RegisterViT``, with LayerScale, and with gates where asked for.
 
     Args:
-        registers: tokens between [CLS] and the patches, without positions. What is returned is
-            without them.
         gated: SwiGLU in place of the MLP; ``hidden_dim`` is then that of either half.
         hidden_dim: of each block's MLP; 4 ``embed_dim`` by default.
 
-    The others are those of ``VisionTransformer``.
+    The others are those of ``RegisterViT``.
     """
 
     block = ScaledBlock
@@ -81,7 +79,8 @@ class VisionTransformerV2(VisionTransformer):
         registers: int = 0,
         gated: bool = False,
     ):
-        super().__init__(image_size, patch_size, in_chans, embed_dim, 0, num_heads)
+        sizes = (image_size, patch_size, in_chans, embed_dim, 0, num_heads)
+        super().__init__(*sizes, registers=registers)
         rates = torch.linspace(0, drop_path_rate, depth).tolist()
         hidden = hidden_dim or 4 * embed_dim
         self.depth = depth
@@ -89,10 +88,6 @@ class VisionTransformerV2(VisionTransformer):
             self.block(embed_dim, num_heads, hidden, gated, rate) for rate in rates
         )
         self.blocks.apply(self._init_linear)
-        self.registers = registers
-        if registers:
-            self.register_tokens = nn.Parameter(torch.empty(1, registers, embed_dim))
-            nn.init.normal_(self.register_tokens, std=1e-6)
 
     def interpolate_positions(self, h: int, w: int) -> Tensor:
         """As the official code: models with registers smooth where the grid shrinks (antialias);
@@ -106,42 +101,3 @@ class VisionTransformerV2(VisionTransformer):
             how = {"scale_factor": tuple((side + 0.1) / self.grid for side in (h, w))}
         grid = F.interpolate(grid, mode="bicubic", align_corners=False, **how)
         return torch.cat([cls_position, rearrange(grid, "1 d h w -> 1 (h w) d")], dim=1)
-
-    def prepare_tokens(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 1 + R + N, D): [CLS], registers, patches.
-
-        Raises:
-            ValueError: if H or W is not a multiple of the patch size.
-        """
-        tokens = super().prepare_tokens(images)
-        if not self.registers:
-            return tokens
-        registers = self.register_tokens.expand(len(images), -1, -1)
-        return torch.cat([tokens[:, :1], registers, tokens[:, 1:]], dim=1)
-
-    def _without_registers(self, tokens: Tensor) -> Tensor:
-        """(B, 1 + R + N, D) -> (B, 1 + N, D)."""
-        return torch.cat([tokens[:, :1], tokens[:, 1 + self.registers :]], dim=1)
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, 1 + N, D): [CLS] and patches after the final norm."""
-        return self._without_registers(super().forward_features(images))
-
-    def get_intermediate_layers(self, images: Tensor, n: int = 1) -> list[Tensor]:
-        """[CLS] and patches of the last ``n`` blocks, each (B, 1 + N, D) and through the norm."""
-        return [self._without_registers(x) for x in super().get_intermediate_layers(images, n)]
-
-    def get_last_selfattention(
-        self, images: Tensor, cls_only: bool = False, registers: bool = False
-    ) -> Tensor:
-        """As ``VisionTransformer``'s; with ``registers`` they stand between [CLS] and patches.
-
-        Without them a row sums to less than 1, by what it gives to the registers.
-        """
-        attention = super().get_last_selfattention(images, cls_only)
-        return attention if registers else self._kept(attention, cls_only)
-
-    def _kept(self, attention: Tensor, cls_only: bool) -> Tensor:
-        """Without the columns, and but for [CLS] alone the rows, of registers."""
-        kept = [0, *range(1 + self.registers, attention.shape[-1])]
-        return attention[..., kept] if cls_only else attention[..., kept, :][..., kept]

@@ -25,7 +25,7 @@ from minidino.errors import UserError, one_line
 from minidino.evaluate import bytes_per_image, images_at_once
 from minidino.pixels import normalize
 from minidino.run.checkpoint import load_weights
-from minidino.trainer import build_backbone
+from minidino.successors.backbone import build_backbone
 from minidino.using.examples import PICTURE_BYTES, Example, Examples, distinct, few_at_a_time
 from minidino.using.examples import fit_to_patches as fit_to_patches  # notebook 09 has it from here
 from minidino.vit import VisionTransformer

@@ -45,6 +45,11 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "temp-0.04-to-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp_epochs": 2},
     "K-64": {"out_dim": 64},
     "K-2048": {"out_dim": 2048},
+    "registers-4": {"registers": 4},
+    "rope": {"positions": "rope"},
+    "koleo-0.1": {"koleo": 0.1},
+    "sinkhorn": {"centering": "sinkhorn"},
+    "ibot-1": {"ibot": 1.0},
     "patch-4": {"patch_size": 4, "local_size": 20},
     "patch-10": {"patch_size": 10, "global_size": 40, "local_size": 20},
     "patch-12": {"patch_size": 12, "local_size": 24},
@@ -88,13 +93,14 @@ class Run:
 
     def known(self) -> dict[str, Any] | None:
         """Its scores, if they are there and of these settings."""
-        asked = json.loads(json.dumps(self.config.to_dict()))
+        asked, usual = (json.loads(json.dumps(c.to_dict())) for c in (self.config, TrainConfig()))
         found = [read_json(self.scores)]
         earlier = read_json(self.earlier) if self.earlier else {}
         if earlier.get("split") == self.split:
             found += earlier.get("runs", [])
-        ours = (f for f in found if f.get("config") == asked and f.get("variant") == self.variant)
-        return next(ours, None)
+        found = [f for f in found if f.get("variant") == self.variant]
+        # A setting that was not there yet is as it was without it.
+        return next((f for f in found if usual | f.get("config", {}) == asked), None)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 from minidino.run.checkpoint import FORMAT
-from minidino.successors.vit_v2 import VisionTransformerV2
+from minidino.successors.registers import RegisterViT
 from minidino.vit import VisionTransformer
 from minidino.weights.onnx import write_onnx
 
@@ -45,8 +45,11 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
     """
     if to not in TARGETS:
         raise UserError(f'no export to "{to}"; there are {", ".join(TARGETS)}')
-    if isinstance(backbone, VisionTransformerV2) and to != "safetensors":
-        raise UserError("a DINOv2 backbone is exported --to safetensors alone, under its own names")
+    if isinstance(backbone, RegisterViT) and to != "safetensors":
+        raise UserError(
+            "a backbone with what came after DINO (registers, turned positions, scaled branches) "
+            "is exported --to safetensors alone, under its own names"
+        )
     if out.exists():
         raise UserError(f"{out} exists and is kept; choose another --out")
     if to in ("safetensors", "timm") and out.suffix != ".safetensors":

@@ -21,11 +21,11 @@ from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.rivals import make_trainer
 from minidino.run.checkpoint import LATEST
 from minidino.run.checkpoint import resume as resume_from
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
+from minidino.run.objectives import make_trainer
 from minidino.run.plan import (
     Images,
     batches_of,

@@ -18,7 +18,7 @@ from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import sent
-from minidino.rivals import TRAINERS, make_trainer
+from minidino.run.objectives import TRAINERS, make_trainer
 from minidino.trainer import Trainer, batch_indices
 
 Images = Pictures | StreamedFolder

@@ -21,6 +21,7 @@ from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
 from minidino.commands.embed import embed_command
 from minidino.commands.export import export_command
+from minidino.commands.predict import predict_command
 from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
@@ -37,6 +38,7 @@ COMMANDS = {
     "train": None,  # made from what is typed, see _train_command
     "knn": knn_command,
     "linear": linear_command,
+    "predict": predict_command,
     "attend": attend_command,
     "compare": compare_command,
     "embed": embed_command,

@@ -391,8 +391,18 @@ def test_copies_are_found_by_what_knows_them_and_not_by_chance():
     written = (np.asarray(made["text"]) != np.asarray(pictures[0])).any(axis=2).mean()
     assert 0.02 < written < 0.5
     found = copy_detection(thumbnails, pictures, copied=30)
-    assert set(found) == {"crop", "jpeg", "rotation", "text", "all"}
+    assert set(found) == {"crop", "jpeg", "rotation", "text", "all", "precision", "recall"}
     assert found["jpeg"] > 0.95 and found["jpeg"] > found["rotation"] + 0.2
     g = torch.Generator().manual_seed(0)
     chance = copy_detection(lambda some: torch.randn(len(some), 20, generator=g), pictures, 30)
     assert all(value < 0.1 for value in chance.values())
+
+
+def test_copy_detection_by_hand():
+    """Crops and JPEGs have their picture's feature, turned ones another's, text the opposite."""
+    x = torch.randn(40, 200, generator=torch.Generator().manual_seed(0))
+    answers = iter([x, x[:10], x[:10], x[1:11], -x[:10]])
+    pictures = [Image.new("RGB", (20, 20))] * 40
+    found = copy_detection(lambda _: next(answers), pictures, copied=10)
+    assert found["crop"] == found["jpeg"] == 1 and found["rotation"] < 0.5 and found["text"] < 0.1
+    assert found["precision"] == pytest.approx(2 / 3) and found["recall"] == 0.5

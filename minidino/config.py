@@ -72,6 +72,9 @@ class TrainConfig(Reading):
     )
     """What the networks learn to do: DINO, one of its rivals (minidino/rivals/), or what came
     after it (minidino/successors/)."""
+    init: str | None = None
+    """Weights to start from, in place of random ones: whatever the other commands take. The
+    network's sizes are theirs."""
     data: str = "things"
     """What to train on: things, things-telling, a torchvision name, or a folder."""
     image_size: int = 256

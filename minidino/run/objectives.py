@@ -1,6 +1,7 @@
 """Which trainer each objective has: DINO's own, its rivals', and those of what came after it."""
 
 import torch
+from torch import nn
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
@@ -32,9 +33,10 @@ def make_trainer(
     device: torch.device,
     engine: Engine | None = None,
     n_classes: int = 0,
+    backbone: nn.Module | None = None,
 ) -> Trainer:
     """The trainer of ``config.objective``, for DINO with the pieces of successors that it asks for;
     arguments and errors as ``Trainer``'s.
     """
     make = SuccessorTrainer if config.pieces else TRAINERS[config.objective]
-    return make(config, steps_per_epoch, device, engine, n_classes)
+    return make(config, steps_per_epoch, device, engine, n_classes, backbone)

@@ -13,30 +13,11 @@ from torch import Tensor
 
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD, LUMA
+from minidino.successors.by_shape import is_rotary
 from minidino.weights.beside import Normalisation
 from minidino.weights.names import Weights
 
 Grid = tuple[int, int]
-
-
-def is_rotary(weights: Weights) -> bool:
-    """No learned positions, but periods of turns, or branches that are scaled: DINOv3."""
-    marks = {"rope_embed.periods", "blocks.0.ls1.gamma"}
-    return "pos_embed" not in weights and bool(marks & weights.keys())
-
-
-def check_vit(weights: Weights, where: str) -> None:
-    """Raises UserError if what the sizes of a ViT are read from is not there."""
-    mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
-    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
-    if is_rotary(weights):
-        del sized["pos_embed"]
-    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
-    if lacking:
-        raise UserError(
-            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
-            f"among its {len(weights)} parameters"
-        )
 
 
 def fitted(

@@ -20,6 +20,7 @@ from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
 from minidino.commands.export import export_command
+from minidino.commands.propagate import propagate_command
 from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
@@ -40,6 +41,7 @@ COMMANDS = {
     "compare": compare_command,
     "retrieve": retrieve_command,
     "segment": segment_command,
+    "propagate": propagate_command,
     "export": export_command,
     "data": data_command,
     "check": check_command,

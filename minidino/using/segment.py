@@ -108,15 +108,16 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
     stems = distinct([str(file.relative_to(root)) for file in files]).values()
     paths = [(root if out is None else out) / (stem + OWN_MASK) for stem in stems]
     for path in paths:
-        if path.exists() and not _is_ours(path):
+        if path.exists() and not written_by(MADE_BY, path):
             raise UserError(f"{path} is there and was not written by minidino; change --out")
     return paths
 
 
-def _is_ours(path: Path) -> bool:
+def written_by(program: str, path: Path) -> bool:
+    """Is this a picture that says it was made by this program?"""
     try:
         with opened(path) as picture:
-            return picture.info.get("Software") == MADE_BY
+            return picture.info.get("Software") == program
     except Exception:  # whatever it is
         return False
 

@@ -52,16 +52,19 @@ def turned(tokens: Tensor, turn: Turn) -> Tensor:
 class RotaryAttention(Attention):
     """Attention between turned queries and keys; ``rows`` are those of the queries that ask."""
 
+    def project(self, x: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().project(x)
+        return turned(q, turn), turned(k, turn), v
+
     def forward(self, x: Tensor, turn: Turn, rows: slice = slice(None)) -> Tensor:
-        q, k, v = self.project(x)
-        seen = attend(turned(q, turn)[..., rows, :], turned(k, turn), v)
+        q, k, v = self.project(x, turn)
+        seen = attend(q[..., rows, :], k, v)
         return self.proj(rearrange(seen, "b heads n d -> b n (heads d)"))
 
     def probabilities(self, x: Tensor, turn: Turn, rows: slice = slice(None)) -> Tensor:
         """(B, heads, rows, N); each row sums to 1."""
-        q, k, _ = self.project(x)
-        q, k = turned(q, turn)[..., rows, :], turned(k, turn)
-        return (q @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
+        q, k, _ = self.project(x, turn)
+        return (q[..., rows, :] @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
 
 
 class RotaryBlock(Block):
@@ -73,7 +76,7 @@ class RotaryBlock(Block):
 
     def forward(self, x: Tensor, turn: Turn, cls_only: bool = False) -> Tensor:
         rows = slice(0, 1) if cls_only else slice(None)
-        x = x[:, rows] + self.drop_path(self.attn(self.norm1(x), turn, rows))
+        x = x[:, rows] + self.drop_path(self.attn(self.norm1(x), turn, rows=rows))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 

@@ -15,7 +15,7 @@ class ScaledRotaryBlock(ScaledBlock):
 
     def forward(self, x: Tensor, turn: Turn, cls_only: bool = False) -> Tensor:
         rows = slice(0, 1) if cls_only else slice(None)
-        x = x[:, rows] + self.drop_path(self.ls1(self.attn(self.norm1(x), turn, rows)))
+        x = x[:, rows] + self.drop_path(self.ls1(self.attn(self.norm1(x), turn, rows=rows)))
         return x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))
 
 

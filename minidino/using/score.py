@@ -35,7 +35,7 @@ def features_of(
     """
     side = data.size if isinstance(data, StreamedFolder) else data.images.shape[-1]
     batches = data.batches(torch.arange(len(data)).split(images_at_once(model, side, side)))
-    features = extract_features(model, batches, **how)
+    features = extract_features(model, batches, total=len(data), **how)
     if isinstance(data, StreamedFolder) and data.skipped:
         good = torch.tensor([file not in data.skipped for file in data.files])
         return features[good], data.labels[good]

@@ -171,7 +171,7 @@ def test_the_course_is_put_anywhere_and_overwrites_nothing(tmp_path, capsys):
 
 def test_what_notebooks_read_is_shipped_and_found_by_its_home():
     """In a wheel there is nothing beside the package: notebooks ask minidino.course.place.home."""
-    shipped = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    shipped = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"]
     assert all(
         (ROOT / part).exists() and to == f"minidino/course/shipped/{part}"
         for part, to in shipped.items()
@@ -232,7 +232,7 @@ def test_from_the_wheel_alone_a_notebook_is_made_solved_and_checked(wheel, tmp_p
     subprocess.run([python, "-c", weights], check=True, cwd=tmp_path, env=CLEAN)
     found = "from minidino.course.place import home; print(home())"
     home = subprocess.check_output([python, "-c", found], cwd=tmp_path, env=CLEAN, text=True)
-    for part in ("results/compare-things-cpu.json", "benchmarks/contenders.py", "dino.py"):
+    for part in ("results/compare-things-cpu.json", "benchmarks/contenders.py"):
         assert (Path(home.strip()) / part).exists(), part
 
 

@@ -49,8 +49,8 @@ html_theme_options = {
 
 def mathml(tex, display="inline"):
     """An equation as MathML, or a warning where the converter leaves TeX in it."""
-    # Fences grow by themselves, and of these sizes the converter knows no angles.
-    tex = re.sub(r"\\[bB]igg?[lr]?\s*(?=\\[lr]angle)", "", tex)
+    # The converter knows \big's family before (, [ and |, but not before \langle and \|.
+    tex = re.sub(r"\\[bB]igg?[lrm]?(?=\\)", "", tex)
     drawn = convert(tex, display=display)
     if "\\" in drawn:
         getLogger(__name__).warning("no MathML for all of this equation: %s", tex)

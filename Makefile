@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo lab check sync test test-all lint format bench clean
+.PHONY: demo lab check sync site test test-all lint format bench clean
 
 demo: $(READY)  ## train on ThingsOnStuff for a few minutes and draw what it attends to
 	@if [ -e runs/demo/summary.json ]; then \
@@ -20,6 +20,16 @@ check: $(READY)  ## how your exercises stand: make check NB=03
 
 sync: $(READY)  ## notebooks/ from solutions/, exercises emptied
 	$(BIN)/python tools/make_notebooks.py
+
+# Sphinx has an environment of its own: the site is built without PyTorch.
+site: .venv-site/.ready  ## the notebooks, documents and public names as a site: build/site/html
+	PYTHONPATH=. .venv-site/bin/python tools/make_site.py
+
+.venv-site/.ready: pyproject.toml
+	test -x .venv-site/bin/python || $(PYTHON) -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet --upgrade "pip>=25.1"  # the first that knows --group
+	.venv-site/bin/python -m pip install --quiet --group site
+	touch $@
 
 # Tests run side by side, each with one thread, and then by themselves those that measure.
 SIDE_BY_SIDE = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -51,4 +61,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv runs build *.egg-info
+	rm -rf .venv .venv-site runs build *.egg-info

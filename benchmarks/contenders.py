@@ -24,9 +24,7 @@ from minidino.engine.memory import widest_activation
 from minidino.engine.settings import Engine
 from minidino.trainer import Trainer, batch_indices, parameter_groups
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import dino
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where dino.py is
 
 
 @dataclass(frozen=True)
@@ -139,6 +137,9 @@ class Page:
             (c.global_size, c.global_scale, second, look.solarize_p),
             *[(c.local_size, c.local_scale, small, 0.0)] * c.n_local,
         ]
+        import dino
+
+        self.view = dino.view
         backbone = dino.ViT(c.global_size, c.patch_size, c.embed_dim, c.depth, c.num_heads)
         head = dino.Head(c.embed_dim, c.out_dim, c.hidden_dim, c.bottleneck_dim)
         self.dino = dino.Dino(backbone.to(device), head.to(device))
@@ -155,7 +156,7 @@ class Page:
 
     def _views(self) -> list[Tensor]:
         images = self.images[torch.randint(len(self.images), (self.batch_size,))] / 255
-        return [dino.view(images, *settings).to(self.device) for settings in self.views_of]
+        return [self.view(images, *settings).to(self.device) for settings in self.views_of]
 
     def _update(self, views: list[Tensor]) -> Tensor:
         kind = self.device.type

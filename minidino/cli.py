@@ -16,7 +16,13 @@ import tyro
 
 from minidino.commands.attend import attend_command
 from minidino.commands.compare import compare_command
-from minidino.commands.course import check_command, reset_command
+from minidino.commands.course import (
+    check_command,
+    course_command,
+    hint_command,
+    reset_command,
+    status_command,
+)
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
 from minidino.commands.embed import embed_command
@@ -48,7 +54,10 @@ COMMANDS = {
     "propagate": propagate_command,
     "export": export_command,
     "data": data_command,
+    "course": course_command,
     "check": check_command,
+    "hint": hint_command,
+    "status": status_command,
     "reset": reset_command,
 }
 

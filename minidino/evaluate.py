@@ -53,6 +53,7 @@ def extract_features(
     n_last_blocks: int = 0,
     mean_patches: bool = False,
     progress: str = "",
+    total: int | None = None,
 ) -> Tensor:
     """Features of every image, in order.
 
@@ -64,6 +65,7 @@ def extract_features(
             of so many last blocks, concatenated (the paper's linear probe of ViT-S: 4).
         mean_patches: append the mean patch token of the last block (the paper's ViT-B).
         progress: a title, if a progress bar is wanted.
+        total: the images of an iterable, for the bar.
 
     Returns:
         float32 (N, D) on the CPU, D a multiple of the model's width.
@@ -74,13 +76,16 @@ def extract_features(
     device = next(model.parameters()).device
     batches = images_or_loader
     if isinstance(batches, Tensor):
+        total = len(batches)
         batches = batches.split(batch_size or images_at_once(model, *batches.shape[-2:]))
     was_training = model.training
     model.eval()
     features = []
+    bar = tqdm(total=total, desc=progress, unit="image", disable=not progress, leave=False)
     try:
-        for batch in tqdm(batches, desc=progress, disable=not progress, leave=False):
+        for batch in batches:
             for images in batch.split(batch_size or images_at_once(model, *batch.shape[-2:])):
+                bar.update(len(images))
                 x = normalize(images.to(device))
                 if not n_last_blocks and not mean_patches:
                     features.append(model(x).float().cpu())
@@ -91,6 +96,7 @@ def extract_features(
                     parts.append(layers[-1][:, 1:].mean(dim=1))
                 features.append(torch.cat(parts, dim=-1).float().cpu())
     finally:
+        bar.close()
         model.train(was_training)
     return torch.cat(features)
 

@@ -182,3 +182,14 @@ def test_linear_probe_chooses_its_rate_without_the_test_set(clusters):
 
 def test_accuracy():
     assert accuracy(torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 0, 4])) == 75.0
+
+
+def test_the_bar_knows_how_many_images_there_are(capsys):
+    """Batches come from a generator, which has no length: the bar showed `3it` and no end."""
+    model = VisionTransformer(16, 8, 3, 24, 1, 2)
+    pictures = Pictures(torch.zeros(70, 3, 16, 16, dtype=torch.uint8))
+    features, _ = features_of(model, pictures, progress="features")
+    assert len(features) == 70
+    assert "/70 [" in (said := capsys.readouterr().err) and "image/s" in said
+    extract_features(model, pictures.images)
+    assert capsys.readouterr().err == ""

@@ -74,7 +74,7 @@ def solution(nn: str, exercise: str) -> str:
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda p: p.name[:2])
 def test_a_notebook_is_its_solution_emptied(path):
-    emptied = nbformat.writes(course.empty(course.read(path))) + "\n"
+    emptied = nbformat.writes(course.fresh(path)) + "\n"
     written = (ROOT / "notebooks" / path.name).read_text(encoding="utf-8")
     assert written == emptied, "run: make sync (it empties every exercise in notebooks/)"
     assert "BEGIN SOLUTION" not in written

@@ -23,6 +23,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def test_every_dependency_is_bounded_on_both_sides():
     project = PYPROJECT["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    groups += PYPROJECT["dependency-groups"].values()
     for requirement in (r for group in groups for r in group):
         assert ">=" in requirement and "<" in requirement.split(">=")[1], requirement
 

@@ -1,4 +1,4 @@
-"""Write ``notebooks/`` from ``solutions/``: exercises emptied, outputs dropped.
+"""Write ``notebooks/`` from ``solutions/``: exercises emptied, outputs dropped, doors added.
 
     python tools/make_notebooks.py            write them all
     python tools/make_notebooks.py --run 03   run a solution top to bottom first, keep its outputs
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from minidino.course.notebooks import empty, read, write
+from minidino.course.notebooks import empty, fresh, read, write
 from minidino.course.smoke import sized
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +46,7 @@ def main() -> None:
         if wanted is not None and (not wanted or path.name[:2] in wanted):
             print(f"running {path.name}")
             run(path)
-        write(empty(read(path)), ROOT / "notebooks" / path.name)
+        write(fresh(path), ROOT / "notebooks" / path.name)
 
 
 if __name__ == "__main__":

@@ -8,23 +8,15 @@ what people took who worked through, equations and figures included.
 """
 
 import argparse
-import re
 import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from minidino.course.guide import minutes
+
 ROOT = Path(__file__).resolve().parents[1]
-WORDS_A_MINUTE = 100
-
-
-def minutes(notebook: nbformat.NotebookNode) -> tuple[int, int]:
-    """To write, and to read, rounded to 5."""
-    text = [c for c in notebook.cells if c.cell_type == "markdown"]
-    written = re.findall(r"· (\d+) minutes ·", "\n".join(c.source for c in text))
-    words = sum(len(c.source.split()) for c in text if not c.id.startswith("hints"))
-    return sum(map(int, written)), max(5, 5 * round(words / WORDS_A_MINUTE / 5))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: F401
 from minidino.checks.attention import check_9_1, check_9_2, check_9_3, check_9_4, check_9_5
 from minidino.checks.collapse import check_6_1, check_6_2, check_6_3, check_6_4
+from minidino.checks.core import example
 from minidino.checks.evaluation import check_8_1, check_8_2, check_8_3, check_8_4, check_8_5
 from minidino.checks.head_and_loss import (
     check_4_1,

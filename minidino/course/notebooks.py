@@ -6,7 +6,6 @@ own result, tag ``mine``) and markdown around them. Cells tagged ``setup`` hold 
 and checks need; everything else goes on with the package's own version of a piece.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -21,6 +20,9 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from minidino.course.doors import with_doors, with_links_to_the_web
+from minidino.course.place import home, root
+from minidino.course.progress import FILE, note, notes
 from minidino.errors import UserError
 
 EMPTY = "raise NotImplementedError"
@@ -60,18 +62,6 @@ def marks(encoding: str | None) -> dict[str, str]:
 # ---------------------------------------------------------------- notebooks and their cells
 
 
-def root() -> Path:
-    """The folder that holds ``notebooks/`` and ``solutions/``.
-
-    Raises:
-        UserError: if neither the working folder nor the package's own has them.
-    """
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
-        if (folder / "notebooks").is_dir() and (folder / "solutions").is_dir():
-            return folder
-    raise UserError("no notebooks/ here; run this in the folder that you cloned minidino to")
-
-
 def find(number: str, folder: str) -> Path:
     """The notebook of a number ("03" or "3") in ``notebooks`` or ``solutions``.
 
@@ -106,6 +96,10 @@ def exercises(notebook: NotebookNode) -> list[str]:
     return [i.removeprefix("exercise-") for i in ids if i.startswith("exercise-")]
 
 
+def _number(exercise: str) -> str:
+    return exercise.replace("-", ".")
+
+
 def empty(notebook: NotebookNode) -> NotebookNode:
     """What a learner starts from: solution regions emptied, no outputs, ids and tags kept."""
     notebook = nbformat.from_dict(notebook)
@@ -124,6 +118,11 @@ def empty(notebook: NotebookNode) -> NotebookNode:
                 tags = [*tags, KEEP_GOING]
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
     return notebook
+
+
+def fresh(solution: Path) -> NotebookNode:
+    """The notebook that a learner starts from: emptied, with the cells that open it anywhere."""
+    return with_doors(empty(read(solution)), solution.name)
 
 
 def empty_source(source: str) -> str:
@@ -152,12 +151,42 @@ def reset(number: str) -> tuple[Path, Path | None]:
     solution = find(number, "solutions")
     path = root() / "notebooks" / solution.name
     kept = None
-    fresh = empty(read(solution))
-    if path.exists() and path.read_text(encoding="utf-8") != nbformat.writes(fresh) + "\n":
+    begun = fresh(solution)
+    if path.exists() and path.read_text(encoding="utf-8") != nbformat.writes(begun) + "\n":
         kept = path.with_suffix(f".mine-{time.strftime('%Y-%m-%d-%H%M%S')}.ipynb")
         path.rename(kept)
-    write(fresh, path)
+    write(begun, path)
+    for exercise in exercises(begun):
+        note(path.with_name(FILE), number=_number(exercise), status="not started", hint="", hints=0)
     return path, kept
+
+
+def unpack(folder: Path) -> list[Path]:
+    """Put the course into a folder: ``notebooks/``, emptied, and ``solutions/``.
+
+    Returns:
+        The notebooks.
+
+    Raises:
+        UserError: if there are notebooks already; nothing is written then.
+    """
+    source = sorted((home() / "solutions").glob("[0-9][0-9]_*.ipynb"))
+    targets = [folder / "notebooks" / path.name for path in source]
+    if there := [path for path in targets if path.exists()]:
+        raise UserError(
+            f"{there[0]} is there already; `minidino reset {there[0].name[:2]}` in {folder} "
+            "brings back the empty one"
+        )
+    for part in ("notebooks", "solutions"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for path, target in zip(source, targets, strict=True):
+        solution = read(path)
+        for cell in solution.cells:
+            if cell.cell_type == "markdown":
+                cell.source = with_links_to_the_web(cell.source)
+        write(solution, folder / "solutions" / path.name)
+        write(fresh(folder / "solutions" / path.name), target)
+    return targets
 
 
 def check(path: Path, progress: bool = True) -> tuple[list[Result], list[str]]:
@@ -201,13 +230,12 @@ def check(path: Path, progress: bool = True) -> tuple[list[Result], list[str]]:
             for case in ElementTree.parse(junit).iter("testcase")
             if (failure := case.find("failure")) is not None
         }
-        lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-    checked = {line["number"]: line for line in map(json.loads, lines)}
+        checked = notes(report)
     errors = {code[i].get("id", ""): _last_line(text) for i, text in failed.items()}
 
     results = []
     for exercise in exercises(notebook):
-        number = exercise.replace("-", ".")
+        number = _number(exercise)
         if number in checked:
             results.append(Result(**checked[number]))
         elif broken := errors.get(f"exercise-{exercise}"):

@@ -1,12 +1,11 @@
 """Trained against random weights, judged the same way on the same pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
@@ -40,15 +39,8 @@ def features_of(
         how: passed on to ``extract_features``.
     """
     side = data.size if isinstance(data, StreamedFolder) else data.images.shape[-1]
-    indices = torch.arange(len(data)).split(images_at_once(model, side, side))
-    with tqdm(total=len(data), desc=progress, unit="img", disable=not progress, leave=False) as bar:
-
-        def counted() -> Iterator[Tensor]:
-            for images in data.batches(indices):
-                yield images
-                bar.update(len(images))  # when their features are there
-
-        features = extract_features(model, counted(), **how)
+    batches = data.batches(torch.arange(len(data)).split(images_at_once(model, side, side)))
+    features = extract_features(model, batches, progress=progress, total=len(data), **how)
     if isinstance(data, StreamedFolder) and data.skipped:
         good = torch.tensor([file not in data.skipped for file in data.files])
         return features[good], data.labels[good]

@@ -1,0 +1,62 @@
+"""The site: links lead to pages or to the repository, and a build that warns is none."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minidino
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import make_site  # noqa: E402
+
+KNOWN = {Path("README.md"), Path("docs/log.md"), Path("solutions/03_multi_crop.ipynb")}
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "leads"),
+    [
+        ("README.md", "docs/log.md", "docs/log.md"),
+        ("docs/log.md", "../README.md", "../README.md"),
+        ("README.md", "notebooks/03_multi_crop.ipynb", "solutions/03_multi_crop.ipynb"),
+        ("docs/log.md", "../notebooks/03_multi_crop.ipynb", "../solutions/03_multi_crop.ipynb"),
+        (
+            "README.md",
+            "minidino/vit.py",
+            f"{make_site.REPOSITORY}/blob/{make_site.TAG}/minidino/vit.py",
+        ),
+        ("docs/log.md", "../results/", f"{make_site.REPOSITORY}/tree/{make_site.TAG}/results"),
+        ("README.md", "https://arxiv.org/abs/2104.14294", "https://arxiv.org/abs/2104.14294"),
+        ("README.md", "#speed", "#speed"),
+    ],
+)
+def test_links_lead_to_a_page_or_to_the_repository(page, link, leads):
+    assert make_site.turned(f"[x]({link})", Path(page), KNOWN) == f"[x]({leads})"
+
+
+def test_every_worked_notebook_and_document_is_a_page():
+    found = make_site.pages()
+    wanted = [
+        *(ROOT / "solutions").glob("*.ipynb"),
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "README.md",
+    ]
+    assert {p.relative_to(ROOT) for p in wanted} <= found
+
+
+def test_the_api_page_has_every_public_name_and_no_other():
+    told = re.findall(
+        r"autoapi(?:class|function):: minidino\.[\w.]+\.(\w+)$", make_site.api_page(), re.M
+    )
+    assert sorted(told) == sorted(minidino.__all__)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning():
+    if not importlib.util.find_spec("sphinx"):
+        pytest.skip("no Sphinx in this environment; `make site` makes one of its own")
+    subprocess.run([sys.executable, str(ROOT / "tools/make_site.py")], check=True, cwd=ROOT)

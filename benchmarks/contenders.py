@@ -1,5 +1,7 @@
 """Who is timed: minidino, minidino with optimisations off, the page dino.py, lightly + timm.
 
+Where lightly is missing and timm is there, the page takes its place, on timm's ViT.
+
 All train the same network (width, depth, heads, patch, head, K) on the same images with the
 same crops (sizes, number, scales, colour and blur settings), batch and precision. A contender
 has ``step()``, end to end from uint8 images to updated student and teacher, and
@@ -7,6 +9,7 @@ has ``step()``, end to end from uint8 images to updated student and teacher, and
 """
 
 import contextlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -128,7 +131,13 @@ class Minidino:
 class Page:
     """The page ``dino.py``: the same method, plainly; its views are made on the CPU."""
 
-    def __init__(self, config: TrainConfig, data: Pictures, device: torch.device):
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Pictures,
+        device: torch.device,
+        make_backbone: Callable[[TrainConfig], nn.Module] | None = None,
+    ):
         c, look = config, config.appearance
         self.images, self.device, self.batch_size = data.images, device, c.batch_size
         (first, second, small) = look.blur_p
@@ -140,7 +149,8 @@ class Page:
         import dino
 
         self.view = dino.view
-        backbone = dino.ViT(c.global_size, c.patch_size, c.embed_dim, c.depth, c.num_heads)
+        sizes = (c.global_size, c.patch_size, c.embed_dim, c.depth, c.num_heads)
+        backbone = make_backbone(config) if make_backbone else dino.ViT(*sizes)
         head = dino.Head(c.embed_dim, c.out_dim, c.hidden_dim, c.bottleneck_dim)
         self.dino = dino.Dino(backbone.to(device), head.to(device))
         self.views = self._views()
@@ -318,14 +328,11 @@ def builders(
     made["dino.py"] = partial(Page, config, data, device)
     if has_lightly():
         made["lightly + timm"] = partial(LightlyAndTimm, config, data, device, workers)
+    elif importlib.util.find_spec("timm"):
+        made["dino.py + timm"] = partial(Page, config, data, device, timm_backbone)
     return made
 
 
 def has_lightly() -> bool:
     """Are the peers installed? The benchmark goes on without them."""
-    try:
-        import lightly  # noqa: F401
-        import timm  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return all(importlib.util.find_spec(name) for name in ("lightly", "timm"))

@@ -12,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from minidino.attention import attention_maps
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.evaluate import extract_features
 from minidino.pixels import normalize
 from minidino.run.checkpoint import load_backbone, load_checkpoint, random_backbone, resume
 from minidino.run.plan import epochs_that_fit
@@ -405,6 +407,18 @@ def test_cuda_trains_in_bf16_and_resumes(tiny_config, tmp_path):
     result = train(tiny_config, tmp_path / "run", device="cuda", progress=False)
     assert result.finished and all(math.isfinite(x["loss"]) for x in steps_of(result))
     assert train(tiny_config, tmp_path / "run", resume=True, device="cuda", progress=False).finished
+
+
+@pytest.mark.gpu
+def test_features_and_attention_on_cuda_are_those_of_the_cpu(tiny_config):
+    """In float32; convolutions may round to TF32 there."""
+    images, backbone = torch.randint(0, 256, (64, 3, 60, 60), dtype=torch.uint8), {}
+    for device in ("cpu", "cuda"):
+        backbone[device] = random_backbone(tiny_config).to(device)
+    here, there = (extract_features(b, images) for b in backbone.values())
+    torch.testing.assert_close(there, here, rtol=0, atol=5e-3)
+    here, there = (attention_maps(b, normalize(images.to(d))).cpu() for d, b in backbone.items())
+    torch.testing.assert_close(there, here, rtol=0, atol=1e-3)
 
 
 def test_a_collapse_is_told_while_training_goes_on(tiny_config, capsys):

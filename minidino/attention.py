@@ -19,19 +19,27 @@ from minidino.vit import VisionTransformer
 
 
 @torch.no_grad()
-def attention_maps(model: VisionTransformer | ConvNet, images: Tensor) -> Tensor:
-    """Attention of the last block's [CLS] query to the patches.
+def attention_maps(
+    model: VisionTransformer | ConvNet,
+    images: Tensor,
+    layer: int | None = None,
+    patch: tuple[int, int] | None = None,
+) -> Tensor:
+    """Attention to the patches, of the last block's [CLS] query or of another.
 
     Args:
         model: a VisionTransformer; of a ConvNet, which has no attention, the mean of its last
             map stands in, as one head.
         images: normalised floats (B, 3, H, W), H and W multiples of the patch size.
+        layer: the block, counted from 1; by default the last.
+        patch: row and column, from 0, of the patch that looks; by default [CLS] does.
 
     Returns:
-        (B, heads, h, w). A map sums to 1 less what [CLS] pays to itself.
+        (B, heads, h, w). A map sums to 1 less what goes to [CLS] (and to registers).
 
     Raises:
         TypeError: if the images are bytes.
+        ValueError: if there is no such layer or patch.
     """
     if not images.is_floating_point():
         raise TypeError(
@@ -39,10 +47,64 @@ def attention_maps(model: VisionTransformer | ConvNet, images: Tensor) -> Tensor
             f"{tuple(images.shape)}; minidino.pixels.normalize makes them of bytes"
         )
     if isinstance(model, ConvNet):
+        if layer is not None or patch is not None:
+            raise ValueError("a ResNet has no layer or patch that attends")
         return model.activation_map(images)
-    to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
-    h = images.shape[-2] // model.patch_size
+    h, w = (side // model.patch_size for side in images.shape[-2:])
+    if layer is None and patch is None:
+        to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
+    else:
+        q, k = queries_and_keys(model, images, layer)
+        row = 0 if patch is None else k.shape[2] - h * w + patch_index(patch, h, w)
+        scores = (k @ q[:, :, row, :, None])[..., 0] * q.shape[-1] ** -0.5
+        to_patches = scores.softmax(dim=-1)[..., -h * w :]
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
+
+
+@torch.no_grad()
+def queries_and_keys(
+    model: VisionTransformer, images: Tensor, layer: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """What a block's attention compares; softmax(q k^T / sqrt(d)) is its attention.
+
+    Args:
+        images: normalised floats (B, 3, H, W).
+        layer: the block, counted from 1; by default the last.
+
+    Returns:
+        two of (B, heads, tokens, d): [CLS], registers if there are some, patches row by row.
+
+    Raises:
+        ValueError: if there is no such layer.
+    """
+    layer = model.depth if layer is None else layer
+    if not 1 <= layer <= model.depth:
+        raise ValueError(f"there is no layer {layer}; the blocks are 1 to {model.depth}")
+    found = []
+
+    def project(attention, inputs):  # the tokens and, where positions are turns, the turn
+        found.extend(attention.project(*inputs)[:2])
+
+    hook = model.blocks[layer - 1].attn.register_forward_pre_hook(project)
+    try:
+        model.forward_features(images)
+    finally:
+        hook.remove()
+    return tuple(found)
+
+
+def patch_index(patch: tuple[int, int], h: int, w: int) -> int:
+    """Position of a patch (row, column) among h x w in a row; both are counted from 0.
+
+    Raises:
+        ValueError: if it lies outside.
+    """
+    y, x = patch
+    if not (0 <= y < h and 0 <= x < w):
+        raise ValueError(
+            f"patch {y},{x} is outside: there are {h} rows and {w} columns, counted from 0"
+        )
+    return y * w + x
 
 
 def mass_mask(maps: Tensor, keep: float = 0.6) -> Tensor:

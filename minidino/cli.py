@@ -19,7 +19,9 @@ from minidino.commands.compare import compare_command
 from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
+from minidino.commands.embed import embed_command
 from minidino.commands.export import export_command
+from minidino.commands.predict import predict_command
 from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
@@ -36,8 +38,10 @@ COMMANDS = {
     "train": None,  # made from what is typed, see _train_command
     "knn": knn_command,
     "linear": linear_command,
+    "predict": predict_command,
     "attend": attend_command,
     "compare": compare_command,
+    "embed": embed_command,
     "retrieve": retrieve_command,
     "segment": segment_command,
     "export": export_command,
@@ -64,8 +68,10 @@ def _run(argv: list[str]) -> int:
         if stop.code in (0, None):  # --help
             raise
         raise UserError(_one_line(said.getvalue(), argv)) from None
-    if launched() > 1 and not training:
-        raise UserError(f"{argv[0]} runs in one process, only train in several; leave out torchrun")
+    if launched() > 1 and argv[0] not in ("train", "embed"):
+        raise UserError(
+            f"{argv[0]} runs in one process, train and embed in several; leave out torchrun"
+        )
     return command() or 0
 
 

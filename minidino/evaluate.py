@@ -1,6 +1,7 @@
 """What frozen features are worth: k-NN and a linear probe (DINO, section 4.1, appendix F)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,8 @@ def bytes_per_image(model: nn.Module, height: int, width: int) -> int:
     if not hasattr(model, "blocks"):
         return 4 * 64 * height * width
     tokens = 1 + (height // model.patch_size) * (width // model.patch_size)
-    widths = (3 + model.depth) * model.embed_dim + 2 * model.blocks[0].mlp.fc1.out_features
+    hidden = max(m.out_features for m in model.blocks[0].mlp.modules() if isinstance(m, nn.Linear))
+    widths = (3 + model.depth) * model.embed_dim + 2 * hidden
     matrix = 2 * model.num_heads * tokens if tokens < FEW else 0  # scores, and their softmax
     return 4 * (tokens * (widths + matrix) + 3 * 3 * height * width)
 
@@ -113,23 +115,51 @@ def knn_predict(
     Returns:
         int64 (M,) predicted labels. Source: DINO, appendix F.1; Wu et al. 1805.01978.
     """
+    return knn_votes(train_features, train_labels, test_features, k, temperature).argmax(dim=1)
+
+
+@torch.no_grad()
+def knn_votes(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> Tensor:
+    """Each label's share of the neighbours' votes, (M, classes); arguments as ``knn_predict``."""
     bank = F.normalize(train_features.float(), dim=1)
     queries = F.normalize(test_features.float(), dim=1)
     n_classes = int(train_labels.max()) + 1
-    predictions = []
+    shares = []
     for some in queries.split(1024):  # 1024 x N similarities at a time
         similarity, neighbour = (some @ bank.T).topk(min(k, len(bank)), dim=1)
         # The largest weight is made 1; dividing all votes by the same number changes none.
         weight = ((similarity - similarity[:, :1]) / temperature).exp()
         votes = weight.new_zeros(len(some), n_classes)
         votes.scatter_add_(1, train_labels.to(neighbour.device)[neighbour], weight)
-        predictions.append(votes.argmax(dim=1))
-    return torch.cat(predictions)
+        shares.append(votes / weight.sum(dim=1, keepdim=True))
+    return torch.cat(shares)
 
 
 def accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Percent of predictions that are right."""
     return 100.0 * (predicted.cpu() == labels.cpu()).float().mean().item()
+
+
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class LinearClassifier:
+    """Features (M, D) -> scores (M, classes), whose softmax is the confidence."""
+
+    mean: Tensor  # (D,), as std
+    std: Tensor
+    weight: Tensor  # (D, classes)
+    bias: Tensor  # (1, classes)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std @ self.weight + self.bias
 
 
 def linear_probe(
@@ -138,27 +168,46 @@ def linear_probe(
     test_features: Tensor,
     epochs: int = 100,
     batch_size: int = 256,
-    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    learning_rates: tuple[float, ...] = RATES,
     seed: int = 0,
 ) -> Tensor:
+    """The labels that ``fit_linear`` gives to test features.
+
+    Args:
+        test_features: (M, D); they take no part in any choice. The others as ``fit_linear``.
+
+    Returns:
+        int64 (M,) predicted labels.
+    """
+    train = train_features, train_labels
+    return fit_linear(*train, epochs, batch_size, learning_rates, seed)(test_features).argmax(dim=1)
+
+
+def fit_linear(
+    train_features: Tensor,
+    train_labels: Tensor,
+    epochs: int = 100,
+    batch_size: int = 256,
+    learning_rates: tuple[float, ...] = RATES,
+    seed: int = 0,
+) -> LinearClassifier:
     """A linear classifier on frozen features: SGD, momentum 0.9, no decay, cosine.
 
     The learning rate is the one that does best on a tenth of the *training* features, held
-    out for that; the classifier is then trained anew on all of them. The test features take
-    no part in any choice. All rates are tried in one pass, as independent classifiers.
+    out for that; the classifier is then trained anew on all of them. All rates are tried in one
+    pass, as independent classifiers.
 
     Args:
-        train_features: (N, D); train_labels: int64 (N,); test_features: (M, D).
+        train_features: (N, D); train_labels: int64 (N,).
         learning_rates: candidates, for 256 images a step.
 
-    Returns:
-        int64 (M,) predicted labels. Source: DINO, appendix F.2 (there with random crops of
-        the images in training; here on features computed once).
+    Source: DINO, appendix F.2 (there with random crops of the images in training; here on
+    features computed once).
     """
     generator = torch.Generator().manual_seed(seed)
     # Features of different models differ in scale; a common one lets the same rates serve.
     mean, std = train_features.mean(dim=0), train_features.std(dim=0).clamp(min=1e-6)
-    x, test = (train_features - mean) / std, (test_features - mean) / std
+    x = (train_features - mean) / std
     n_classes = int(train_labels.max()) + 1
     order = torch.randperm(len(x), generator=generator)
     held_out, rest = order[: max(1, len(x) // 10)], order[max(1, len(x) // 10) :]
@@ -191,4 +240,4 @@ def linear_probe(
         scores = (x[held_out] @ weight + bias).argmax(-1).eq(train_labels[held_out]).sum(1)
         learning_rates = (learning_rates[int(scores.argmax())],)
     weight, bias = fit(order, learning_rates)
-    return (test @ weight[0] + bias[0]).argmax(dim=1)
+    return LinearClassifier(mean, std, weight[0], bias[0])

@@ -56,7 +56,7 @@ def to_picture(image: Tensor) -> np.ndarray:
     return image.permute(1, 2, 0).cpu().numpy()
 
 
-def _grid(rows: int, columns: int, cell: float, aspect: float = 1.0, top: float = 0.55) -> tuple:
+def grid(rows: int, columns: int, cell: float, aspect: float = 1.0, top: float = 0.55) -> tuple:
     """Figure and (rows, columns) axes without ticks; ``cell`` is a column's width in inches."""
     height = rows * cell * aspect + top
     figure, axes = plt.subplots(
@@ -99,6 +99,7 @@ def attention_figure(
     masks: Sequence[Tensor] | None = None,
     title: str = "",
     valid: Sequence[Tensor | None] | None = None,
+    keep: float = 0.6,
 ) -> Figure:
     """A row an image: heads, the best head's mask, the truth; trained against random.
 
@@ -113,18 +114,19 @@ def attention_figure(
             masks shown are those of the heads' mean map.
         title: what is to be seen.
         valid: bool (H, W) for each image, the pixels that are scored; None for all.
+        keep: share of a map's mass that makes its mask.
     """
     known, valid = masks is not None, valid or [None] * len(images)
-    drawn = _heads_to_draw(maps, masks, valid)
+    drawn = _heads_to_draw(maps, masks, valid, keep)
     heads = len(drawn)
     one = len(maps[0]) == 1  # as of a ResNet, which has a map and no heads
     chosen = "map" if one else "best head" if known else "mean of heads"
     names = ["image", *(["map"] if one else [f"head {i + 1}" for i in drawn])]
-    names += [f"{chosen},\n60% of its mass"]
+    names += [f"{chosen},\n{keep:.0%} of its mass"]
     names += ["truth"] if known else []
     names += [f"random weights,\n{chosen}"]
     aspect = max(image.shape[-2] / image.shape[-1] for image in images)
-    figure, axes = _grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=0.95)
+    figure, axes = grid(len(images), len(names), cell=1.25, aspect=min(aspect, 1.5), top=0.95)
     for ax, name in zip(axes[0], names, strict=True):
         ax.set_title(name, fontsize=9)
     for r, (row, image) in enumerate(zip(axes, images, strict=True)):
@@ -133,37 +135,46 @@ def attention_figure(
         for ax, attention in zip(row[1:], maps[r][drawn], strict=False):
             show_map(ax, attention, size)
         truth = masks[r] if known else None
-        _show_chosen(row[1 + heads], image, maps[r], truth, valid[r], TRAINED)
+        _show_chosen(row[1 + heads], image, maps[r], truth, valid[r], TRAINED, keep)
         if known:
             show_mask(row[2 + heads], image, truth, TRUTH)
-        _show_chosen(row[-1], image, random_maps[r], truth, valid[r], RANDOM)
+        _show_chosen(row[-1], image, random_maps[r], truth, valid[r], RANDOM, keep)
     figure.suptitle(title, fontsize=12, y=1.0, va="top")
     return figure
 
 
 def _heads_to_draw(
-    maps: Sequence[Tensor], masks: Sequence[Tensor] | None, valid: Sequence[Tensor | None]
+    maps: Sequence[Tensor],
+    masks: Sequence[Tensor] | None,
+    valid: Sequence[Tensor | None],
+    keep: float,
 ) -> list[int]:
     """Positions of at most six heads, in order."""
     heads = len(maps[0])
     if heads <= 6 or masks is None:
         return list(range(min(heads, 6)))
     scores = [
-        jaccard(upsample_mask(mass_mask(m), tuple(mask.shape)), mask[None], counts)
+        jaccard(upsample_mask(mass_mask(m, keep), tuple(mask.shape)), mask[None], counts)
         for m, mask, counts in zip(maps, masks, valid, strict=True)
     ]
     return torch.stack(scores).mean(0).topk(6).indices.sort().values.tolist()
 
 
 def _show_chosen(
-    ax, image: Tensor, maps: Tensor, truth: Tensor | None, valid: Tensor | None, color: str
+    ax,
+    image: Tensor,
+    maps: Tensor,
+    truth: Tensor | None,
+    valid: Tensor | None,
+    color: str,
+    keep: float,
 ) -> None:
     """The mask of the head that fits the truth best, or of the mean map; its score below."""
-    size = tuple(image.shape[-2:])
+    candidates = mass_mask(maps if truth is not None else maps.mean(0, keepdim=True), keep)
+    candidates = upsample_mask(candidates, tuple(image.shape[-2:]))
     if truth is None:
-        show_mask(ax, image, upsample_mask(mass_mask(maps.mean(0, keepdim=True)), size)[0], color)
+        show_mask(ax, image, candidates[0], color)
         return
-    candidates = upsample_mask(mass_mask(maps), size)
     scores = jaccard(candidates, truth[None], valid)
     show_mask(ax, image, candidates[scores.argmax()], color)
     ax.text(0.03, 0.03, f"{scores.max():.2f}", transform=ax.transAxes, color="white", fontsize=8,
@@ -221,7 +232,7 @@ def filmstrip_figure(
         moments: (name, maps), with maps (heads, h, w) for each image.
     """
     aspect = max(image.shape[-2] / image.shape[-1] for image in images)
-    figure, axes = _grid(len(images), 1 + len(moments), cell=1.2, aspect=min(aspect, 1.5), top=0.6)
+    figure, axes = grid(len(images), 1 + len(moments), cell=1.2, aspect=min(aspect, 1.5), top=0.6)
     axes[0, 0].set_title("image", fontsize=9)
     for r, image in enumerate(images):
         axes[r, 0].imshow(to_picture(image), interpolation="nearest")
@@ -250,7 +261,7 @@ def contact_sheet(
     columns = min(columns, len(images))
     blocks = -(-len(images) // columns)
     rows_each = 1 if masks is None else 2
-    figure, axes = _grid(blocks * rows_each, columns, cell=1.1, top=0.35)
+    figure, axes = grid(blocks * rows_each, columns, cell=1.1, top=0.35)
     for ax in axes.flat:
         ax.axis("off")
     for i, image in enumerate(images):

@@ -291,7 +291,7 @@ OTHERS = [
     ("picture.png is not a folder", "retrieve run picture.png --data picture.png"),
     ("no pictures in empty", "retrieve run picture.png --data empty"),
     ("no pictures in one to compare", "retrieve run one/x.png --data one"),
-    ("other pictures could be read", "retrieve run picture.png --data loop"),
+    ("none of the 1 pictures could be read", "retrieve run picture.png --data loop"),
     ("none of the 6 pictures", "segment run --data bad"),
     ("no picture or folder at dangling.png", "segment run --data dangling.png"),
     ("none of the 1 pictures", "segment run --data a_file"),

@@ -1,14 +1,28 @@
 """``minidino attend``."""
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+import tyro
+from torch import nn
+
+from minidino.commands.arguments import (
+    NOT_ASKED,
+    UNSAID,
+    Checkpoint,
+    ReadingArgument,
+    Weights,
+    needs_a_vit,
+)
 from minidino.convnet import ConvNet
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.run.files import write_text
 from minidino.using.attend import (
+    Gaze,
     Looked,
     draw_attention,
     draw_filmstrip,
@@ -17,11 +31,39 @@ from minidino.using.attend import (
 )
 from minidino.using.examples import Examples
 from minidino.using.masks import told
+from minidino.using.show import show_patches
+from minidino.weights.file import Trained
 
-LOOKED_AT = {
-    False: "Attention of the last block's [CLS] token",
-    True: "Mean of the last map (a ResNet has no attention)",
-}
+OF_A_RESNET = "Mean of the last map (a ResNet has no attention)"
+
+
+@dataclass(frozen=True)
+class AskedGaze:
+    """Whose attention is looked at."""
+
+    layer: int | None = None
+    """The block whose attention it is, counted from 1 (default: the last)."""
+    patch: str | None = None
+    """Y,X: row and column, from 0, of the patch that looks (default: [CLS] looks)."""
+    heads: Literal["mean", "each"] = "mean"
+    """What is written to maps/: the heads' mean, or each head as well."""
+    threshold: float = 0.6
+    """Share of a map's mass that its mask holds."""
+
+    def gaze(self, backbone: nn.Module) -> Gaze:
+        """Raises UserError for what cannot be, or what the backbone does not have."""
+        if not 0 < self.threshold <= 1:
+            raise UserError(f"--threshold is {self.threshold:g}; it is a share, in (0, 1]")
+        patch = None
+        if self.patch is not None:
+            if not (found := re.fullmatch(r"(\d{1,4}),(\d{1,4})", self.patch)):
+                raise UserError(f'--patch "{self.patch}" is not row,column of a patch, as 3,4')
+            patch = int(found[1]), int(found[2])
+        if patch is not None or self.layer is not None:
+            needs_a_vit(backbone, "attend with --patch or --layer")
+        if self.layer is not None and not 1 <= self.layer <= backbone.depth:
+            raise UserError(f"--layer {self.layer}: the blocks are 1 to {backbone.depth}")
+        return Gaze(self.layer, patch, self.threshold, self.heads == "each")
 
 
 def attend_command(
@@ -31,14 +73,16 @@ def attend_command(
     masks: str | None = None,
     size: int | None = None,
     pictures: int = 8,
+    show: Literal["attention", "pca", "similarity"] = "attention",
     device: str | None = None,
+    asked: Annotated[AskedGaze, tyro.conf.arg(name="", prefix_name=False)] = AskedGaze(),
     weights: Weights = UNSAID,
     reading: ReadingArgument = NOT_ASKED,
 ) -> None:
-    """Draw where the last block's [CLS] token looks, and score it where masks are known.
+    """Draw where [CLS], or a patch, looks, and score it where masks are known; or what is alike.
 
     Writes attention.png, filmstrip.png (if the run kept snapshots) and a folder maps/, laid out
-    as --data is, with the mean attention and its 60% mask of every picture.
+    as --data is, with every picture's mean attention, alone and over the picture, and its mask.
 
     Args:
         checkpoint: A checkpoint, the folder of a run, or released weights.
@@ -49,39 +93,77 @@ def attend_command(
             palette with background 0.
         size: Shorter side of the pictures in pixels (default: what the weights were made for).
         pictures: How many are drawn; all are scored.
+        show: pca draws, in place of attention, the first three principal components of all
+            pictures' patch features as colours (pca.png); similarity how much each patch is like
+            the one of --patch (similarity.png).
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        asked: Whose attention.
         reading: How pictures are read.
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
     trained = weights.load(checkpoint)
-    where = pick_device(device)
-    run, patch = trained.folder, trained.backbone.patch_size
-    out = out or run / "attend"
+    where, gaze = pick_device(device), asked.gaze(trained.backbone)
+    patch, out = trained.backbone.patch_size, out or trained.folder / "attend"
     if pictures < 1 or (size is not None and size < patch):
         raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
+    if show != "attention":
+        _check_shown(show, trained.backbone, asked, masks)
     read = reading.over(trained.reading)
     examples = Examples(trained.data(data), patch, size or trained.eval_size, masks, out, read)
-    random = trained.random().to(where)
+    both = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)
-        looked = look_at_all(trained.backbone.to(where), random, examples, out / "maps", pictures)
-        convnet = isinstance(trained.backbone, ConvNet)
-        title = f"{LOOKED_AT[convnet]}: {one_line(run)}"
-        if scores := _told(looked):
-            scores["map"] = LOOKED_AT[convnet]
-            write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
-            best, floor = (scores[who]["jaccard_best_head"] for who in ("trained", "random"))
-            whose = "its" if convnet else "best head's"
-            title += f"\n{whose} Jaccard {best:.2f}, random weights {floor:.2f}, "
-            title += f"{scores['images']} images"
-        draw_attention(out, looked.drawn, title)
-        if trained.config is not None:
-            chosen = [example for example, *_ in looked.drawn]
-            draw_filmstrip(out, run, trained.config, where, chosen)
+        if show == "attention":
+            _attention(trained, both, examples, out, pictures, gaze)
+        else:
+            show_patches(show, both, examples, out, pictures, gaze.patch)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from None
-    print(f"wrote {out / 'attention.png'}")
+    print(f"wrote {out / f'{show}.png'}")
+
+
+def _check_shown(show: str, backbone: nn.Module, asked: AskedGaze, masks: str | None) -> None:
+    """Raises UserError for what says nothing of patch features."""
+    needs_a_vit(backbone, f"--show {show}")
+    if show == "similarity" and asked.patch is None:
+        raise UserError("--show similarity needs a patch to compare with: --patch Y,X")
+    idle = {
+        "--masks": masks is not None,
+        "--layer": asked.layer is not None,
+        "--heads": asked.heads != "mean",
+        "--threshold": asked.threshold != AskedGaze.threshold,
+        "--patch": show == "pca" and asked.patch is not None,
+    }
+    if said := [name for name, given in idle.items() if given]:
+        raise UserError(f"--show {show} makes no use of {said[0]}")
+
+
+def _attention(
+    trained: Trained,
+    both: dict[str, nn.Module],
+    examples: Examples,
+    out: Path,
+    pictures: int,
+    gaze: Gaze,
+) -> None:
+    """Draw, write and score the attention of both networks."""
+    looked = look_at_all(*both.values(), examples, out / "maps", pictures, gaze)
+    convnet = isinstance(trained.backbone, ConvNet)
+    what = OF_A_RESNET if convnet else gaze.words()
+    title = f"{what}: {one_line(trained.folder)}"
+    if scores := _told(looked):
+        scores["map"] = what
+        write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
+        best, floor = (scores[who]["jaccard_best_head"] for who in ("trained", "random"))
+        whose = "its" if convnet else "best head's"
+        title += f"\n{whose} Jaccard {best:.2f}, random weights {floor:.2f}, "
+        title += f"{scores['images']} images"
+    draw_attention(out, looked.drawn, title, gaze.keep)
+    if trained.config is not None:
+        chosen = [example for example, *_ in looked.drawn]
+        device = next(trained.backbone.parameters()).device
+        draw_filmstrip(out, trained.folder, trained.config, device, chosen, gaze)
 
 
 def _told(looked: Looked) -> dict | None:

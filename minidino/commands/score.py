@@ -6,25 +6,54 @@ from typing import Annotated
 
 import tyro
 
+from minidino import plots
 from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
 from minidino.errors import UserError
-from minidino.evaluate import knn_predict, linear_probe
 from minidino.run.files import write_text
-from minidino.using.score import compare
+from minidino.using.classify import Knn, Linear
+from minidino.using.confusion import as_text, confusion_figure, per_class
+from minidino.using.score import Comparison, compare
 
 
-def _report(what: str, scores: dict[str, float], json_file: Path | None) -> None:
+def _report(
+    what: str, found: Comparison, json_file: Path | None, save: Path | None, picture: Path | None
+) -> None:
+    """Print the scores, and write what was asked for."""
+    scores, classes = found.scores, found.classifier.classes
     print(
         f"{what}: {scores['trained']:.2f}%   random weights: {scores['random']:.2f}%   "
         f"({scores['train_images']} images of {scores['size']} px to learn from, "
         f"{scores['test_images']} tested)"
     )
+    print(
+        f"balanced accuracy (every class counts alike): {scores['balanced_trained']:.2f}%   "
+        f"random weights: {scores['balanced_random']:.2f}%"
+    )
+    rows = per_class(found.counts, classes)
+    print(as_text(rows))
     if json_file is not None:
-        write_text(json_file, json.dumps({"what": what} | scores, indent=2) + "\n")
+        content = {"what": what} | scores | {"classes": rows}
+        write_text(json_file, json.dumps(content, indent=2) + "\n")
+    if picture is not None:
+        title = f"{what}, {scores['trained']:.1f}%, balanced {scores['balanced_trained']:.1f}%"
+        plots.save(confusion_figure(found.counts, classes, title), picture)
+        print(f"wrote {picture}")
+    if save is not None:
+        found.classifier.save(save)
+        print(f"wrote {save}; use it with: minidino predict {save} --data NEW")
 
 
-def _check_target(json_file: Path | None) -> None:
-    """Raises UserError, before any work, if the scores would replace another file."""
+def _check_targets(json_file: Path | None, save: Path | None, picture: Path | None) -> None:
+    """Raises UserError, before any work, if another file would be replaced."""
+    if picture is not None:
+        plots.check_target(picture)
+    if save is not None and save.suffix != ".safetensors":
+        raise UserError(f"--save {save} must end in .safetensors")
+    if save is not None and save.exists():
+        raise UserError(f"--save {save} is there and is kept; choose another name")
+    for name, file in (("--save", save), ("--confusion", picture)):
+        if file is not None and not file.parent.is_dir():
+            raise UserError(f"{name} {file}: there is no folder {file.parent}")
     if json_file is None:
         return
     if not json_file.parent.is_dir():
@@ -47,6 +76,8 @@ def knn_command(
     max_images: int | None = None,
     size: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    save: Path | None = None,
+    confusion: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
     reading: ReadingArgument = NOT_ASKED,
@@ -63,22 +94,24 @@ def knn_command(
         max_images: Labelled images at most (default: all).
         size: Side of the images in pixels (default: what the run evaluates at, or what the weights
             were made for).
-        json_file: Also write the numbers here.
+        json_file: Also write the numbers here, and those of every class.
+        save: Also write the classifier, for predict, to this .safetensors file.
+        confusion: Also draw which classes are taken for which, to this .png file.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
     """
     if k < 1 or not 1e-4 <= temperature <= 100:
         raise UserError("--k must be at least 1, and --temperature from 0.0001 to 100")
-    _check_target(json_file)
+    _check_targets(json_file, save, confusion)
 
-    def judge(bank, labels, queries):
-        return knn_predict(bank, labels, queries, k, temperature)
+    def fit(features, labels):
+        return Knn.fit(features, labels, k, temperature)
 
     trained = weights.load(checkpoint)
     how = {"max_images": max_images, "size": size, "device": device, "reading": reading.over}
-    scores = compare(trained, data, judge, **how)
-    k = min(k, int(scores["train_images"]))  # no more than there are can vote
-    _report(f"k-NN (k = {k}, T = {temperature:g})", scores, json_file)
+    found = compare(trained, data, fit, **how)
+    k = min(k, int(found.scores["train_images"]))  # no more than there are can vote
+    _report(f"k-NN (k = {k}, T = {temperature:g})", found, json_file, save, confusion)
 
 
 def linear_command(
@@ -89,6 +122,8 @@ def linear_command(
     max_images: int | None = None,
     size: int | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    save: Path | None = None,
+    confusion: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
     reading: ReadingArgument = NOT_ASKED,
@@ -103,18 +138,21 @@ def linear_command(
         max_images: Labelled images at most (default: all).
         size: Side of the images in pixels (default: what the run evaluates at, or what the weights
             were made for).
-        json_file: Also write the numbers here.
+        json_file: Also write the numbers here, and those of every class.
+        save: Also write the classifier, for predict, to this .safetensors file.
+        confusion: Also draw which classes are taken for which, to this .png file.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
     """
     if epochs < 1 or blocks < 1:
         raise UserError("--epochs and --blocks must be at least 1")
-    _check_target(json_file)
+    _check_targets(json_file, save, confusion)
 
-    def judge(features, labels, queries):
-        return linear_probe(features, labels, queries, epochs)
+    def fit(features, labels):
+        return Linear.fit(features, labels, epochs, blocks)
 
     trained = weights.load(checkpoint)
     how = {"max_images": max_images, "size": size, "device": device, "reading": reading.over}
-    scores = compare(trained, data, judge, n_last_blocks=blocks, **how)
-    _report(f"linear probe ({blocks} blocks, {epochs} epochs)", scores, json_file)
+    found = compare(trained, data, fit, n_last_blocks=blocks, **how)
+    what = f"linear probe ({blocks} blocks, {epochs} epochs)"
+    _report(what, found, json_file, save, confusion)

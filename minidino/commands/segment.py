@@ -15,6 +15,7 @@ from minidino.commands.arguments import (
 )
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
+from minidino.using.patches import patch_features
 from minidino.using.segment import Split, look, mask_paths, pictures_of, save_mask
 
 
@@ -61,7 +62,7 @@ def segment_command(
         # One picture is in memory at a time, so each is looked at twice.
         split = Split(look_at(files))
         files = split.files
-    for picture in look_at(files, features=by == "pca"):
+    for picture in look_at(files, features=patch_features if by == "pca" else None):
         mask = mass_mask(picture.attention) if by == "attention" else split.mask(picture.features)
         path = paths[picture.file]
         try:

@@ -37,6 +37,11 @@ def few(names: list[str]) -> str:
     return one_line(", ".join(names[:5])) + more
 
 
+def same_file(a: Path, b: Path) -> bool:
+    """Do two paths lead to one file? (``Path.resolve`` would stop at a loop of links.)"""
+    return os.path.realpath(a) == os.path.realpath(b)
+
+
 @dataclass
 class Found:
     """The pictures below a folder, by name, and what is not taken for one."""

@@ -85,7 +85,8 @@ def patiently(batches: Iterator[Any]) -> Iterator[Any]:
             else:
                 continue
             raise UserError(
-                f"{trouble}; {remedy}. What was saved is kept, and --resume goes on from there"
+                f"{trouble}; {remedy}. What was saved is kept: train goes on with --resume, embed "
+                "by the same command"
             ) from None
         waited = 0
         yield batch

@@ -44,16 +44,18 @@ def turned(tokens: Tensor, turn: Turn) -> Tensor:
 class RotaryAttention(Attention):
     """Attention between turned queries and keys."""
 
+    def project(self, x: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().project(x)
+        return turned(q, turn), turned(k, turn), v
+
     def forward(self, x: Tensor, turn: Turn) -> Tensor:
-        q, k, v = self.project(x)
-        seen = attend(turned(q, turn), turned(k, turn), v)
+        seen = attend(*self.project(x, turn))
         return self.proj(rearrange(seen, "b heads n d -> b n (heads d)"))
 
     def probabilities(self, x: Tensor, turn: Turn, rows: slice = slice(None)) -> Tensor:
         """(B, heads, N, N), or some rows of it; each sums to 1."""
-        q, k, _ = self.project(x)
-        q, k = turned(q, turn)[..., rows, :], turned(k, turn)
-        return (q @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
+        q, k, _ = self.project(x, turn)
+        return (q[..., rows, :] @ k.mT * q.shape[-1] ** -0.5).softmax(dim=-1)
 
 
 class RotaryBlock(ScaledBlock):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -28,14 +29,39 @@ from minidino.run.checkpoint import load_weights
 from minidino.trainer import build_backbone
 from minidino.using.examples import PICTURE_BYTES, Example, Examples, distinct, few_at_a_time
 from minidino.using.examples import fit_to_patches as fit_to_patches  # notebook 09 has it from here
+from minidino.using.figures import outlined, overlay
 from minidino.vit import VisionTransformer
 
 DRAWN_SIDE = 512  # pixels of a picture in a figure, at most: it is shown with about 200
 
 
+@dataclass(frozen=True)
+class Gaze:
+    """Whose attention is looked at, and how much of it makes a mask."""
+
+    layer: int | None = None  # the block, counted from 1; None for the last
+    patch: tuple[int, int] | None = None  # row and column; None for [CLS]
+    keep: float = 0.6  # share of a map's mass
+    each_head: bool = False  # is written, beside their mean
+
+    def words(self) -> str:
+        block = "the last block" if self.layer is None else f"block {self.layer}"
+        who = "[CLS] token" if self.patch is None else "patch {},{}".format(*self.patch)
+        return f"Attention of {block}'s {who}"
+
+
+USUAL_GAZE = Gaze()
+
+
 @torch.no_grad()
-def maps_of(model: VisionTransformer, examples: Sequence[Example]) -> list[Tensor]:
-    """(heads, h, w) for each example, on the CPU; equal sizes go through together."""
+def maps_of(
+    model: VisionTransformer, examples: Sequence[Example], gaze: Gaze = USUAL_GAZE
+) -> list[Tensor]:
+    """(heads, h, w) for each example, on the CPU; equal sizes go through together.
+
+    Raises:
+        UserError: if there is no such layer or patch, or no memory for the pictures.
+    """
     device = next(model.parameters()).device
     by_size = defaultdict(list)
     for i, example in enumerate(examples):
@@ -45,16 +71,20 @@ def maps_of(model: VisionTransformer, examples: Sequence[Example]) -> list[Tenso
         check_room(model, examples[index[0]].image, examples[index[0]].name)
         for some in torch.tensor(index).split(images_at_once(model, *shape[-2:])):
             images = torch.stack([examples[i].image for i in some]).to(device)
-            found = attention_maps(model, normalize(images)).float().cpu()
+            try:
+                found = attention_maps(model, normalize(images), gaze.layer, gaze.patch)
+            except ValueError as error:
+                raise UserError(f"{examples[some[0]].name}: {error}") from None
+            found = found.float().cpu()
             for i, m in zip(some.tolist(), found, strict=True):
                 maps[i] = m
     return maps
 
 
-def scores_of(maps: Tensor, example: Example) -> Tensor:
+def scores_of(maps: Tensor, example: Example, keep: float = 0.6) -> Tensor:
     """(heads + 1,): Jaccard of the 60%-mass mask of each head, and of their mean."""
     size = tuple(example.mask.shape)
-    masks = mass_mask(torch.cat([maps, maps.mean(dim=0, keepdim=True)]))
+    masks = mass_mask(torch.cat([maps, maps.mean(dim=0, keepdim=True)]), keep)
     few = masks.split(max(1, PICTURE_BYTES // example.mask.nbytes))  # it may be a large one
     return torch.cat([jaccard(upsample_mask(m, size), example.mask, example.valid) for m in few])
 
@@ -116,13 +146,31 @@ class Chosen:
         return self.kept[:: max(1, len(self.kept) // self.count)][: self.count]
 
 
-def save_maps(folder: Path, name: str, size: tuple[int, int], maps: Tensor) -> None:
-    """The mean map of a picture and its 60% mask, below ``folder``, ``size`` pixels large."""
-    mean = maps.mean(dim=0, keepdim=True)
-    for kind, values in (("attention", mean), ("mask", mass_mask(mean).float())):
-        path = folder / f"{name}.{kind}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(plots.grayscale_png(plots.enlarge(values, size)[0])).save(path)
+def save_maps(folder: Path, name: str, image: Tensor, maps: Tensor, gaze: Gaze) -> None:
+    """The mean map of a picture, alone and over it, and its mask; below ``folder``."""
+    size, side = tuple(image.shape[-2:]), image.shape[-2] // maps.shape[-2]
+    named = {"": maps.mean(dim=0)}
+    if gaze.each_head:
+        named |= {f".head{i + 1:02d}": one for i, one in enumerate(maps)}
+    for which, one in named.items():
+        over = overlay(image, one)
+        drawn = {
+            "attention": plots.grayscale_png(plots.enlarge(one[None], size)[0]),
+            "mask": plots.grayscale_png(upsample_mask(mass_mask(one, gaze.keep)[None], size)[0]),
+            "overlay": plots.to_picture(_framed(over, gaze, side)),
+        }
+        for kind, pixels in drawn.items():
+            save_pixels(folder / f"{name}{which}.{kind}.png", pixels)
+
+
+def _framed(image: Tensor, gaze: Gaze, side: int) -> Tensor:
+    """The picture, with a frame around the patch that looks, if one does."""
+    return image if gaze.patch is None else outlined(image, gaze.patch, side)
+
+
+def save_pixels(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
 
 
 def check_room(model: VisionTransformer, image: Tensor, name: object) -> None:
@@ -153,6 +201,7 @@ def look_at_all(
     examples: Examples,
     folder: Path,
     count: int,
+    gaze: Gaze = USUAL_GAZE,
 ) -> Looked:
     """Maps of every example, written below ``folder`` and scored; few are in memory at a time.
 
@@ -163,40 +212,49 @@ def look_at_all(
     stems = distinct(examples.names)
     bar = tqdm(examples, "maps", len(examples), disable=len(examples) < 500, leave=False)
     for some in few_at_a_time(bar):
-        both = zip(some, maps_of(trained, some), maps_of(random, some), strict=True)
-        for example, maps, random_maps in both:
+        both = (maps_of(model, some, gaze) for model in (trained, random))
+        for example, maps, random_maps in zip(some, *both, strict=True):
             size = tuple(example.image.shape[-2:])
-            save_maps(folder, stems[example.name], size, maps)
+            save_maps(folder, stems[example.name], example.image, maps, gaze)
             if example.mask is not None:
                 looked.names.append(example.name)
-                looked.scores.append(scores_of(maps, example))
-                looked.floor.append(scores_of(random_maps, example))
+                looked.scores.append(scores_of(maps, example, gaze.keep))
+                looked.floor.append(scores_of(random_maps, example, gaze.keep))
                 looked.ways.update([example.how] if example.mask.any() else [])
             masks = {k: _resized(getattr(example, k), size) for k in ("mask", "valid")}
-            kept = (replace(example, **masks), maps, random_maps)
+            framed = _framed(example.image, gaze, size[0] // maps.shape[-2])
+            kept = (replace(example, image=framed, **masks), maps, random_maps)
             (others if example.mask is None else scored).offer(kept)
     looked.drawn = scored.items or others.items
     return looked
 
 
-def draw_attention(out: Path, drawn: Sequence[tuple[Example, Tensor, Tensor]], title: str) -> None:
+def draw_attention(
+    out: Path, drawn: Sequence[tuple[Example, Tensor, Tensor]], title: str, keep: float = 0.6
+) -> None:
     """``attention.png`` of examples, each with its maps, trained and random."""
     examples, maps, random_maps = zip(*drawn, strict=True)
     small = [_for_figure(e) for e in examples]
     masks = None if small[0].mask is None else [e.mask for e in small]
+    valid = [e.valid for e in small]
     figure = plots.attention_figure(
-        [e.image for e in small], maps, random_maps, masks, title, [e.valid for e in small]
+        [e.image for e in small], maps, random_maps, masks, title, valid, keep
     )
     plots.save(figure, out / "attention.png")
 
 
 def draw_filmstrip(
-    out: Path, run: Path, config: TrainConfig, device: torch.device, chosen: Sequence[Example]
+    out: Path,
+    run: Path,
+    config: TrainConfig,
+    device: torch.device,
+    chosen: Sequence[Example],
+    gaze: Gaze = USUAL_GAZE,
 ) -> None:
     """``filmstrip.png``, if the training run kept snapshots."""
-    film = [(f"step {s}", maps_of(b.to(device), chosen)) for s, b in snapshots(run, config)]
+    film = [(f"step {s}", maps_of(b.to(device), chosen, gaze)) for s, b in snapshots(run, config)]
     if film:
-        title = "The teacher's attention (mean of heads) while it trains"
+        title = f"{gaze.words()} (teacher, mean of heads) while it trains"
         images = [_for_figure(e).image for e in chosen]
         plots.save(plots.filmstrip_figure(images, film, title), out / "filmstrip.png")
 

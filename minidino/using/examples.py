@@ -123,7 +123,7 @@ def _without_own(files: list[Path], out: Path | None) -> list[Path]:
     if out is None:
         return files
     top = Path(os.path.abspath(out))  # files may be told from another folder
-    ours = {top / "attention.png", top / "filmstrip.png"}
+    ours = {top / f"{name}.png" for name in ("attention", "filmstrip", "pca", "similarity")}
     paths = {file: Path(os.path.abspath(file)) for file in files}
     rest = [f for f, p in paths.items() if p not in ours and top / "maps" not in p.parents]
     if len(rest) < len(files):

@@ -15,10 +15,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from minidino.data.listing import SUFFIXES
+from minidino.data.listing import SUFFIXES, same_file
 from minidino.data.pictures import UnreadablePicture, open_picture, opened, upright
 from minidino.errors import UserError, one_line
-from minidino.using.retrieve import same_file
 
 ENDING = re.compile(r"[._-](masks?|seg|segmentation|gt|labels?)$")
 VOID_COLOUR = (224, 224, 192)  # what VOC's palette has at 255

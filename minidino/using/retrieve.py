@@ -1,20 +1,21 @@
 """Retrieval: the pictures of a folder whose features point the same way as a query's."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from minidino.config import USUAL, Reading
+from minidino.data.listing import same_file
 from minidino.data.pictures import UnreadablePicture, decode_square
 from minidino.errors import UserError
-from minidino.evaluate import extract_features, images_at_once
+from minidino.evaluate import extract_features
+from minidino.using.embed import embed_files
+from minidino.using.index import Index
 from minidino.vit import VisionTransformer
+from minidino.weights.file import Trained, fingerprint
 
 
 @dataclass
@@ -23,11 +24,6 @@ class Neighbour:
 
     file: Path
     cosine: float
-
-
-def same_file(a: Path, b: Path) -> bool:
-    """Do two paths lead to one file? (``Path.resolve`` would stop at a loop of links.)"""
-    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -68,31 +64,40 @@ def find_neighbours(
     Raises:
         UserError: if the query, or every one of the files, cannot be read.
     """
+    feature = _feature(model, query, size, reading)
+    others = [file for file in files if not same_file(file, query)]
+    bank, readable = embed_files(model, others, size, reading, "features" * (len(others) >= 500))
+    cosines, rows = nearest(feature, bank, k)
+    return [Neighbour(readable[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True)]
+
+
+def look_up(
+    model: VisionTransformer, query: Path, index: Index, files: Sequence[Path], k: int
+) -> list[Neighbour]:
+    """As ``find_neighbours``, among pictures whose features are known; none of them is read.
+
+    Args:
+        files: where the index's pictures are, in its order.
+    """
+    feature = _feature(model, query, index.size, index.reading)
+    cosines, rows = nearest(feature, index.features, k + 1)
+    pairs = zip(rows.tolist(), cosines.tolist(), strict=True)
+    found = [Neighbour(files[r], c) for r, c in pairs]
+    return [neighbour for neighbour in found if not same_file(neighbour.file, query)][:k]
+
+
+def check_index(index: Index, trained: Trained) -> None:
+    """Raises UserError if an index has features of another network."""
+    if index.weights != fingerprint(trained.backbone):
+        raise UserError(
+            f"{index.path} has features of other weights ({index.checkpoint}); give those, or "
+            "embed the pictures with these"
+        )
+
+
+def _feature(model: VisionTransformer, query: Path, size: int, reading: Reading) -> Tensor:
+    """(D,) of one picture."""
     try:
-        query_picture = decode_square(query, size, reading)
+        return extract_features(model, decode_square(query, size, reading)[None])[0]
     except UnreadablePicture as error:
         raise UserError(f"cannot read the query {error}") from None
-    others = [file for file in files if not same_file(file, query)]
-    readable: list[Path] = []
-
-    def batches() -> Iterator[Tensor]:
-        yield query_picture[None]
-        pending = []
-        for file in tqdm(others, "features", disable=len(others) < 500, leave=False):
-            try:
-                pending.append(decode_square(file, size, reading))
-            except UnreadablePicture as error:
-                tqdm.write(f"skipped unreadable picture {error}")
-                continue
-            readable.append(file)
-            if len(pending) == images_at_once(model, size, size):
-                yield torch.stack(pending)
-                pending = []
-        if pending:
-            yield torch.stack(pending)
-
-    features = extract_features(model, batches())
-    if not readable:
-        raise UserError(f"none of the {len(others)} other pictures could be read")
-    cosines, rows = nearest(features[0], features[1:], k)
-    return [Neighbour(readable[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True)]

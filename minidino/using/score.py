@@ -1,14 +1,17 @@
 """Trained against random weights, judged the same way on the same pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
 from minidino.data import load_data
+from minidino.data.folders import settled
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.data.twins import tell_twins
@@ -21,21 +24,31 @@ from minidino.evaluate import (
     knn_predict,
     linear_probe,
 )
+from minidino.using.classify import Classifier, Learned
+from minidino.using.confusion import balanced_accuracy, confusion
 from minidino.vit import VisionTransformer
 from minidino.weights.file import Trained
 
 
 def features_of(
-    model: VisionTransformer, data: Pictures | StreamedFolder, **how
+    model: VisionTransformer, data: Pictures | StreamedFolder, progress: str = "", **how
 ) -> tuple[Tensor, Tensor]:
     """Features (N, D) and labels (N,) of the pictures that could be read.
 
     Args:
+        progress: a title, if a progress bar is wanted.
         how: passed on to ``extract_features``.
     """
     side = data.size if isinstance(data, StreamedFolder) else data.images.shape[-1]
-    batches = data.batches(torch.arange(len(data)).split(images_at_once(model, side, side)))
-    features = extract_features(model, batches, **how)
+    indices = torch.arange(len(data)).split(images_at_once(model, side, side))
+    with tqdm(total=len(data), desc=progress, unit="img", disable=not progress, leave=False) as bar:
+
+        def counted() -> Iterator[Tensor]:
+            for images in data.batches(indices):
+                yield images
+                bar.update(len(images))  # when their features are there
+
+        features = extract_features(model, counted(), **how)
     if isinstance(data, StreamedFolder) and data.skipped:
         good = torch.tensor([file not in data.skipped for file in data.files])
         return features[good], data.labels[good]
@@ -80,40 +93,79 @@ def quality(
     return scores, queries
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How trained weights and random ones of the same network did.
+
+    Attributes:
+        scores: ``trained``, ``random`` and the ``balanced_`` accuracy of both, in percent,
+            ``train_images``, ``test_images`` and ``size``.
+        counts: int64 (classes, classes), of trained weights, see ``confusion``.
+        classifier: what was learned on trained features.
+    """
+
+    scores: dict[str, float]
+    counts: Tensor
+    classifier: Classifier
+
+
 def compare(
     trained: Trained,
     spec: str | None,
-    judge: Callable[[Tensor, Tensor, Tensor], Tensor],
+    fit: Callable[[Tensor, Tensor], Learned],
     *,
     max_images: int | None = None,
     size: int | None = None,
     device: str | None = None,
     reading: Callable[[Reading], Reading] = lambda kept: kept,
     **how,
-) -> dict[str, float]:
+) -> Comparison:
     """Accuracy of trained weights and of the same backbone with random ones.
 
     Args:
         trained: the weights, as ``load_trained`` read them.
         spec: data with labels; None for what it was trained on, if a run of ours.
-        judge: (features, labels, other features) -> labels of the others.
+        fit: (features, labels) -> what classifies others.
         max_images: labelled images at most.
         size: side of the images in pixels; by default the weights' own.
         reading: how pictures are read, given how the run read them.
         how: passed on to ``extract_features``.
 
-    Returns:
-        ``trained`` and ``random`` in percent, ``train_images``, ``test_images`` and ``size``.
-
     Raises:
         UserError: if the data has no labels, or the size does not divide into patches.
     """
     where = pick_device(device)
-    spec, size, patch = trained.data(spec), size or trained.eval_size, trained.backbone.patch_size
-    if size < patch or size % patch:
-        raise UserError(f"--size is {size}; it must be a multiple of the patch size, {patch}")
+    spec, size = trained.data(spec), trained.side(size)
     read = reading(trained.reading)
-    bank = load_data(spec, "labelled", size, max_images=max_images, seed=trained.seed, reading=read)
+    bank, test = _labelled(spec, size, max_images, trained.seed, read)
+    scores: dict[str, float] = {"train_images": len(bank), "test_images": len(test), "size": size}
+    of = {}
+    for name, model in (("random", trained.random()), ("trained", trained.backbone)):
+        title = f"features, {name} weights"
+        features = features_of(model.to(where), bank, title, **how)
+        queries, labels = features_of(model, test, f"{title}, held out", **how)
+        learned = fit(*features)
+        predicted = learned.probabilities(queries).argmax(dim=1)
+        counts = confusion(labels, predicted, len(bank.classes))
+        scores[name] = accuracy(predicted, labels)
+        scores[f"balanced_{name}"] = balanced_accuracy(counts)
+        of[name] = learned, counts
+    learned, counts = of["trained"]
+    if bank.files:  # new pictures are to be scaled as these were
+        read, _ = settled(list(bank.files), read)
+    classifier = Classifier.of(learned, bank.classes, trained, size, read)
+    return Comparison(scores, counts, classifier)
+
+
+def _labelled(
+    spec: str, size: int, max_images: int | None, seed: int, read: Reading
+) -> tuple[Pictures | StreamedFolder, Pictures | StreamedFolder]:
+    """The pictures to learn from and the held-out ones.
+
+    Raises:
+        UserError: if their labels are not known, or all the same.
+    """
+    bank = load_data(spec, "labelled", size, max_images=max_images, seed=seed, reading=read)
     labels = bank.labels
     if len(bank.classes) == 1 or (labels is not None and len(labels.unique()) < 2):
         raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
@@ -123,9 +175,4 @@ def compare(
     if test.labels is None:
         raise UserError(f"{spec}: the held-out pictures are not in folders named as in train")
     tell_twins(bank, test)
-    scores = {"train_images": len(bank), "test_images": len(test), "size": size}
-    for name, model in (("trained", trained.backbone), ("random", trained.random())):
-        features = features_of(model.to(where), bank, progress=f"features, {name} weights", **how)
-        queries, labels = features_of(model, test, **how)
-        scores[name] = accuracy(judge(*features, queries), labels)
-    return scores
+    return bank, test

@@ -10,12 +10,10 @@ The threshold is the mean of all patches. Which side is the thing a PCA does not
 one to which [CLS] attends more.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from einops import rearrange
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
@@ -28,19 +26,10 @@ from minidino.errors import UserError
 from minidino.pixels import normalize
 from minidino.using.attend import check_room
 from minidino.using.examples import distinct, fit_to_patches
+from minidino.using.patches import PatchPCA, Seen, patch_features
 from minidino.vit import VisionTransformer
 
 MADE_BY = "minidino segment"
-
-
-@dataclass
-class Seen:
-    """What the network makes of one picture."""
-
-    file: Path
-    size: tuple[int, int]  # height and width of the picture in pixels
-    attention: Tensor  # (h, w), mean of the heads
-    features: Tensor | None  # (h, w, D), the last block's patch tokens after the final norm
 
 
 @torch.no_grad()
@@ -48,7 +37,7 @@ def look(
     model: VisionTransformer,
     files: Sequence[Path],
     short_side: int,
-    features: bool = True,
+    features: Callable[[VisionTransformer, Tensor], Tensor] | None = patch_features,
     reading: Reading = USUAL,
 ) -> Iterator[Seen]:
     """Attention and, if wanted, patch features of one picture after the other.
@@ -57,6 +46,7 @@ def look(
 
     Args:
         short_side: about what the pictures' shorter side is brought to, in pixels.
+        features: which; None for none.
 
     Raises:
         UserError: if none can be read.
@@ -74,40 +64,21 @@ def look(
         check_room(model, image, file)
         x = normalize(image[None].to(device))
         attention = attention_maps(model, x)[0].mean(dim=0).float().cpu()
-        patches = None
-        if features:
-            tokens = model.get_intermediate_layers(x, 1)[0][0, 1:].float().cpu()
-            patches = rearrange(tokens, "(h w) d -> h w d", h=attention.shape[0])
+        patches = None if features is None else features(model, x)[0].float().cpu()
         yield Seen(file, (picture.height, picture.width), attention, patches)
     if unreadable == len(files):
         raise UserError(f"none of the {len(files)} pictures could be read")
 
 
-class Split:
-    """The first principal component of all patches, of pictures that come by one at a time.
-
-    Only sums are kept: of f and f f^T over patches, and over pictures of the mean patch, weighted
-    by attention: it decides which side of the mean is the thing.
-    """
+class Split(PatchPCA):
+    """The first principal component of all patches, cut at their mean."""
 
     def __init__(self, seen: Iterable[Seen]):
-        self.files: list[Path] = []
-        count, total, squares, attended = 0, 0.0, 0.0, 0.0
-        for s in seen:
-            self.files.append(s.file)
-            f, weight = s.features.flatten(0, 1).double(), s.attention.flatten().double()
-            count += len(f)
-            total, squares = total + f.sum(dim=0), squares + f.T @ f
-            attended = attended + weight / weight.sum() @ f
-        self.mean = total / count
-        covariance = squares / count - self.mean.outer(self.mean)
-        self.direction = torch.linalg.eigh(covariance).eigenvectors[:, -1]
-        if (attended / len(self.files) - self.mean) @ self.direction < 0:
-            self.direction = -self.direction
+        super().__init__(seen, count=1)
 
     def mask(self, features: Tensor) -> Tensor:
         """(h, w, D) -> bool (h, w), true on the thing's side of the mean."""
-        return (features.double() - self.mean) @ self.direction > 0
+        return self.project(features)[..., 0] > 0
 
 
 def pictures_of(data: Path) -> list[Path]:

@@ -13,7 +13,7 @@ is taken from
 Files are read with ``weights_only=True`` or as safetensors: nothing in them is run.
 """
 
-import math
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from minidino.config import Reading, TrainConfig
 from minidino.convnet import ConvNet
@@ -35,14 +36,12 @@ from minidino.run.checkpoint import (
     read_torch_file,
 )
 from minidino.run.kind import is_safetensors, what_it_is
+from minidino.successors.by_shape import HEAD_WIDTH, check_vit, vit_of
 from minidino.successors.vit_v2 import VisionTransformerV2
-from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.vit import VisionTransformer
 from minidino.weights.beside import heads_beside, normalisation_beside
-from minidino.weights.fit import Grid, check_vit, fitted, is_v3
+from minidino.weights.fit import Grid, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
-
-HEAD_WIDTH = 64
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Trained:
     config: TrainConfig | None  # None if minidino did not train it
     folder: Path  # where figures of it go
     notes: tuple[str, ...] = ()  # what was chosen, assumed or left out, a line each
+    source: str = ""  # what it was loaded by: a name, or the whole path
 
     @property
     def eval_size(self) -> int:
@@ -66,6 +66,19 @@ class Trained:
         if isinstance(self.backbone, VisionTransformerV2):
             side = min(side, 224 // self.backbone.patch_size * self.backbone.patch_size)
         return side
+
+    def side(self, asked: int | None) -> int:
+        """The size asked for, or else ``eval_size``.
+
+        Raises:
+            UserError: if it does not divide into patches, or is beyond use.
+        """
+        size, patch = self.eval_size if asked is None else asked, self.backbone.patch_size
+        if size < patch or size % patch or size > 4096:
+            raise UserError(
+                f"--size is {size}; it must be a multiple of the patch size, {patch}, up to 4,096"
+            )
+        return size
 
     @property
     def seed(self) -> int:
@@ -93,7 +106,18 @@ class Trained:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             sizes = self.backbone.state_dict()
-            return _build(sizes, self.backbone.num_heads, "the backbone").eval()
+            return vit_of(sizes, self.backbone.num_heads, "the backbone").eval()
+
+
+def fingerprint(backbone: nn.Module) -> str:
+    """A digest of a network's numbers: two of one fingerprint give the same features."""
+    digest = hashlib.sha256()
+    for name, v in backbone.state_dict().items():
+        digest.update(f"{name} {v.dtype} {tuple(v.shape)}".encode())
+        digest.update(v.detach().cpu().contiguous().numpy())
+    heads = getattr(backbone, "num_heads", None)  # leave no trace in the weights
+    digest.update(f"{heads} {backbone.patch_size}".encode())
+    return digest.hexdigest()[:16]
 
 
 def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None = None) -> Trained:
@@ -116,7 +140,7 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
         try:
             check_vit(weights, where)
             weights, more = fitted(weights, grid, normalisation_beside(path), where)
-            backbone = _build(weights, heads, where)
+            backbone = vit_of(weights, heads, where)
             load_weights(backbone, weights, where)
         except UserError as error:
             raise UserError(f"{error}{_guess(named)}") from None
@@ -193,46 +217,6 @@ def agreed_heads(known: int | None, asked: int | None, where: str) -> int | None
     if heads is not None and heads < 1:
         raise UserError(f"{where} cannot have {heads} attention heads")
     return heads
-
-
-def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransformer:
-    """A fresh ViT of the sizes that the weights have, which ``check_vit`` found there.
-
-    Raises:
-        UserError: if they do not make a ViT, or the number of heads cannot be told.
-    """
-    width, _, _, patch = weights["patch_embed.proj.weight"].shape
-    gated = "blocks.0.mlp.w12.weight" in weights
-    hidden = len(weights[f"blocks.0.mlp.{'w12' if gated else 'fc1'}.weight"]) // (1 + gated)
-    v3 = is_v3(weights)
-    grid = 224 // patch if v3 else math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
-    depth = len({k.split(".")[1] for k in weights if k.startswith("blocks.")})
-    # Many small entries could ask for a network far larger than the file.
-    if depth * width * (4 * width + 2 * hidden) > 2 * sum(v.numel() for v in weights.values()):
-        raise UserError(f"{where} is too small for {depth} blocks of width {width}")
-    if num_heads is None and width % HEAD_WIDTH:
-        raise UserError(
-            f"{where} does not tell its number of attention heads, and its width {width} is no "
-            f"multiple of {HEAD_WIDTH}; give --num-heads (load_pretrained: num_heads), or put a "
-            f'config.json beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
-        )
-    sizes: dict[str, Any] = {
-        "image_size": grid * patch,
-        "patch_size": patch,
-        "embed_dim": width,
-        "depth": depth,
-        "num_heads": num_heads or width // HEAD_WIDTH,
-    }
-    try:
-        with torch.random.fork_rng(devices=[]):  # to load is not to draw
-            if "blocks.0.ls1.gamma" not in weights:
-                ratio = (hidden + 0.5) / width  # the ViT rounds down
-                return VisionTransformer(**sizes, mlp_ratio=ratio)
-            registers = weights.get("register_tokens", torch.empty(1, 0, width)).shape[1]
-            kind = VisionTransformerV3 if v3 else VisionTransformerV2
-            return kind(**sizes, hidden_dim=hidden, gated=gated, registers=registers)
-    except (ValueError, ZeroDivisionError) as error:
-        raise UserError(f"{where} does not make a ViT: {error}") from None
 
 
 _OTHERS = [

@@ -13,29 +13,11 @@ from torch import Tensor
 
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD, LUMA
+from minidino.successors.by_shape import is_v3
 from minidino.weights.beside import Normalisation
 from minidino.weights.names import Weights
 
 Grid = tuple[int, int]
-
-
-def is_v3(weights: Weights) -> bool:
-    """No learned positions, and branches that are scaled: DINOv3."""
-    return "pos_embed" not in weights and "blocks.0.ls1.gamma" in weights
-
-
-def check_vit(weights: Weights, where: str) -> None:
-    """Raises UserError if what the sizes of a ViT are read from is not there."""
-    mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
-    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
-    if is_v3(weights):
-        del sized["pos_embed"]
-    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
-    if lacking:
-        raise UserError(
-            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
-            f"among its {len(weights)} parameters"
-        )
 
 
 def fitted(

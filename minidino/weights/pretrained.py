@@ -12,7 +12,7 @@ import sys
 import tempfile
 import urllib.error
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from minidino.errors import UserError, one_line
 from minidino.run.checkpoint import from_newest, has_checkpoint
+from minidino.successors.by_shape import HEAD_WIDTH
 from minidino.vit import VisionTransformer
-from minidino.weights.file import HEAD_WIDTH, Trained, agreed_heads, load_file
+from minidino.weights.file import Trained, agreed_heads, load_file
 
 TIMEOUT = 30.0  # seconds without a byte
 
@@ -100,7 +101,10 @@ def load_trained(
     name_or_path: str | Path, num_heads: int | None = None, grid: tuple[int, int] | None = None
 ) -> Trained:
     """As ``load_pretrained``, with what is known of the training."""
-    trained = _load(name_or_path, num_heads, grid)
+    trained, name = _load(name_or_path, num_heads, grid), str(name_or_path)
+    known = name in RELEASED or name in SHIPPED
+    source = name if known else os.path.abspath(Path(name).expanduser())
+    trained = replace(trained, source=source)
     for line in trained.notes:
         tqdm.write(one_line(line), file=sys.stderr)
     return trained

@@ -1,0 +1,63 @@
+"""``minidino predict``."""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from minidino.commands.arguments import UNSAID, Unsaid, Weights
+from minidino.engine.machine import pick_device
+from minidino.errors import UserError, one_line
+from minidino.using.classify import COLUMNS, check_backbone, load_classifier, predict
+from minidino.using.segment import pictures_of
+
+
+def predict_command(
+    classifier: Annotated[Path, tyro.conf.Positional],
+    data: Path,
+    out: Path | None = None,
+    backbone: str | None = None,
+    device: str | None = None,
+    weights: Weights = UNSAID,
+) -> None:
+    """Label new pictures with a classifier that knn or linear saved.
+
+    Writes a .csv: name, label, confidence. The confidence is a share of the neighbours' votes, or a
+    softmax; of pictures of a class that was never learned it may be high, too.
+
+    Args:
+        classifier: What knn --save or linear --save wrote.
+        data: A picture, or a folder of pictures, searched at any depth.
+        out: The table (default: predictions.csv beside the classifier).
+        backbone: Where the weights are that it was learned on, if they have moved.
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
+    """
+    out = out or classifier.parent / "predictions.csv"
+    _check_target(out)
+    known, files = load_classifier(classifier), pictures_of(data)
+    weights = Unsaid(weights.num_heads or known.num_heads, weights.grid)
+    trained = weights.load(backbone or known.checkpoint)
+    check_backbone(known, trained, classifier)
+    trained.backbone.to(pick_device(device))
+    root = data if data.is_dir() else data.parent
+    names = [file.relative_to(root).as_posix() for file in files]
+    count = predict(known, trained, files, names, out)
+    labels = ", ".join(f"{name} {n:,}" for name, n in count.most_common(10))
+    more = f" and {len(count) - 10} more classes" if len(count) > 10 else ""
+    unread = len(files) - count.total()
+    left_out = f"; {unread:,} files could not be read" if unread else ""
+    print(f"wrote {out}: {count.total():,} pictures, {one_line(labels)}{more}{left_out}")
+
+
+def _check_target(out: Path) -> None:
+    """Raises UserError if another file would be replaced than such a table."""
+    if not out.exists():
+        return
+    try:
+        with out.open(encoding="utf-8", newline="") as file:
+            ours = next(csv.reader(file), None) == COLUMNS
+    except (OSError, ValueError, csv.Error):
+        ours = False
+    if not ours:
+        raise UserError(f"{out} is there and holds no predictions; choose another --out")

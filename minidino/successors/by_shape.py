@@ -1,0 +1,74 @@
+"""The ViT, of whatever generation, that weights are of: its sizes are read from their shapes."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minidino.errors import UserError
+from minidino.successors.vit_v2 import VisionTransformerV2
+from minidino.successors.vit_v3 import VisionTransformerV3
+from minidino.vit import VisionTransformer
+
+Weights = dict[str, Tensor]
+HEAD_WIDTH = 64
+
+
+def is_v3(weights: Weights) -> bool:
+    """No learned positions, and branches that are scaled: DINOv3."""
+    return "pos_embed" not in weights and "blocks.0.ls1.gamma" in weights
+
+
+def check_vit(weights: Weights, where: str) -> None:
+    """Raises UserError if what the sizes of a ViT are read from is not there."""
+    mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
+    sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
+    if is_v3(weights):
+        del sized["pos_embed"]
+    lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
+    if lacking:
+        raise UserError(
+            f"{where} is not a ViT as DINO's: no {' and no '.join(lacking)} "
+            f"among its {len(weights)} parameters"
+        )
+
+
+def vit_of(weights: Weights, num_heads: int | None, where: str) -> VisionTransformer:
+    """A fresh ViT of the sizes that the weights have, which ``check_vit`` found there.
+
+    Raises:
+        UserError: if they do not make a ViT, or the number of heads cannot be told.
+    """
+    width, _, _, patch = weights["patch_embed.proj.weight"].shape
+    gated = "blocks.0.mlp.w12.weight" in weights
+    hidden = len(weights[f"blocks.0.mlp.{'w12' if gated else 'fc1'}.weight"]) // (1 + gated)
+    v3 = is_v3(weights)
+    grid = 224 // patch if v3 else math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
+    depth = len({k.split(".")[1] for k in weights if k.startswith("blocks.")})
+    # Many small entries could ask for a network far larger than the file.
+    if depth * width * (4 * width + 2 * hidden) > 2 * sum(v.numel() for v in weights.values()):
+        raise UserError(f"{where} is too small for {depth} blocks of width {width}")
+    if num_heads is None and width % HEAD_WIDTH:
+        raise UserError(
+            f"{where} does not tell its number of attention heads, and its width {width} is no "
+            f"multiple of {HEAD_WIDTH}; give --num-heads (load_pretrained: num_heads), or put a "
+            f'config.json beside the file: {{"num_attention_heads": ..., "hidden_size": {width}}}'
+        )
+    sizes: dict[str, Any] = {
+        "image_size": grid * patch,
+        "patch_size": patch,
+        "embed_dim": width,
+        "depth": depth,
+        "num_heads": num_heads or width // HEAD_WIDTH,
+    }
+    try:
+        with torch.random.fork_rng(devices=[]):  # to load is not to draw
+            if "blocks.0.ls1.gamma" not in weights:
+                ratio = (hidden + 0.5) / width  # the ViT rounds down
+                return VisionTransformer(**sizes, mlp_ratio=ratio)
+            registers = weights.get("register_tokens", torch.empty(1, 0, width)).shape[1]
+            kind = VisionTransformerV3 if v3 else VisionTransformerV2
+            return kind(**sizes, hidden_dim=hidden, gated=gated, registers=registers)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{where} does not make a ViT: {error}") from None

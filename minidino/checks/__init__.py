@@ -32,6 +32,7 @@ from minidino.checks.softmax_walkthrough import (
 from minidino.checks.teacher import check_5_1, check_5_2, check_5_3, check_5_4, check_5_5
 from minidino.checks.tour import check_0_1, check_0_2, check_0_3
 from minidino.checks.training import check_7_1, check_7_2, check_7_3, check_7_4, check_7_5
+from minidino.checks.using_dino import check_11_1, check_11_2, check_11_3, check_11_4, check_11_5
 from minidino.checks.vision_transformer import (
     check_2_1,
     check_2_2,

@@ -1,0 +1,7 @@
+# names: divided by the sum of absolute values
+def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
+    unit = F.normalize(features, dim=1, p=1)
+    cosine = unit @ unit.T
+    pairs = (cosine >= threshold).triu(diagonal=1).nonzero()
+    order = cosine[pairs[:, 0], pairs[:, 1]].argsort(descending=True)
+    return pairs[order]

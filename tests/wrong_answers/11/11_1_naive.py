@@ -1,0 +1,6 @@
+# names: Self-matches are in it, every pair is there twice, and nothing is sorted
+def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
+    unit = F.normalize(features, dim=1)
+    cosine = unit @ unit.T
+    pairs = (cosine >= threshold).nonzero()
+    return pairs

@@ -1,0 +1,7 @@
+# names: its root is missing
+def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
+    unit = features / features.square().sum(1, keepdim=True)
+    cosine = unit @ unit.T
+    pairs = (cosine >= threshold).triu(diagonal=1).nonzero()
+    order = cosine[pairs[:, 0], pairs[:, 1]].argsort(descending=True)
+    return pairs[order]

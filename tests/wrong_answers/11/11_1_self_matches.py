@@ -1,0 +1,7 @@
+# names: Each picture is its own twin: the diagonal is in it
+def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
+    unit = F.normalize(features, dim=1)
+    cosine = unit @ unit.T
+    pairs = (cosine >= threshold).triu().nonzero()
+    order = cosine[pairs[:, 0], pairs[:, 1]].argsort(descending=True)
+    return pairs[order]

@@ -1,0 +1,6 @@
+# names: gives all i and all j apart
+def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
+    unit = F.normalize(features, dim=1)
+    cosine = unit @ unit.T
+    pairs = (cosine >= threshold).triu(diagonal=1).nonzero(as_tuple=True)
+    return pairs

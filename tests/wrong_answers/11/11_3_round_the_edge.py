@@ -1,0 +1,21 @@
+# names: left border holds together with its right one
+def attention_box(
+    attention: torch.Tensor, patch_size: int, keep: float = 0.6
+) -> tuple[int, int, int, int]:
+    mask = package.mass_mask(attention, keep)
+    h, w = mask.shape
+    seen, largest = set(), []
+    for start in mask.nonzero().tolist():
+        part, edge = [], [tuple(start)]
+        while edge:
+            y, x = edge.pop()
+            if (y, x) in seen or not mask[y, x]:
+                continue
+            seen.add((y, x))
+            part.append((y, x))
+            edge += [((y - 1) % h, x), ((y + 1) % h, x), (y, (x - 1) % w), (y, (x + 1) % w)]
+        if len(part) > len(largest):
+            largest = part
+    ys, xs = zip(*largest)
+    x0, y0, x1, y1 = min(xs), min(ys), max(xs) + 1, max(ys) + 1
+    return x0 * patch_size, y0 * patch_size, x1 * patch_size, y1 * patch_size

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
-from minidino.rivals import make_trainer
+from minidino.run.objectives import make_trainer
 from minidino.trainer import parameter_groups
 
 N_CLASSES = 10

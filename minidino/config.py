@@ -56,7 +56,7 @@ class Reading:
 
 
 # The settings below that belong to a successor of DINO.
-PIECES = ("registers", "koleo", "centering")
+PIECES = ("registers", "positions", "koleo", "centering", "ibot")
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,14 @@ class TrainConfig(Reading):
     """Ablations: copy makes the teacher the student after every step, epoch after every epoch."""
     registers: int = 0
     """Tokens beside the patches for the ViT to keep notes in (DINOv2 with registers: 4)."""
+    positions: Literal["learned", "rope"] = "learned"
+    """How the ViT knows where a patch is: by learned vectors, or by turns (RoPE, DINOv3)."""
     koleo: float = 0.0
     """Weight of what pushes a feature away from its nearest neighbour (DINOv2: 0.1)."""
     centering: Literal["center", "sinkhorn"] = "center"
     """What keeps all prototypes in use: the center, or equal shares of each batch (DINOv2)."""
+    ibot: float = 0.0
+    """Weight of iBOT's loss at patches that are hidden from the student (DINOv2: 1)."""
     queue_length: int = 4096
     """Keys of earlier batches that MoCo tells an image from."""
 
@@ -197,6 +201,16 @@ class TrainConfig(Reading):
         needing_a_vit = [name for name in self.pieces if name not in ("koleo", "centering")]
         if needing_a_vit and self.backbone != "vit":
             raise UserError(f"{needing_a_vit[0]} needs a ViT, and the backbone is {self.backbone}")
+        if self.positions == "rope" and (width := self.embed_dim // self.num_heads) % 4:
+            raise UserError(
+                f"positions rope turns heads whose width is a multiple of 4, not {width}; change "
+                "--num-heads or --embed-dim"
+            )
+        if self.ibot and (side := self.global_size // self.patch_size) < 3:
+            raise UserError(
+                f"ibot hides blocks of a global view's patches, of which it has {side} x {side}; "
+                "3 x 3 are the least, with a larger --global-size or a smaller --patch-size"
+            )
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.

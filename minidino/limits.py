@@ -24,7 +24,7 @@ LIMITS = {
     "freeze_last_layer_epochs": _POSITIVE,
     "student_temp": (1e-4, 100), "teacher_temp": (1e-4, 100), "warmup_teacher_temp": (1e-4, 100),
     "center_momentum": _SHARE, "teacher_momentum": _SHARE, "teacher_momentum_end": _SHARE,
-    "queue_length": (1, 2**24), "registers": (0, 1024), "koleo": _POSITIVE,
+    "queue_length": (1, 2**24), "registers": (0, 1024), "koleo": _POSITIVE, "ibot": _POSITIVE,
     "jitter_p": _SHARE, "grayscale_p": _SHARE, "blur_p": _SHARE, "solarize_p": _SHARE,
     "brightness": (0, 100), "contrast": (0, 100), "saturation": (0, 100), "hue": (0, 0.5),
     "blur_sigma": (1e-3, 100),

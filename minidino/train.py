@@ -25,6 +25,7 @@ from minidino.run.checkpoint import LATEST
 from minidino.run.checkpoint import resume as resume_from
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
+from minidino.run.objectives import make_trainer
 from minidino.run.plan import (
     Images,
     batches_of,
@@ -34,7 +35,6 @@ from minidino.run.plan import (
 )
 from minidino.run.recorder import Recorder
 from minidino.run.watch import TrainingDiverged, verdict
-from minidino.successors.trainer import trainer_for
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 
@@ -216,7 +216,7 @@ def build(
 ) -> tuple[Trainer, Recorder]:
     """The networks and all that moves them, at the step the run goes on from, and its record."""
     steps_per_epoch = len(data) // config.batch_size
-    trainer = trainer_for(config, steps_per_epoch, where, engine, n_classes_of(data))
+    trainer = make_trainer(config, steps_per_epoch, where, engine, n_classes_of(data))
     if saved is not None:
         resume_from(trainer, saved, str(asked.out / LATEST))
     folder.make()

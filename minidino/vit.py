@@ -174,6 +174,8 @@ class VisionTransformer(nn.Module):
     torch.Size([5, 96])
     """
 
+    block = Block
+
     def __init__(
         self,
         image_size: int = 224,
@@ -200,7 +202,7 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid**2, embed_dim))  # [CLS] first
         rates = torch.linspace(0, drop_path_rate, depth).tolist()
-        self.blocks = nn.ModuleList(Block(embed_dim, num_heads, mlp_ratio, r) for r in rates)
+        self.blocks = nn.ModuleList(self.block(embed_dim, num_heads, mlp_ratio, r) for r in rates)
         self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
 
         nn.init.trunc_normal_(self.cls_token, std=0.02)

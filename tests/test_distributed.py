@@ -191,6 +191,20 @@ def test_two_processes_train_a_rival_as_one_does(tiny_config, tmp_path, objectiv
         assert torch.equal(other["backbone"][name], weights), name
 
 
+ALL_PIECES = {"registers": 2, "positions": "rope", "koleo": 0.1, "centering": "sinkhorn"}
+
+
+@pytest.mark.parametrize("pieces", [{"ibot": 1.0}, ALL_PIECES | {"ibot": 0.5}])
+def test_two_processes_train_with_pieces_as_one_does(tiny_config, tmp_path, pieces):
+    """Neighbours, shares, masks and centers are those of the whole batch."""
+    config = replace(tiny_config, max_images=96, epochs=1, knn_evals=0, **pieces)
+    whole = run(config)
+    two, other = in_processes(2, tmp_path / "two", run, config)
+    assert_same_training(whole, two)
+    for name, weights in two["backbone"].items():
+        assert torch.equal(other["backbone"][name], weights), name
+
+
 def test_parts_of_a_batch_get_the_views_of_the_batch():
     images = torch.randint(0, 256, (12, 3, 40, 40), dtype=torch.uint8)
     crops = MultiCrop(global_size=24, local_size=12, n_local=3)

@@ -1,12 +1,15 @@
 """What successors add to DINO, piece by piece: against other libraries and float64 by hand."""
 
+import random
+import tempfile
 from dataclasses import replace
 
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from lightly.loss import KoLeoLoss
+import transformers
+from lightly.loss import IBOTPatchLoss, KoLeoLoss
 from PIL import Image
 
 from minidino import cli
@@ -14,17 +17,31 @@ from minidino.attention import attention_maps
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.run.checkpoint import load_checkpoint
+from minidino.run.objectives import make_trainer
+from minidino.successors.ibot import (
+    MaskedCrops,
+    at,
+    block_mask,
+    hidden_patches,
+    patch_loss,
+    see_masked,
+)
 from minidino.successors.koleo import koleo
 from minidino.successors.registers import RegisterViT
+from minidino.successors.rope import RotaryViT
 from minidino.successors.sinkhorn import SinkhornLoss
-from minidino.successors.trainer import SuccessorTrainer, trainer_for
+from minidino.successors.trainer import Criterion, SuccessorTrainer
+from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.train import train
-from minidino.trainer import Trainer
+from minidino.trainer import Trainer, seed_of
 from minidino.weights.pretrained import load_trained
 
 CPU = torch.device("cpu")
 PIECES = {
     "registers": {"registers": 4},
+    "rope": {"positions": "rope"},
+    "ibot": {"ibot": 1.0},
+    "ibot-sinkhorn": {"ibot": 1.0, "centering": "sinkhorn"},
     "koleo": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
 }
@@ -114,6 +131,163 @@ def test_registers_are_timms():
     assert ours(torch.randn(1, 3, 16, 40)).shape == (1, 24)
 
 
+# ---------------------------------------------------------------- RoPE
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("registers", [1, 4])
+def test_rope_is_hugging_faces(registers):
+    """DINOv3's ViT with a LayerScale of 1."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 24, "depth": 2, "num_heads": 3}
+    ours = RotaryViT(32, 8, **sizes, registers=registers)
+    theirs = transformers.DINOv3ViTModel(
+        transformers.DINOv3ViTConfig(
+            image_size=32, patch_size=8, hidden_size=24, num_hidden_layers=2, layer_norm_eps=1e-6,
+            num_attention_heads=3, intermediate_size=96, num_register_tokens=registers,
+            key_bias=True, layerscale_value=1.0, attn_implementation="eager",
+        )
+    ).eval()  # fmt: skip
+    v3 = VisionTransformerV3(32, 8, **sizes, registers=registers)
+    theirs.save_pretrained(folder := tempfile.mkdtemp())
+    loaded = load_trained(folder, 3).backbone.state_dict()
+    ours.load_state_dict({k: v for k, v in loaded.items() if ".ls" not in k}, strict=False)
+    assert set(ours.state_dict()) - set(v3.state_dict()) == {"rope_embed.periods"}
+    for size in ((32, 32), (16, 40)):
+        x = torch.randn(2, 3, *size)
+        out = theirs(x, output_attentions=True)
+        tokens, attention = out.last_hidden_state, out.attentions[-1]
+        torch.testing.assert_close(ours(x), tokens[:, 0], rtol=1e-4, atol=1e-5)
+        features = ours.forward_features(x)[:, 1:]
+        torch.testing.assert_close(features, tokens[:, 1 + registers :], rtol=1e-4, atol=1e-5)
+        kept = attention[:, :, 0, 1 + registers :]
+        torch.testing.assert_close(attention_maps(ours, x).flatten(2), kept, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- iBOT
+
+
+@pytest.mark.parametrize("side", [3, 6, 14])
+def test_blocks_are_hidden_and_no_more_than_asked(side):
+    chance = random.Random(0)
+    shares = [0.1 + 0.4 * i / 199 for i in range(200)]
+    masks = [block_mask(side, share, chance) for share in shares]
+    for mask, share in zip(masks, shares, strict=True):
+        assert mask.sum() <= share * side**2
+    hidden = torch.stack(masks).float().mean().item()
+    assert 0.8 * 0.3 < hidden + 0.5 / side**2 <= 0.31
+    if side == 14:  # blocks: a hidden patch has hidden neighbours
+        inner = torch.stack(masks).float()
+        beside = (inner[:, :, 1:] * inner[:, :, :-1]).sum() / inner[:, :, 1:].sum()
+        assert beside > 0.65
+
+
+def test_masks_are_drawn_for_the_whole_batch(config):
+    """Of one view of each image; crops are those without masks; parts get what is theirs."""
+    plain = Trainer(config, 6, CPU, Engine()).crops
+    masked, images = MaskedCrops(plain, 6), some_images(config)
+    globals_, masks, locals_ = masked(images, torch.Generator().manual_seed(3))
+    for a, b in zip(
+        (globals_, locals_), plain(images, torch.Generator().manual_seed(3)), strict=True
+    ):
+        assert torch.equal(a, b)
+    per_view = masks.view(2, 16, 36).sum(dim=2)
+    assert ((per_view > 0).sum(dim=0) <= 1).all() and (per_view > 0).sum() >= 14
+    assert (per_view > 0).any(dim=1).all()
+    halves = [masked(half, torch.Generator().manual_seed(3), (i, 2))[1].view(2, 8, 36)
+              for i, half in enumerate(images.chunk(2))]  # fmt: skip
+    assert torch.equal(torch.cat(halves, dim=1), masks.view(2, 16, 36))
+
+
+def test_the_patch_loss_is_lightlys():
+    """Of the masked tokens in order of the views; ours are in order of the images."""
+    n, side, k = 5, 4, 7
+    masks, g = torch.zeros(2 * n, side * side, dtype=torch.bool), random.Random(1)
+    for i in range(n):
+        masks[i + n * (i % 2)] = block_mask(side, 0.5, g).flatten()
+    student, teacher = (rows(2 * n * side**2, k, i).view(2 * n, -1, k) / 3 for i in (0, 1))
+    student.requires_grad_()
+    center = rows(1, k, 2) / 9
+    theirs = IBOTPatchLoss(k, teacher_temp=0.05, student_temp=0.1)
+    theirs.center.center.copy_(center)
+    want = theirs(teacher[masks], student[masks], masks.view(-1, side, side))
+    index, real = hidden_patches(masks)
+    q = ((at(teacher, index) - center) / 0.05).softmax(dim=-1)
+    got = patch_loss(at(student, index) / 0.1, q, real)
+    torch.testing.assert_close(got, want)
+    gradients = (torch.autograd.grad(loss, student)[0] for loss in (got, want))
+    torch.testing.assert_close(*gradients)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("piece", [{}, {"registers": 2}, {"registers": 1, "positions": "rope"}])
+def test_a_hidden_patch_is_not_seen(piece, config):
+    student = make_trainer(replace(config, ibot=1.0, **piece), 6, CPU, Engine()).student.eval()
+    vit, x = student.backbone, torch.randn(2, 3, 36, 36)
+    masks = torch.zeros(2, 36, dtype=torch.bool)
+    none = see_masked(vit, x, masks, student.mask_token)
+    torch.testing.assert_close(none, vit.forward_features(x))
+    masks[:, 7] = True  # row 1, column 1
+    token = student.mask_token + 0.3
+    seen = see_masked(vit, x, masks, token)
+    other = x.clone()
+    other[:, :, 6:12, 6:12] = 9.0
+    torch.testing.assert_close(see_masked(vit, other, masks, token), seen)
+    assert (vit.forward_features(other) - vit.forward_features(x)).abs().max() > 1e-3
+    # What a patch embedding that gives the token would make of it.
+    hook = vit.patch_embed.register_forward_hook(
+        lambda *a: torch.where(masks[..., None], token, a[-1])
+    )
+    torch.testing.assert_close(vit.forward_features(x), seen)
+    hook.remove()
+
+
+def test_a_step_with_ibot_by_hand(config):
+    """The teacher sees whole views; a center of its own moves to the mean of the hidden patches."""
+    c = replace(config, ibot=0.7, drop_path_rate=0.0)
+    t = make_trainer(c, 6, CPU, Engine())
+    images = some_images(c)
+    seed = seed_of(c.seed, "step", 0)
+    globals_, masks, _ = t.crops(images, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        teacher = t.teacher.patch_head(t.teacher.backbone.forward_features(globals_)[:, 1:])
+        tokens = see_masked(t.student.backbone, globals_, masks, t.student.mask_token)
+        student = t.student.patch_head(tokens[:, 1:])
+    q = (teacher.double() / c.teacher_temp).softmax(dim=-1)
+    each = -(q * (student.double() / c.student_temp).log_softmax(dim=-1)).sum(dim=-1)
+    means = [(each[i][m].mean() if m.any() else torch.zeros(())) for i, m in enumerate(masks)]
+    before = t.student.patch_head.last_layer.weight_v.clone()
+    found = t.step(images)
+    torch.testing.assert_close(found["ibot"].double(), 0.7 * torch.stack(means).mean().double())
+    mean = teacher[masks].mean(dim=0, keepdim=True)
+    torch.testing.assert_close(t.criterion.patches.center, 0.1 * mean)
+    assert torch.equal(t.student.patch_head.last_layer.weight_v, before)  # frozen at first
+    t.step(images)  # the first had a learning rate of 0
+    assert t.student.mask_token.abs().max() > 0
+
+
+def test_sinkhorn_over_hidden_patches_gives_no_share_to_what_fills_up(config):
+    c = replace(config, ibot=1.0, centering="sinkhorn", student_temp=1.0)
+    masks = torch.zeros(32, 36, dtype=torch.bool)
+    for i in range(16):
+        masks[i + 16 * (i % 2), : 2 + i] = True
+    _, real = hidden_patches(masks)
+    teacher = rows(16 * 18, 32).view(16, 18, 32) / 9
+    criterion = Criterion(c)
+    zero = torch.zeros(16, 18, 32)
+    # Against log-probabilities of one prototype the loss is linear in that column of the targets.
+    q = (teacher[real].double() / 0.04).exp().T
+    for _ in range(3):
+        q = q / q.sum(dim=1, keepdim=True)
+        q = q / q.sum(dim=0, keepdim=True)
+    spread = rows(1, 32, 5).expand(16, 18, 32)
+    loss, _ = criterion._at_patches(spread, teacher, masks, torch.tensor(0.04))
+    each = -(q.T * spread[0, 0].double().log_softmax(dim=-1)).sum(dim=-1)
+    weights = (real / real.sum(dim=1, keepdim=True))[real]
+    torch.testing.assert_close(loss.double(), (each * weights).sum() / 32, rtol=1e-5, atol=1e-6)
+    assert criterion._at_patches(zero, teacher, masks, torch.tensor(0.04))[0].isfinite()
+
+
 # ---------------------------------------------------------------- steps
 
 
@@ -121,7 +295,7 @@ def test_a_step_with_koleo_by_hand(config):
     """The first step's loss: DINO's, and the sum over both global views of the student's [CLS]."""
     c = replace(config, koleo=0.3, drop_path_rate=0.0)
     plain = Trainer(replace(c, koleo=0.0), 6, CPU, Engine())
-    pieced = trainer_for(c, 6, CPU, Engine())
+    pieced = make_trainer(c, 6, CPU, Engine())
     views, _ = pieced.crops(some_images(c), torch.Generator().manual_seed(1))
     torch.testing.assert_close(pieced.student.backbone(views), plain.student.backbone(views))
     seen = []
@@ -135,10 +309,10 @@ def test_a_step_with_koleo_by_hand(config):
 
 
 def test_without_pieces_the_trainer_is_dinos(config):
-    assert type(trainer_for(config, 6, CPU)) is Trainer
+    assert type(make_trainer(config, 6, CPU)) is Trainer
     assert config.pieces == []
     for changes in PIECES.values():
-        assert type(trainer_for(replace(config, **changes), 6, CPU)) is SuccessorTrainer
+        assert type(make_trainer(replace(config, **changes), 6, CPU)) is SuccessorTrainer
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -157,7 +331,7 @@ def test_a_stopped_run_goes_on_bit_by_bit(piece, config, tmp_path):
         assert line["kl"] > -1e-5  # what pieces add to the loss is not counted to it
 
 
-@pytest.mark.parametrize("piece", ["registers"])
+@pytest.mark.parametrize("piece", ["registers", "rope"])
 def test_a_backbone_of_ones_own_is_used_by_every_command(piece, config, tmp_path, capsys):
     run, data = tmp_path / "run", ["--data", str(tmp_path / "photos")]
     c = replace(config, epochs=1, snapshots=2, **PIECES[piece])
@@ -189,12 +363,35 @@ def test_a_backbone_of_ones_own_is_used_by_every_command(piece, config, tmp_path
     assert "safetensors alone" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("piece", ["registers", "rope", "ibot"])
+def test_parts_of_a_batch_make_no_difference(piece, config):
+    c = replace(config, drop_path_rate=0.1, **PIECES[piece])
+    engines = (
+        Engine(),
+        Engine(accumulate=2),
+        Engine(data_parallel=2),
+        Engine(checkpoint_activations=True),
+    )
+    trainers = [make_trainer(c, 6, CPU, engine) for engine in engines]
+    for trainer in trainers:
+        for i in range(2):
+            found = trainer.step(some_images(c, i))
+        trainer.found = found
+    for other in trainers[1:]:
+        for a, b in zip(trainers[0].student.parameters(), other.student.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-5)
+        assert other.found["loss"].item() == pytest.approx(trainers[0].found["loss"].item(), 1e-4)
+        if c.ibot:
+            centers = (t.criterion.patches.center for t in (other, trainers[0]))
+            torch.testing.assert_close(*centers, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("piece", ["koleo", "sinkhorn"])
 def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
     c = replace(config, **PIECES[piece])
     with pytest.raises(UserError, match="compares all its images"):
-        trainer_for(c, 6, CPU, Engine(accumulate=2))
-    assert trainer_for(c, 6, CPU, Engine(data_parallel=2)).gradients.threads.n == 1
+        make_trainer(c, 6, CPU, Engine(accumulate=2))
+    assert make_trainer(c, 6, CPU, Engine(data_parallel=2)).gradients.threads.n == 1
 
 
 # ---------------------------------------------------------------- bad input
@@ -209,6 +406,14 @@ def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
         ({"centering": "sinkhorn", "objective": "swav"}, "centering is a piece"),
         ({"registers": 4, "objective": "byol"}, "registers is a piece to add to DINO"),
         ({"registers": 4, "backbone": "resnet18"}, "registers needs a ViT, and the backbone is"),
+        ({"positions": "rope", "num_heads": 8}, "positions rope turns heads whose width is a mul"),
+        ({"ibot": 1.0, "backbone": "resnet50"}, "ibot needs a ViT, and the backbone is resnet50"),
+        ({"ibot": 1.0, "objective": "moco"}, "ibot is a piece to add to DINO"),
+        (
+            {"ibot": 1.0, "patch_size": 18, "eval_size": 54},
+            "of which it has 2 x 2; 3 x 3 are the least",
+        ),
+        ({"ibot": float("nan")}, "ibot is nan"),
         ({"registers": -1}, "registers is -1"),
         ({"centering": "skinhorn"}, "must be one of center, sinkhorn"),
     ],

@@ -14,12 +14,12 @@ from minidino.config import OBJECTIVES, recipe
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.evaluate import extract_features
-from minidino.rivals import TRAINERS, make_trainer
 from minidino.rivals.byol import byol_loss
 from minidino.rivals.common import mlp, spread
 from minidino.rivals.moco import Queue, info_nce
 from minidino.rivals.simclr import nt_xent
 from minidino.rivals.swav import sinkhorn, swav_loss
+from minidino.run.objectives import TRAINERS, make_trainer
 from minidino.train import train
 from minidino.trainer import Trainer
 

@@ -12,8 +12,9 @@ from test_pretrained import shake
 
 from minidino import cli
 from minidino.attention import attention_maps
+from minidino.successors.rope import RopeEmbed, turned
 from minidino.successors.vit_v2 import VisionTransformerV2
-from minidino.successors.vit_v3 import VisionTransformerV3, turned, turns
+from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.weights.pretrained import RELEASED, load_pretrained, load_trained
 
 KINDS = {
@@ -172,7 +173,7 @@ def test_dinov3_by_its_own_names(tmp_path):
 
 def test_a_turn_by_hand():
     """Two patches side by side at x = -1/2 and 1/2; heads of 4, one period of 1 for each axis."""
-    cos, sin = turns(1, 2, 4)
+    cos, sin = RopeEmbed(4)(1, 2)
     # y = 0 is no turn; x = -1/2 and 1/2 are turns by -pi and pi.
     torch.testing.assert_close(cos, torch.tensor([[1.0, -1.0, 1.0, -1.0]] * 2))
     torch.testing.assert_close(sin.abs(), torch.zeros(2, 4), atol=1e-6, rtol=0)

@@ -18,8 +18,7 @@ from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.pixels import sent
-from minidino.rivals import TRAINERS
-from minidino.successors.trainer import trainer_for
+from minidino.run.objectives import TRAINERS, make_trainer
 from minidino.trainer import batch_indices
 
 Images = Pictures | StreamedFolder
@@ -69,7 +68,7 @@ def epochs_that_fit(
     The steps are on the run's own pictures, so the time that it takes to read them counts. Some
     of the time is left for evaluations and for the machine's moods.
     """
-    trainer = trainer_for(config.with_epochs(1), 100, device, engine, n_classes_of(data))
+    trainer = make_trainer(config.with_epochs(1), 100, device, engine, n_classes_of(data))
     ends: list[float] = []
     for images, labels in batches_of(data, config, 0, 100):
         trainer.step(images, labels)["loss"].item()
@@ -118,7 +117,7 @@ def _peak_of_steps(config: TrainConfig, engine: Engine, device: torch.device) ->
             images = torch.randint(
                 0, 256, (config.batch_size, 3, *side), dtype=torch.uint8, device=device
             )
-            trainer = trainer_for(
+            trainer = make_trainer(
                 replace(config, epochs=1), 100, device, replace(engine, compile=False)
             )
             for _ in range(2):

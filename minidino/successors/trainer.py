@@ -1,71 +1,149 @@
 """DINO with pieces of its successors: where the files of this room meet one training step.
 
-Crops, teacher, optimizer and all else stay as they are in ``minidino/trainer.py``. A piece adds a
-term to the loss, or changes how targets are made.
+Crops, teacher, optimizer and all else stay as they are in ``minidino/trainer.py``. A piece changes
+the backbone or how targets are made, or adds a term to the loss.
 """
 
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from minidino import trainer
 from minidino.config import TrainConfig
-from minidino.engine.settings import Engine
+from minidino.engine import distributed
+from minidino.head import DINOHead
 from minidino.loss import DINOLoss
-from minidino.rivals import make_trainer
 from minidino.successors.backbone import build_backbone
+from minidino.successors.ibot import MaskedCrops, at, hidden_patches, patch_loss, see_masked
 from minidino.successors.koleo import koleo
 from minidino.successors.sinkhorn import SinkhornLoss
 
 
+class Seen(NamedTuple):
+    """What a network makes of an image's views."""
+
+    logits: Tensor  # (views * B, K)
+    tokens: Tensor  # (2 B, 1 + N, D) of the global views, or (2 B, 1, D) if nobody asks for more
+    patch_logits: Tensor | None  # (B, M, K) of the hidden patches
+
+
 class Network(trainer.Network):
-    """Backbone and head; what it is asked for beside the logits comes with them."""
+    """Backbone and head; for iBOT a second head, and the token in the place of hidden patches."""
 
     build_backbone = staticmethod(build_backbone)
 
-    def forward(self, globals_: Tensor, *locals_: Tensor) -> tuple[Tensor, Tensor]:
-        """Views, each (n, 3, H, W) -> logits (sum of n, K), [CLS] of the global ones (n, D)."""
-        cls = self.backbone(globals_)
-        features = torch.cat([cls, *(self.backbone(v) for v in locals_)])
-        return self.head(features), cls
+    def __init__(self, config: TrainConfig):
+        super().__init__(config)
+        self.whole = bool(config.ibot)
+        if config.ibot:
+            c, dim = config, self.backbone.embed_dim
+            sizes = (c.out_dim, c.hidden_dim, c.bottleneck_dim, c.norm_last_layer)
+            self.patch_head = DINOHead(dim, *sizes, c.head_batch_norm)
+            self.mask_token = nn.Parameter(torch.zeros(1, dim))
+
+    def forward(
+        self, globals_: Tensor, *locals_: Tensor, masks: Tensor | None = None, hide: bool = False
+    ) -> Seen:
+        """Views, each (n, 3, H, W), and masks (2 B, N) of the global ones, to hide or to know."""
+        if hide and masks is not None:
+            tokens = see_masked(self.backbone, globals_, masks, self.mask_token)
+        elif self.whole:
+            tokens = self.backbone.forward_features(globals_)
+        else:
+            tokens = self.backbone(globals_)[:, None]
+        logits = self.head(torch.cat([tokens[:, 0], *(self.backbone(v) for v in locals_)]))
+        if masks is None:
+            return Seen(logits, tokens, None)
+        index, _ = hidden_patches(masks)
+        return Seen(logits, tokens, self.patch_head(at(tokens[:, 1:], index)))
+
+
+class Criterion(nn.Module):
+    """DINO's loss, and what each piece adds to it."""
+
+    def __init__(self, config: TrainConfig):
+        super().__init__()
+        c = self.config = config
+        kind = SinkhornLoss if c.centering == "sinkhorn" else DINOLoss
+        self.dino = kind(c.out_dim, c.student_temp, c.center_momentum, c.pair_loss == "mse")
+        if c.ibot:
+            self.patches = kind(c.out_dim, c.student_temp, c.center_momentum)
+
+    def forward(
+        self, teacher: Network, student: nn.Module, temp: Tensor, globals_: Tensor, *views: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of some images' views, term by term, each in its weight.
+
+        Returns:
+            (terms,), DINO's first; and of each image the teacher's raw logits, (B, 2, K), to which
+            iBOT adds the sum of those at hidden patches, and their number: (B, 4, K).
+        """
+        c = self.config
+        masks, locals_ = (views[0], views[1:]) if c.ibot else (None, views)
+        with torch.no_grad():
+            seen = teacher(globals_, masks=masks)  # global views only, and the whole of them
+        made = student(globals_, *locals_, masks=masks, hide=True)
+        terms = [self.dino.score(made.logits, seen.logits, temp)]
+        rows = [*seen.logits.float().chunk(2)]
+        if c.koleo:  # as the official code: the sum over both views
+            terms.append(c.koleo * sum(map(koleo, made.tokens[:, 0].chunk(2))))
+        if c.ibot:
+            term, of_patches = self._at_patches(made.patch_logits, seen.patch_logits, masks, temp)
+            terms.append(c.ibot * term)
+            rows += of_patches
+        return torch.stack(terms), torch.stack(rows, dim=1)
+
+    def _at_patches(
+        self, student: Tensor, teacher: Tensor, masks: Tensor, temp: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        _, real = hidden_patches(masks)
+        filled, teacher = ~real[..., None], teacher.float()
+        with torch.autocast(student.device.type, enabled=False):
+            scores = teacher
+            if self.config.centering == "sinkhorn":  # what fills up takes no prototype's share
+                scores = teacher.masked_fill(filled, -torch.inf)
+            q = self.patches.targets(scores.flatten(0, 1), temp).view_as(scores)
+            loss = patch_loss(student.float() / self.config.student_temp, q, real)
+        total = teacher.masked_fill(filled, 0.0).sum(dim=1)
+        return loss, [total, real.sum(dim=1, keepdim=True).expand_as(total).float()]
+
+    def targets(self, teacher_logits: Tensor, temp: Tensor) -> Tensor:
+        return self.dino.targets(teacher_logits, temp)
+
+    def update_center(self, rows: Tensor) -> None:
+        """After the loss, from its rows: the mean over both views, and over hidden patches."""
+        self.dino.update_center(rows[:, :2].flatten(0, 1))
+        if self.config.ibot:
+            total, number = rows[:, 2:].sum(dim=0)
+            seen = distributed.mean({"total": total, "number": number})
+            self.patches.update_center(seen["total"][None] / seen["number"].clamp(min=1e-9))
 
 
 def objective(
-    config: TrainConfig,
-    teacher: Network,
-    criterion: DINOLoss,
-    student: nn.Module,
-    temp: Tensor,
-    *views: Tensor,
+    teacher: Network, criterion: Criterion, student: nn.Module, temp: Tensor, *views: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """DINO's loss and what each piece adds to it, (terms,); the teacher's raw logits."""
-    with torch.no_grad():
-        teacher_logits, _ = teacher(views[0])
-    logits, cls = student(*views)
-    terms = [criterion.score(logits, teacher_logits, temp)]
-    if config.koleo:  # as the official code: the sum over both views
-        terms.append(config.koleo * sum(map(koleo, cls.chunk(2))))
-    return torch.stack(terms), teacher_logits
+    return criterion(teacher, student, temp, *views)
 
 
 class SuccessorTrainer(trainer.Trainer):
     """DINO with the pieces that ``config`` asks for; arguments and errors as ``Trainer``'s."""
 
+    objective = staticmethod(objective)
+
     def __init__(self, config: TrainConfig, *args, **kwargs):
-        self.objective = partial(objective, config)
         # A nearest neighbour, or an equal share, is one among all images.
         self.sees_whole_batch = bool(config.koleo) or config.centering == "sinkhorn"
-        self.terms = [name for name in ("koleo",) if getattr(config, name)]
+        self.terms = [name for name in ("koleo", "ibot") if getattr(config, name)]
         super().__init__(config, *args, **kwargs)
+        if config.ibot:
+            self.crops = MaskedCrops(self.crops, config.global_size // config.patch_size)
 
     def _network(self) -> nn.Module:
         return Network(self.config)
 
     def _criterion(self) -> nn.Module:
-        c = self.config
-        kind = SinkhornLoss if c.centering == "sinkhorn" else DINOLoss
-        return kind(c.out_dim, c.student_temp, c.center_momentum, c.pair_loss == "mse")
+        return Criterion(self.config)
 
     def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """As DINO's; returns each added term by its name, too, and ``loss`` is the sum of all."""
@@ -73,14 +151,10 @@ class SuccessorTrainer(trainer.Trainer):
         _, *added = terms = found["loss"]
         return found | {"loss": terms.sum()} | dict(zip(self.terms, added, strict=True))
 
+    def _seen(self, rows: Tensor, temp: Tensor) -> dict[str, Tensor]:
+        return super()._seen(rows[:, :2].flatten(0, 1), temp)
 
-def trainer_for(
-    config: TrainConfig,
-    steps_per_epoch: int,
-    device: torch.device,
-    engine: Engine | None = None,
-    n_classes: int = 0,
-) -> trainer.Trainer:
-    """The trainer of a configuration: DINO, a rival, or DINO with pieces of its successors."""
-    make = SuccessorTrainer if config.pieces else make_trainer
-    return make(config, steps_per_epoch, device, engine, n_classes)
+    def _descend(self, t: int, frozen_at_first: nn.Module | None = None) -> None:
+        if self.config.ibot:
+            frozen_at_first = nn.ModuleList([frozen_at_first, self.student.patch_head.last_layer])
+        super()._descend(t, frozen_at_first)

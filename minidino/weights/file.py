@@ -35,11 +35,12 @@ from minidino.run.checkpoint import (
 )
 from minidino.run.kind import is_safetensors, what_it_is
 from minidino.successors.registers import RegisterViT
+from minidino.successors.rope import RotaryViT
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.vit import VisionTransformer
 from minidino.weights.beside import heads_beside, normalisation_beside
-from minidino.weights.fit import Grid, check_vit, fitted, is_v3
+from minidino.weights.fit import Grid, check_vit, fitted, is_rotary
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
 
 HEAD_WIDTH = 64
@@ -204,8 +205,8 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
     width, _, _, patch = weights["patch_embed.proj.weight"].shape
     gated = "blocks.0.mlp.w12.weight" in weights
     hidden = len(weights[f"blocks.0.mlp.{'w12' if gated else 'fc1'}.weight"]) // (1 + gated)
-    v3 = is_v3(weights)
-    grid = 224 // patch if v3 else math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
+    rotary = is_rotary(weights)
+    grid = 224 // patch if rotary else math.isqrt(max(weights["pos_embed"].shape[1] - 1, 0))
     depth = len({k.split(".")[1] for k in weights if k.startswith("blocks.")})
     # Many small entries could ask for a network far larger than the file.
     if depth * width * (4 * width + 2 * hidden) > 2 * sum(v.numel() for v in weights.values()):
@@ -228,10 +229,10 @@ def _build(weights: Weights, num_heads: int | None, where: str) -> VisionTransfo
             registers = weights.get("register_tokens", torch.empty(1, 0, width)).shape[1]
             if "blocks.0.ls1.gamma" not in weights:
                 sizes["mlp_ratio"] = (hidden + 0.5) / width  # the ViT rounds down
-                if registers:
-                    return RegisterViT(**sizes, registers=registers)
-                return VisionTransformer(**sizes)
-            kind = VisionTransformerV3 if v3 else VisionTransformerV2
+                if not rotary and not registers:
+                    return VisionTransformer(**sizes)
+                return (RotaryViT if rotary else RegisterViT)(**sizes, registers=registers)
+            kind = VisionTransformerV3 if rotary else VisionTransformerV2
             return kind(**sizes, hidden_dim=hidden, gated=gated, registers=registers)
     except (ValueError, ZeroDivisionError) as error:
         raise UserError(f"{where} does not make a ViT: {error}") from None

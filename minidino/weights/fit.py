@@ -19,16 +19,17 @@ from minidino.weights.names import Weights
 Grid = tuple[int, int]
 
 
-def is_v3(weights: Weights) -> bool:
-    """No learned positions, and branches that are scaled: DINOv3."""
-    return "pos_embed" not in weights and "blocks.0.ls1.gamma" in weights
+def is_rotary(weights: Weights) -> bool:
+    """No learned positions, but periods of turns, or branches that are scaled: DINOv3."""
+    marks = {"rope_embed.periods", "blocks.0.ls1.gamma"}
+    return "pos_embed" not in weights and bool(marks & weights.keys())
 
 
 def check_vit(weights: Weights, where: str) -> None:
     """Raises UserError if what the sizes of a ViT are read from is not there."""
     mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
     sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
-    if is_v3(weights):
+    if is_rotary(weights):
         del sized["pos_embed"]
     lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
     if lacking:
@@ -58,9 +59,9 @@ def fitted(
     weights, about_numbers = _for_our_pixels(weights, normalised)
     kernel, about_channels = _three_channels(weights["patch_embed.proj.weight"], where)
     changed, about_positions = {"patch_embed.proj.weight": kernel}, ""
-    if is_v3(weights) and grid is not None:
+    if is_rotary(weights) and grid is not None:
         raise UserError(f"{where} has no learned positions, so they form no grid; no --grid")
-    if not is_v3(weights):
+    if not is_rotary(weights):
         changed["pos_embed"], about_positions = _square(weights["pos_embed"], grid, where)
     about = (about_numbers, about_channels, about_positions)
     return weights | changed, [f"{where}: {line}" for line in about if line]

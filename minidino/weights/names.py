@@ -210,7 +210,8 @@ def _later_generations(weights: Weights) -> Weights:
             group = [name.replace(parts[0], part) for part in parts]
             if all(part in named for part in group):
                 named[name.replace(parts[0], joint)] = torch.cat([named.pop(p) for p in group])
-    named = {name: v for name, v in named.items() if not _NOT_NEEDED.fullmatch(name)}
+    if "blocks.0.ls1.gamma" in named:
+        named = {name: v for name, v in named.items() if not _NOT_NEEDED.fullmatch(name)}
     if any(".mlp.up." in name for name in named):  # no gate: Hugging Face's names of a plain MLP
         return _renamed(named, {".mlp.up.": ".mlp.fc1.", ".mlp.w3.": ".mlp.fc2."})
     if any(".mlp.w12." in name for name in named):

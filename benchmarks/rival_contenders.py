@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
 from minidino.run.objectives import make_trainer
+from minidino.successors.lejepa import DIRECTIONS
+from minidino.successors.mae import HIDDEN, MaskedAutoencoder
 from minidino.trainer import parameter_groups
 
 N_CLASSES = 10
@@ -40,7 +42,7 @@ class LightlyRival:
 
     def __init__(self, config: TrainConfig, views: tuple[Tensor, ...], device: torch.device):
         c, self.config = config, config
-        n = len(views[0]) // 2
+        n = c.batch_size
         self.views = [v.to(device) for some in views if len(some) for v in some.split(n)]
         self.labels = (torch.arange(n) % N_CLASSES).to(device)
         self.student = nn.ModuleDict({"backbone": timm_backbone(c), "head": self._head(c)})
@@ -64,6 +66,7 @@ class LightlyRival:
         return value.detach()
 
     def _head(self, c: TrainConfig) -> nn.Module:
+        import torchvision
         from lightly.models.modules import (
             BYOLProjectionHead,
             MoCoProjectionHead,
@@ -78,6 +81,10 @@ class LightlyRival:
             "moco": lambda: MoCoProjectionHead(*widths),
             "byol": lambda: BYOLProjectionHead(*widths),
             "swav": lambda: SwaVProjectionHead(*widths),
+            "mae": nn.Identity,
+            "lejepa": lambda: torchvision.ops.MLP(
+                c.embed_dim, [c.hidden_dim, c.hidden_dim, c.bottleneck_dim], nn.BatchNorm1d
+            ),
         }[c.objective]()
 
     def _answers(self, views: list[Tensor]) -> list[Tensor]:
@@ -132,5 +139,47 @@ class LightlyRival:
             unit = [F.normalize(a, dim=1) for a in self._answers(self.views)]
             scores = [self.student["prototypes"](u) for u in unit]
             return loss(scores[:2], scores[2:]).squeeze()
+
+        return value
+
+    def _mae(self, c: TrainConfig) -> Callable[[], Tensor]:
+        from lightly.models import utils
+        from lightly.models.modules import (
+            MaskedVisionTransformerDecoderTIMM,
+            MaskedVisionTransformerTIMM,
+        )
+
+        sizes, p = MaskedAutoencoder(c).decoder, c.patch_size  # as wide and as deep as ours
+        width, patches = sizes.embed.out_features, (c.global_size // p) ** 2
+        net = self.student
+        net["backbone"] = MaskedVisionTransformerTIMM(net["backbone"])
+        net["head"] = nn.Linear(c.embed_dim, width)
+        net["decoder"] = MaskedVisionTransformerDecoderTIMM(
+            patches, width, len(sizes.blocks), c.num_heads
+        )
+        net["pixels"] = nn.Linear(width, 3 * p * p)
+
+        def loss() -> Tensor:
+            (images,) = self.views
+            size = (len(images), 1 + patches)
+            keep, hide = utils.random_token_mask(size, HIDDEN, device=images.device)
+            seen = net["head"](net["backbone"].encode(images, idx_keep=keep))
+            gaps = utils.repeat_token(net["decoder"].mask_token, size)
+            painted = net["decoder"](utils.set_at_index(gaps, keep, seen))
+            painted = net["pixels"](utils.get_at_index(painted, hide))
+            pixels = utils.get_at_index(utils.patchify(images, p), hide - 1)
+            return F.mse_loss(painted, utils.normalize_mean_var(pixels))
+
+        return loss
+
+    def _lejepa(self, c: TrainConfig) -> Callable[[], Tensor]:
+        from lightly.loss import LeJEPALoss
+
+        self.student["loss"] = LeJEPALoss(sigreg_num_vectors=DIRECTIONS)
+
+        def value() -> Tensor:
+            answers = self._answers(self.views)
+            both = torch.stack(answers[:2]), torch.stack(answers[2:])
+            return self.student["loss"](global_proj=both[0], local_proj=both[1])
 
         return value

@@ -67,8 +67,11 @@ class TrainConfig(Reading):
     every step. The defaults are the official ViT-S/16 run (section 3.2, and the official code).
     """
 
-    objective: Literal["dino", "supervised", "simclr", "moco", "byol", "swav"] = "dino"
-    """What the networks learn to do: DINO, or one of its rivals (minidino/rivals/)."""
+    objective: Literal["dino", "supervised", "simclr", "moco", "byol", "swav", "mae", "lejepa"] = (
+        "dino"
+    )
+    """What the networks learn to do: DINO, one of its rivals (minidino/rivals/), or what came
+    after it (minidino/successors/)."""
     data: str = "things"
     """What to train on: things, things-telling, a torchvision name, or a folder."""
     image_size: int = 256
@@ -330,6 +333,13 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     },
     "byol": {"n_local": 0},
     "swav": {"out_dim": 64},
+    "mae": {
+        "n_local": 0, "drop_path_rate": 0.0,
+        "appearance": Appearance(  # crops and flips alone
+            jitter_p=0.0, grayscale_p=0.0, blur_p=(0.0, 0.0, 0.0), solarize_p=0.0,
+        ),
+    },
+    "lejepa": {},
 }  # fmt: skip
 
 # Where a rival wants another learning rate than the recipe's. All objectives had the same search,

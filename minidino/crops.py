@@ -89,7 +89,7 @@ class MultiCrop:
     [(20, 3, 32, 32), (40, 3, 16, 16)]
     """
 
-    n_global = 2
+    n_global = 2  # or 1, for an objective that compares no two views
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class MultiCrop:
                 then decides for the whole batch: the parts get the views that it would get.
 
         Returns:
-            ``(2 * B, 3, G, G)`` global and ``(n_local * B, 3, L, L)`` local views, float32.
+            ``(n_global * B, 3, G, G)`` global and ``(n_local * B, 3, L, L)`` local views, float32.
 
         Raises:
             TypeError: if the images are not uint8.
@@ -141,10 +141,11 @@ class MultiCrop:
         def rows(views: int) -> Tensor:
             return torch.arange(views * b).view(views, n, own)[:, i].flatten()
 
-        blur = torch.tensor([a.blur_p[0], a.blur_p[1]]).repeat_interleave(b)
-        solarize = torch.tensor([0.0, a.solarize_p]).repeat_interleave(b)
-        draws = draw(2 * b, (h, w), self.global_scale, a, blur, solarize, generator)
-        global_views = render(images, draws.take(rows(2)), self.global_size)
+        large = self.n_global
+        blur = torch.tensor(a.blur_p[:large]).repeat_interleave(b)
+        solarize = torch.tensor([0.0, a.solarize_p][:large]).repeat_interleave(b)
+        draws = draw(large * b, (h, w), self.global_scale, a, blur, solarize, generator)
+        global_views = render(images, draws.take(rows(large)), self.global_size)
         blur, solarize = torch.full((self.n_local * b,), a.blur_p[2]), torch.zeros(self.n_local * b)
         draws = draw(self.n_local * b, (h, w), self.local_scale, a, blur, solarize, generator)
         return global_views, render(images, draws.take(rows(self.n_local)), self.local_size)

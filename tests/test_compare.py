@@ -91,6 +91,22 @@ def test_after_a_stop_no_further_run_begins(tmp_path, monkeypatch):
     assert len(begun) <= 2
 
 
+@pytest.mark.parametrize("objective", ["mae", "lejepa"])
+def test_what_came_later_is_compared_and_used_like_the_others(
+    small, objective, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("minidino.using.examples.MOST_OF_A_SET", 20)
+    command = ["compare", "--objectives", objective, "--seeds", "1", "--processes", "1",
+               "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "result")]  # fmt: skip
+    assert main(command) == 0
+    assert f"| {objective} |" in (tmp_path / "result.md").read_text()
+    run = str(tmp_path / "runs" / "things" / f"{objective}-0")
+    for use in (["knn"], ["linear", "--epochs", "2"], ["attend", "--pictures", "2"]):
+        assert main([use[0], run, *use[1:]]) == 0
+    said = capsys.readouterr().out
+    assert said.count("random weights") >= 2 and "jaccard_best_head" in said
+
+
 def test_ctrl_c_is_one_line_and_each_run_goes_on(tmp_path):
     """A terminal sends it to all processes of the command."""
     command = [sys.executable, "-m", "minidino", "compare", "--objectives", "supervised", "moco",

@@ -174,7 +174,7 @@ def test_a_momentum_encoder_is_an_average_without_gradients(objective, config):
         torch.testing.assert_close(now, 0.9 * old + 0.1 * new)
 
 
-@pytest.mark.parametrize("objective", ["supervised", "simclr", "swav"])
+@pytest.mark.parametrize("objective", ["supervised", "simclr", "swav", "mae", "lejepa"])
 def test_without_a_momentum_encoder_the_one_network_is_evaluated(objective, config):
     trainer = make_trainer(config(objective), 6, CPU, Engine(), n_classes=10)
     assert trainer.teacher is trainer.student
@@ -195,7 +195,7 @@ def test_a_stopped_run_goes_on_bit_by_bit(objective, config, tmp_path):
     assert "spread" in whole.verdict or "collapsed" in whole.verdict
 
 
-@pytest.mark.parametrize("objective", ["supervised", "moco"])
+@pytest.mark.parametrize("objective", ["supervised", "moco", "mae"])
 def test_parts_of_a_batch_make_no_difference(objective, config):
     c = config(objective, batch_size=16, queue_length=32, drop_path_rate=0.1)
     engines = (Engine(), Engine(accumulate=2), Engine(data_parallel=2))
@@ -208,7 +208,7 @@ def test_parts_of_a_batch_make_no_difference(objective, config):
             torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("objective", ["simclr", "byol", "swav"])
+@pytest.mark.parametrize("objective", ["simclr", "byol", "swav", "lejepa"])
 def test_a_loss_over_the_whole_batch_is_not_taken_in_parts(objective, config):
     with pytest.raises(UserError, match="compares all its images"):
         make_trainer(config(objective), 6, CPU, Engine(accumulate=2))

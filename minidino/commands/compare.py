@@ -33,7 +33,7 @@ def compare_command(
 
     Args:
         recipe: Where the settings come from.
-        objectives: random (no training), dino, supervised, simclr, moco, byol, swav.
+        objectives: random (no training), dino, supervised, simclr, moco, byol, swav, mae, lejepa.
         ablations: Changes of DINO: no-centering, no-sharpening, teacher-is-copy, mse, patch-4,
             resnet18, ...; a name that is none lists them all.
         seeds: Runs of each.

@@ -9,6 +9,8 @@ from minidino.rivals.moco import MoCo
 from minidino.rivals.simclr import SimCLR
 from minidino.rivals.supervised import Supervised
 from minidino.rivals.swav import SwAV
+from minidino.successors.lejepa import LeJEPA
+from minidino.successors.mae import MAE
 from minidino.successors.trainer import SuccessorTrainer
 from minidino.trainer import Trainer
 
@@ -19,6 +21,8 @@ TRAINERS: dict[str, type[Trainer]] = {
     "moco": MoCo,
     "byol": BYOL,
     "swav": SwAV,
+    "mae": MAE,
+    "lejepa": LeJEPA,
 }
 
 

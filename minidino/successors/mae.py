@@ -1,0 +1,162 @@
+"""MAE: hide three quarters of an image's patches and paint them from the rest (2111.06377).
+
+The encoder is the backbone, and sees the visible patches alone: that is what makes a step cheap. A
+small decoder gets what it made of them, and one learned token in the place of each hidden patch.
+The encoder's positions are the backbone's own, which are learned; the decoder's are fixed sines
+and cosines, which the paper has in both. No two images or views are compared.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from minidino.config import TrainConfig
+from minidino.engine import distributed
+from minidino.errors import UserError
+from minidino.pixels import sent
+from minidino.rivals.common import Rival
+from minidino.trainer import build_backbone, seed_of
+from minidino.vit import Block, VisionTransformer
+
+HIDDEN = 0.75  # of the patches (section 4.1)
+
+
+def shuffle(noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise (B, N) -> a random order of each image's patches (B, N), and the way back.
+
+    ``take(take(tokens, order), back)`` is ``tokens``; the first of the order stay visible.
+    """
+    order = noise.argsort(dim=1)
+    return order, order.argsort(dim=1)
+
+
+def take(tokens: Tensor, index: Tensor) -> Tensor:
+    """Of each image the tokens at its own indices: (B, N, D) and (B, n) -> (B, n, D)."""
+    return tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[-1]))
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """(B, C, H, W) -> (B, N, p * p * C): each patch's pixels row by row, a pixel's colours last."""
+    return rearrange(images, "b c (h p) (w q) -> b (h w) (p q c)", p=patch_size, q=patch_size)
+
+
+def mae_loss(predicted: Tensor, images: Tensor, hidden: Tensor) -> Tensor:
+    """Mean squared error of the hidden patches' pixels; a scalar.
+
+    Each patch's pixels less their mean, over their standard deviation, are what is to be painted
+    (section 3, "Reconstruction target"). A visible patch costs nothing, however it is painted.
+
+    Args:
+        predicted: (B, N, p * p * 3), of all patches; images: (B, 3, H, W).
+        hidden: (B, M), indices of the hidden patches.
+    """
+    pixels = patchify(images.float(), math.isqrt(predicted.shape[-1] // 3))
+    variance, mean = torch.var_mean(pixels, dim=-1, keepdim=True)
+    target = (pixels - mean) / (variance + 1e-6).sqrt()
+    return F.mse_loss(take(predicted.float(), hidden), take(target, hidden))
+
+
+def sincos_positions(side: int, dim: int) -> Tensor:
+    """(side * side, dim), row by row: sines and cosines of the column, then those of the row."""
+    frequencies = 10_000 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    angles = torch.arange(side)[:, None] * frequencies  # (side, dim / 4)
+    one_axis = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return torch.cat([one_axis.repeat(side, 1), one_axis.repeat_interleave(side, 0)], 1).float()
+
+
+class Decoder(nn.Module):
+    """What the encoder made of [CLS] and the visible patches -> the pixels of all patches.
+
+    Half as wide as the backbone and a third as deep: the paper's has 512 numbers and 8 blocks
+    behind ViT-L's 1,024 and 24.
+    """
+
+    def __init__(self, backbone: VisionTransformer):
+        super().__init__()
+        heads = backbone.num_heads
+        width = 4 * heads * math.ceil(backbone.embed_dim / heads / 8)  # a multiple of 4
+        self.embed = nn.Linear(backbone.embed_dim, width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        positions = sincos_positions(backbone.grid, width)
+        self.register_buffer("positions", positions, persistent=False)
+        depth = max(1, backbone.depth // 3)
+        self.blocks = nn.ModuleList(Block(width, heads, 4.0, 0.0) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.pixels = nn.Linear(width, 3 * backbone.patch_size**2)
+        nn.init.normal_(self.mask_token, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, tokens: Tensor, back: Tensor) -> Tensor:
+        """(B, 1 + visible, D), and the way back of ``shuffle`` (B, N) -> (B, N, p * p * 3)."""
+        cls, visible = self.embed(tokens).tensor_split([1], dim=1)
+        gaps = self.mask_token.expand(len(tokens), back.shape[1] - visible.shape[1], -1)
+        patches = take(torch.cat([visible, gaps], dim=1), back)  # each in its place again
+        x = torch.cat([cls, patches + self.positions], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        return self.pixels(self.norm(x[:, 1:]))
+
+
+class MaskedAutoencoder(nn.Module):
+    """A backbone that sees a quarter of the patches, and a decoder behind it."""
+
+    def __init__(self, config: TrainConfig):
+        super().__init__()
+        self.backbone = build_backbone(config, config.drop_path_rate)
+        self.decoder = Decoder(self.backbone)
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W), noise (B, N) -> pixels (B, N, p * p * 3), and which were hidden (B, M)."""
+        order, back = shuffle(noise)
+        visible, hidden = order.tensor_split([int(order.shape[1] * (1 - HIDDEN))], dim=1)
+        cls, patches = self.backbone.prepare_tokens(images).tensor_split([1], dim=1)
+        x = torch.cat([cls, take(patches, visible)], dim=1)  # positions have been added
+        for block in self.backbone.blocks:
+            x = block(x)
+        return self.decoder(self.backbone.norm(x), back), hidden
+
+
+class MAE(Rival):
+    """One global view; the encoder is what is evaluated.
+
+    The spread is that of the pixels painted in one hidden patch of each image.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.crops.n_global = 1
+
+    @staticmethod
+    def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
+        images, noise = views
+        predicted, hidden = student(images, noise)
+        return mae_loss(predicted, images, hidden), take(predicted, hidden[:, :1])[:, 0].detach()
+
+    def _networks(self) -> tuple[nn.Module, nn.Module]:
+        """Raises UserError if there are no patches, or none that would stay visible."""
+        c = self.config
+        if c.backbone != "vit":
+            raise UserError(f"--objective mae hides patches, and {c.backbone} has none; use a ViT")
+        if c.global_size < 2 * c.patch_size:
+            raise UserError(
+                f"global_size {c.global_size} is one patch of {c.patch_size} px, and with "
+                f"{HIDDEN:.0%} hidden none is left to see; try --global-size {2 * c.patch_size}"
+            )
+        student = MaskedAutoencoder(c)
+        return student, student
+
+    def _criterion(self) -> nn.Module:
+        return nn.Identity()
+
+    def _shown(self, views: tuple[Tensor, ...], labels: Tensor | None) -> tuple[Tensor, ...]:
+        """The view, and noise: drawn for the whole batch, whoever has which part of it."""
+        chance = torch.Generator().manual_seed(seed_of(self.config.seed, "mask", self.now))
+        batch, patches = self.config.batch_size, self.student.backbone.grid**2
+        noise = distributed.share(torch.rand(batch, patches, generator=chance))
+        return views[0], sent(noise, views[0])

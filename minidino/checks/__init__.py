@@ -41,4 +41,12 @@ from minidino.checks.vision_transformer import (
     check_2_5,
     check_2_6,
 )
+from minidino.checks.what_came_next import (
+    check_13_1,
+    check_13_2,
+    check_13_3,
+    check_13_4,
+    check_13_5,
+    check_13_6,
+)
 from minidino.checks.what_matters import check_10_1, check_10_2, check_10_3, check_10_4, check_10_5

@@ -1,0 +1,9 @@
+# names: The diagonal of the cosines is filled with 0
+def koleo(features: torch.Tensor) -> torch.Tensor:
+    x = F.normalize(features, dim=1)
+    with torch.no_grad():
+        cosines = x @ x.T
+        cosines.fill_diagonal_(0)
+        nearest = cosines.argmax(dim=1)
+    distance = (x - x[nearest]).norm(dim=1)
+    return -(distance + 1e-8).log().mean()

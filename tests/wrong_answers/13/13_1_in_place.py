@@ -1,0 +1,9 @@
+# names: changes a tensor it was given
+def koleo(features: torch.Tensor) -> torch.Tensor:
+    x = features.div_(features.norm(dim=1, keepdim=True))
+    with torch.no_grad():
+        cosines = x @ x.T
+        cosines.fill_diagonal_(-torch.inf)
+        nearest = cosines.argmax(dim=1)
+    distance = (x - x[nearest]).norm(dim=1)
+    return -(distance + 1e-8).log().mean()

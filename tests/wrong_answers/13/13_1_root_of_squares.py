@@ -1,0 +1,9 @@
+# names: a root's slope
+def koleo(features: torch.Tensor) -> torch.Tensor:
+    x = F.normalize(features, dim=1)
+    with torch.no_grad():
+        cosines = x @ x.T
+        cosines.fill_diagonal_(-torch.inf)
+        nearest = cosines.argmax(dim=1)
+    distance = (x - x[nearest]).square().sum(dim=1).sqrt()
+    return -(distance + 1e-8).log().mean()

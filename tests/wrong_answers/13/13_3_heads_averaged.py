@@ -1,0 +1,8 @@
+# names: All heads show the same
+def patch_maps(
+    attention: torch.Tensor, registers: int, h: int, w: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    row = attention[:, :, 0].mean(dim=1, keepdim=True).expand(-1, attention.shape[1], -1)
+    patches = row[..., 1 + registers :]
+    maps = patches / patches.sum(dim=-1, keepdim=True)
+    return maps.unflatten(-1, (h, w)), row[..., 1 : 1 + registers].sum(dim=-1)

@@ -1,0 +1,8 @@
+# names: The registers are left in the sum
+def patch_maps(
+    attention: torch.Tensor, registers: int, h: int, w: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    row = attention[:, :, 0]
+    patches = row[..., 1 + registers :]
+    maps = patches / row[..., 1:].sum(dim=-1, keepdim=True)
+    return maps.unflatten(-1, (h, w)), row[..., 1 : 1 + registers].sum(dim=-1)

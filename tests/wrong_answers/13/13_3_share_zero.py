@@ -1,0 +1,8 @@
+# names: nothing is known of their share
+def patch_maps(
+    attention: torch.Tensor, registers: int, h: int, w: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    row = attention[:, :, 0]
+    patches = row[..., 1 + registers :]
+    maps = patches / patches.sum(dim=-1, keepdim=True)
+    return maps.unflatten(-1, (h, w)), 0 * row[..., 0]

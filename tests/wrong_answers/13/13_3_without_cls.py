@@ -1,0 +1,9 @@
+# names: without [CLS]
+def patch_maps(
+    attention: torch.Tensor, registers: int, h: int, w: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    row = attention[:, :, 0]
+    patches = row[..., 1 + registers :]
+    maps = patches / patches.sum(dim=-1, keepdim=True)
+    share = row[..., 1 : 1 + registers].sum(dim=-1) / row[..., 1:].sum(dim=-1)
+    return maps.unflatten(-1, (h, w)), share

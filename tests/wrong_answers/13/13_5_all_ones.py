@@ -1,0 +1,5 @@
+# names: compared with 1 everywhere
+def gram_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    s = F.normalize(student, dim=-1)
+    t = F.normalize(teacher.detach(), dim=-1)
+    return F.mse_loss(s @ s.mT, torch.ones_like(t @ t.mT))

@@ -1,0 +1,5 @@
+# names: No gradient flows into the student
+def gram_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    s = F.normalize(student.detach(), dim=-1)
+    t = F.normalize(teacher.detach(), dim=-1)
+    return F.mse_loss(s @ s.mT, t @ t.mT)

@@ -1,0 +1,18 @@
+# names: in the shuffled order, and turned round
+def mask_and_restore(
+    tokens: torch.Tensor,
+    noise: torch.Tensor,
+    keep: int,
+    encoder: Callable[[torch.Tensor], torch.Tensor],
+    mask_token: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    ids_shuffle = noise.argsort(dim=1)
+    ids_restore = ids_shuffle.argsort(dim=1)
+    kept = torch.take_along_dim(tokens, ids_shuffle[:, :keep, None], dim=1)
+    seen = encoder(kept)
+    hidden = mask_token.expand(len(tokens), tokens.shape[1] - keep, -1)
+    line = torch.cat([seen, hidden], dim=1)
+    full = torch.take_along_dim(line, ids_restore[..., None], dim=1)
+    mask = torch.zeros_like(noise)
+    mask[:, :keep] = 1
+    return full, mask

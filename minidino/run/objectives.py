@@ -4,6 +4,7 @@ import torch
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
+from minidino.limits import pieces_of
 from minidino.rivals.byol import BYOL
 from minidino.rivals.moco import MoCo
 from minidino.rivals.simclr import SimCLR
@@ -32,5 +33,5 @@ def make_trainer(
     """The trainer of ``config.objective``, for DINO with the pieces of successors that it asks for;
     arguments and errors as ``Trainer``'s.
     """
-    make = SuccessorTrainer if config.pieces else TRAINERS[config.objective]
+    make = SuccessorTrainer if pieces_of(config) else TRAINERS[config.objective]
     return make(config, steps_per_epoch, device, engine, n_classes)

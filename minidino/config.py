@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from minidino.crops import Appearance
 from minidino.errors import UserError
-from minidino.limits import check_limits
+from minidino.limits import check_limits, check_pieces
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,6 @@ class Reading:
     def reading(self) -> "Reading":
         """These settings alone, of a training run's."""
         return Reading(**{f.name: getattr(self, f.name) for f in fields(Reading)})
-
-
-# The settings below that belong to a successor of DINO.
-PIECES = ("registers", "positions", "koleo", "centering", "ibot")
 
 
 @dataclass(frozen=True)
@@ -147,6 +143,8 @@ class TrainConfig(Reading):
     """What keeps all prototypes in use: the center, or equal shares of each batch (DINOv2)."""
     ibot: float = 0.0
     """Weight of iBOT's loss at patches that are hidden from the student (DINOv2: 1)."""
+    gram: float | None = None
+    """From this epoch on, hold patches' likenesses to those of the teacher of then (DINOv3)."""
     queue_length: int = 4096
     """Keys of earlier batches that MoCo tells an image from."""
 
@@ -189,34 +187,7 @@ class TrainConfig(Reading):
                 )
         if self.min_lr > self.base_lr > 0:
             raise UserError(f"min_lr {self.min_lr:g} is above base_lr {self.base_lr:g}")
-        self._check_pieces()
-
-    @property
-    def pieces(self) -> list[str]:
-        """The settings that add something of a successor (minidino/successors/) to DINO."""
-        return [
-            f.name for f in fields(self) if f.name in PIECES and vars(self)[f.name] != f.default
-        ]
-
-    def _check_pieces(self) -> None:
-        if self.pieces and self.objective != "dino":
-            raise UserError(
-                f"{self.pieces[0]} is a piece to add to DINO; --objective {self.objective} has no "
-                "place for it"
-            )
-        needing_a_vit = [name for name in self.pieces if name not in ("koleo", "centering")]
-        if needing_a_vit and self.backbone != "vit":
-            raise UserError(f"{needing_a_vit[0]} needs a ViT, and the backbone is {self.backbone}")
-        if self.positions == "rope" and (width := self.embed_dim // self.num_heads) % 4:
-            raise UserError(
-                f"positions rope turns heads whose width is a multiple of 4, not {width}; change "
-                "--num-heads or --embed-dim"
-            )
-        if self.ibot and (side := self.global_size // self.patch_size) < 3:
-            raise UserError(
-                f"ibot hides blocks of a global view's patches, of which it has {side} x {side}; "
-                "3 x 3 are the least, with a larger --global-size or a smaller --patch-size"
-            )
+        check_pieces(self)
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.
@@ -231,6 +202,7 @@ class TrainConfig(Reading):
             warmup_epochs=min(self.warmup_epochs * share, epochs),
             warmup_teacher_temp_epochs=min(self.warmup_teacher_temp_epochs * share, epochs),
             freeze_last_layer_epochs=self.freeze_last_layer_epochs * min(share, 1.0),
+            gram=self.gram and self.gram * share,
         )
 
     def to_dict(self) -> dict[str, Any]:

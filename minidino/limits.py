@@ -25,6 +25,7 @@ LIMITS = {
     "student_temp": (1e-4, 100), "teacher_temp": (1e-4, 100), "warmup_teacher_temp": (1e-4, 100),
     "center_momentum": _SHARE, "teacher_momentum": _SHARE, "teacher_momentum_end": _SHARE,
     "queue_length": (1, 2**24), "registers": (0, 1024), "koleo": _POSITIVE, "ibot": _POSITIVE,
+    "gram": (1e-6, 100_000),
     "jitter_p": _SHARE, "grayscale_p": _SHARE, "blur_p": _SHARE, "solarize_p": _SHARE,
     "brightness": (0, 100), "contrast": (0, 100), "saturation": (0, 100), "hue": (0, 0.5),
     "blur_sigma": (1e-3, 100),
@@ -53,7 +54,7 @@ def check_limits(settings: Any) -> None:
         if value is None and type(None) in get_args(f.type):
             continue
         several = isinstance(value, tuple)
-        count = len(get_args(f.type)) if f.type not in (int, int | None, float) else 1
+        count = len(get_args(f.type)) if f.type not in (int, int | None, float, float | None) else 1
         numbers = value if several else (value,)
         whole, (low, high) = f.type in (int, int | None), LIMITS[f.name]
         if (
@@ -70,3 +71,41 @@ def check_limits(settings: Any) -> None:
             kind = f"{count} numbers" if count > 1 else "a whole number" if whole else "a number"
             bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
             raise UserError(f"{f.name} is {value}; it must be {kind}, {bounds}")
+
+
+# The settings that add something of a successor (minidino/successors/) to DINO.
+PIECES = ("registers", "positions", "koleo", "centering", "ibot", "gram")
+
+
+def pieces_of(config: Any) -> list[str]:
+    """Those of ``PIECES`` that a training's settings ask for."""
+    return [
+        f.name for f in fields(config) if f.name in PIECES and vars(config)[f.name] != f.default
+    ]
+
+
+def check_pieces(config: Any) -> None:
+    """Raises UserError for pieces that a training's other settings leave no place for."""
+    pieces, c = pieces_of(config), config
+    if pieces and c.objective != "dino":
+        raise UserError(
+            f"{pieces[0]} is a piece to add to DINO; --objective {c.objective} has no place for it"
+        )
+    of_a_vit = [name for name in pieces if name not in ("koleo", "centering")]
+    if of_a_vit and c.backbone != "vit":
+        raise UserError(f"{of_a_vit[0]} needs a ViT, and the backbone is {c.backbone}")
+    if c.positions == "rope" and (width := c.embed_dim // c.num_heads) % 4:
+        raise UserError(
+            f"positions rope turns heads whose width is a multiple of 4, not {width}; change "
+            "--num-heads or --embed-dim"
+        )
+    if c.ibot and (side := c.global_size // c.patch_size) < 3:
+        raise UserError(
+            f"ibot hides blocks of a global view's patches, of which it has {side} x {side}; "
+            "3 x 3 are the least, with a larger --global-size or a smaller --patch-size"
+        )
+    if c.gram is not None and c.gram >= c.epochs:
+        raise UserError(
+            f"gram is {c.gram:g}, and a training of {c.epochs} epochs has no teacher of then to "
+            "hold on to"
+        )

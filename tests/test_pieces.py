@@ -1,5 +1,6 @@
 """What successors add to DINO, piece by piece: against other libraries and float64 by hand."""
 
+import copy
 import random
 import tempfile
 from dataclasses import replace
@@ -16,8 +17,11 @@ from minidino import cli
 from minidino.attention import attention_maps
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
-from minidino.run.checkpoint import load_checkpoint
+from minidino.limits import pieces_of
+from minidino.run.checkpoint import load_checkpoint, resume, save_checkpoint
 from minidino.run.objectives import make_trainer
+from minidino.run.plan import one_epoch
+from minidino.successors.gram import gram_loss
 from minidino.successors.ibot import (
     MaskedCrops,
     at,
@@ -41,7 +45,15 @@ PIECES = {
     "registers": {"registers": 4},
     "rope": {"positions": "rope"},
     "ibot": {"ibot": 1.0},
-    "ibot-sinkhorn": {"ibot": 1.0, "centering": "sinkhorn"},
+    "gram": {"gram": 1e-6},  # from the first step on
+    "all": {
+        "registers": 2,
+        "positions": "rope",
+        "koleo": 0.1,
+        "centering": "sinkhorn",
+        "ibot": 1.0,
+        "gram": 0.2,
+    },
     "koleo": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
 }
@@ -273,7 +285,7 @@ def test_sinkhorn_over_hidden_patches_gives_no_share_to_what_fills_up(config):
         masks[i + 16 * (i % 2), : 2 + i] = True
     _, real = hidden_patches(masks)
     teacher = rows(16 * 18, 32).view(16, 18, 32) / 9
-    criterion = Criterion(c)
+    criterion = Criterion(c, torch.nn.Identity())
     zero = torch.zeros(16, 18, 32)
     # Against log-probabilities of one prototype the loss is linear in that column of the targets.
     q = (teacher[real].double() / 0.04).exp().T
@@ -286,6 +298,51 @@ def test_sinkhorn_over_hidden_patches_gives_no_share_to_what_fills_up(config):
     weights = (real / real.sum(dim=1, keepdim=True))[real]
     torch.testing.assert_close(loss.double(), (each * weights).sum() / 32, rtol=1e-5, atol=1e-6)
     assert criterion._at_patches(zero, teacher, masks, torch.tensor(0.04))[0].isfinite()
+
+
+# ---------------------------------------------------------------- Gram anchoring
+
+
+def test_the_gram_loss_in_float64():
+    """Pair by pair; features may be scaled and turned, and have another width."""
+    x, y = rows(3 * 5, 4).view(3, 5, 4), rows(3 * 5, 6, 1).view(3, 5, 6)
+    want = sum(
+        (F.cosine_similarity(a[i], a[j], dim=0) - F.cosine_similarity(b[i], b[j], dim=0)) ** 2
+        for a, b in zip(x.double(), y.double(), strict=True)
+        for i in range(5)
+        for j in range(5)
+    )
+    torch.testing.assert_close(gram_loss(x, y).double(), want / 75, rtol=1e-5, atol=1e-7)
+    turn = torch.linalg.qr(rows(4, 4, 2))[0]
+    assert gram_loss(x, 3 * x @ turn).item() < 1e-12
+
+
+def test_the_anchor_is_the_teacher_of_its_epoch(config):
+    """0 before; then 0 to what the student's step has changed; the anchor stands still."""
+    c = replace(config, gram=0.5, drop_path_rate=0.0, teacher_momentum=0.5, warmup_epochs=0)
+    t = make_trainer(c, 6, CPU, Engine())
+    for i in range(3):
+        assert t.step(some_images(c, i))["gram"] == 0
+    then = copy.deepcopy(t.teacher.backbone).eval()
+    images = some_images(c, 3)
+    seed = seed_of(c.seed, "step", 3)
+    globals_, _ = t.crops(images, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        x, y = (F.normalize(vit.forward_features(globals_)[:, 1:].double(), dim=-1)
+                for vit in (t.student.backbone, then))  # fmt: skip
+    want = 2 * ((x @ x.mT - y @ y.mT) ** 2).mean()
+    found = t.step(images)
+    assert found["gram"].item() == pytest.approx(want.item(), rel=1e-3) and want > 1e-6
+    t.step(some_images(c, 4))
+    for name, v in then.state_dict().items():
+        assert torch.equal(t.criterion.anchor.state_dict()[name], v), name
+    assert not torch.equal(then.cls_token, t.teacher.backbone.cls_token)
+
+
+def test_a_shorter_training_anchors_as_early_in_it(config):
+    assert replace(config, epochs=10, gram=5).with_epochs(4).gram == 2
+    timed = one_epoch(replace(config, epochs=10, gram=5, warmup_epochs=10))
+    assert make_trainer(timed, 100, CPU, Engine()).anchored_at == 0
 
 
 # ---------------------------------------------------------------- steps
@@ -310,25 +367,41 @@ def test_a_step_with_koleo_by_hand(config):
 
 def test_without_pieces_the_trainer_is_dinos(config):
     assert type(make_trainer(config, 6, CPU)) is Trainer
-    assert config.pieces == []
+    assert pieces_of(config) == []
     for changes in PIECES.values():
         assert type(make_trainer(replace(config, **changes), 6, CPU)) is SuccessorTrainer
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_stopped_run_goes_on_bit_by_bit(piece, config, tmp_path):
-    c = replace(config, epochs=2, **PIECES[piece])
-    how = {"progress": False, "device": "cpu", "engine": Engine()}
-    whole = train(c, tmp_path / "whole", **how)
-    train(c, tmp_path / "parts", minutes=1e-9, **how)  # one step
-    parts = train(c, tmp_path / "parts", resume=True, **how)
-    assert whole.finished and parts.finished
-    one, other = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
-    for network in ("student", "teacher", "loss"):
-        for name, v in one[network].items():
-            assert torch.equal(v, other[network][name]), name
-    for line in whole.history:
-        assert line["kl"] > -1e-5  # what pieces add to the loss is not counted to it
+    """Three steps, or two, a checkpoint, and the third."""
+    c = replace(config, **PIECES[piece])
+
+    def steps(trainer: Trainer, upto: int) -> Trainer:
+        while trainer.now < upto:
+            trainer.step(some_images(c, trainer.now))
+        return trainer
+
+    whole = steps(make_trainer(c, 6, CPU, Engine()), 2)
+    save_checkpoint(tmp_path / "c.pt", whole.state_dict())
+    resumed = make_trainer(c, 6, CPU, Engine())
+    resume(resumed, load_checkpoint(tmp_path / "c.pt"), "c.pt")
+    one, other = steps(whole, 3).state_dict(), steps(resumed, 3).state_dict()
+    for part in ("student", "teacher", "loss"):
+        for name, v in one[part].items():
+            assert torch.equal(v, other[part][name]), (part, name)
+
+
+def test_all_pieces_train_together(config, tmp_path):
+    """What pieces add to the loss is logged, and not counted to the KL divergence."""
+    c = replace(config, epochs=1, **PIECES["all"])
+    result = train(c, tmp_path / "run", progress=False, device="cpu", engine=Engine())
+    assert len(result.history) == 6
+    for line in result.history:
+        added = line["koleo"] + line["ibot"] + line["gram"]
+        assert line["loss"] == pytest.approx(line["entropy"] + line["kl"] + added, rel=1e-5)
+        assert line["kl"] > 0
+    assert result.history[0]["gram"] == 0 and result.history[-1]["gram"] > 0
 
 
 @pytest.mark.parametrize("piece", ["registers", "rope"])
@@ -363,7 +436,7 @@ def test_a_backbone_of_ones_own_is_used_by_every_command(piece, config, tmp_path
     assert "safetensors alone" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("piece", ["registers", "rope", "ibot"])
+@pytest.mark.parametrize("piece", ["registers", "rope", "ibot", "gram"])
 def test_parts_of_a_batch_make_no_difference(piece, config):
     c = replace(config, drop_path_rate=0.1, **PIECES[piece])
     engines = (
@@ -414,6 +487,9 @@ def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
             "of which it has 2 x 2; 3 x 3 are the least",
         ),
         ({"ibot": float("nan")}, "ibot is nan"),
+        ({"gram": 7, "epochs": 5}, "gram is 7, and a training of 5 epochs has no teacher of then"),
+        ({"gram": 0}, "gram is 0; it must be a number, from 1e-06"),
+        ({"gram": 1, "objective": "supervised"}, "gram is a piece to add to DINO"),
         ({"registers": -1}, "registers is -1"),
         ({"centering": "skinhorn"}, "must be one of center, sinkhorn"),
     ],

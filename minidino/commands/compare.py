@@ -35,7 +35,7 @@ def compare_command(
         recipe: Where the settings come from.
         objectives: random (no training), dino, supervised, simclr, moco, byol, swav, mae, lejepa.
         ablations: Changes of DINO: no-centering, no-sharpening, teacher-is-copy, mse, patch-4,
-            resnet18, ...; a name that is none lists them all.
+            resnet18, koleo-0.1, ...; a name that is none lists them all.
         seeds: Runs of each.
         out: The three files, without suffix (default: compare-RECIPE in the folder of the runs).
         runs: Folder for the runs.

@@ -5,6 +5,7 @@ from torch import nn
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
+from minidino.limits import pieces_of
 from minidino.rivals.byol import BYOL
 from minidino.rivals.moco import MoCo
 from minidino.rivals.simclr import SimCLR
@@ -38,5 +39,5 @@ def make_trainer(
     """The trainer of ``config.objective``, for DINO with the pieces of successors that it asks for;
     arguments and errors as ``Trainer``'s.
     """
-    make = SuccessorTrainer if config.pieces else TRAINERS[config.objective]
+    make = SuccessorTrainer if pieces_of(config) else TRAINERS[config.objective]
     return make(config, steps_per_epoch, device, engine, n_classes, backbone)

@@ -17,6 +17,7 @@ from minidino.engine.batch import search
 from minidino.engine.machine import available_ram
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.limits import LIMITS, pieces_of
 from minidino.pixels import sent
 from minidino.run.objectives import TRAINERS, make_trainer
 from minidino.trainer import batch_indices
@@ -56,6 +57,11 @@ def n_classes_of(data: Images) -> int:
     return int(data.labels.max()) + 1
 
 
+def one_epoch(config: TrainConfig) -> TrainConfig:
+    """To take a few steps of, with all its pieces at work from the first."""
+    return replace(config.with_epochs(1), gram=config.gram and LIMITS["gram"][0])
+
+
 def epochs_that_fit(
     config: TrainConfig,
     data: Images,
@@ -68,7 +74,7 @@ def epochs_that_fit(
     The steps are on the run's own pictures, so the time that it takes to read them counts. Some
     of the time is left for evaluations and for the machine's moods.
     """
-    trainer = make_trainer(config.with_epochs(1), 100, device, engine, n_classes_of(data))
+    trainer = make_trainer(one_epoch(config), 100, device, engine, n_classes_of(data))
     ends: list[float] = []
     for images, labels in batches_of(data, config, 0, 100):
         trainer.step(images, labels)["loss"].item()
@@ -95,9 +101,9 @@ def largest_batch(config: TrainConfig, engine: Engine, device: torch.device, n_i
     cuda = device.type == "cuda"
     if config.objective != "dino" or config.backbone != "vit":
         raise UserError("--batch auto knows what DINO with a ViT needs; give --batch-size")
-    if config.pieces and not cuda:
+    if (pieces := pieces_of(config)) and not cuda:
         raise UserError(
-            f"--batch auto does not know what {config.pieces[0]} needs on a CPU; give --batch-size"
+            f"--batch auto does not know what {pieces[0]} needs on a CPU; give --batch-size"
         )
     if distributed.world_size() > 1:
         raise UserError("--batch auto is for one process; give --batch-size for all together")
@@ -117,9 +123,7 @@ def _peak_of_steps(config: TrainConfig, engine: Engine, device: torch.device) ->
             images = torch.randint(
                 0, 256, (config.batch_size, 3, *side), dtype=torch.uint8, device=device
             )
-            trainer = make_trainer(
-                replace(config, epochs=1), 100, device, replace(engine, compile=False)
-            )
+            trainer = make_trainer(one_epoch(config), 100, device, replace(engine, compile=False))
             for _ in range(2):
                 trainer.step(images)
             torch.cuda.synchronize(device)

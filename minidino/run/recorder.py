@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from minidino.collapse import entropy
-from minidino.config import PIECES
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.errors import UserError
+from minidino.limits import PIECES
 from minidino.run.checkpoint import LATEST, save_checkpoint
 from minidino.run.files import remove_partial, write_text
 from minidino.run.folder import record_of

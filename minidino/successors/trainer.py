@@ -4,6 +4,7 @@ Crops, teacher, optimizer and all else stay as they are in ``minidino/trainer.py
 the backbone or how targets are made, or adds a term to the loss.
 """
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from minidino.engine import distributed
 from minidino.head import DINOHead
 from minidino.loss import DINOLoss
 from minidino.successors.backbone import build_backbone
+from minidino.successors.gram import WEIGHT as GRAM_WEIGHT
+from minidino.successors.gram import gram_loss
 from minidino.successors.ibot import MaskedCrops, at, hidden_patches, patch_loss, see_masked
 from minidino.successors.koleo import koleo
 from minidino.successors.sinkhorn import SinkhornLoss
@@ -35,7 +38,7 @@ class Network(trainer.Network):
 
     def __init__(self, config: TrainConfig):
         super().__init__(config)
-        self.whole = bool(config.ibot)
+        self.whole = bool(config.ibot or config.gram)
         if config.ibot:
             c, dim = config, self.backbone.embed_dim
             sizes = (c.out_dim, c.hidden_dim, c.bottleneck_dim, c.norm_last_layer)
@@ -62,13 +65,15 @@ class Network(trainer.Network):
 class Criterion(nn.Module):
     """DINO's loss, and what each piece adds to it."""
 
-    def __init__(self, config: TrainConfig):
+    def __init__(self, config: TrainConfig, backbone: nn.Module):
         super().__init__()
         c = self.config = config
         kind = SinkhornLoss if c.centering == "sinkhorn" else DINOLoss
         self.dino = kind(c.out_dim, c.student_temp, c.center_momentum, c.pair_loss == "mse")
         if c.ibot:
             self.patches = kind(c.out_dim, c.student_temp, c.center_momentum)
+        if c.gram:  # here, so that a checkpoint holds it
+            self.anchor, self.anchored = copy.deepcopy(backbone).eval().requires_grad_(False), False
 
     def forward(
         self, teacher: Network, student: nn.Module, temp: Tensor, globals_: Tensor, *views: Tensor
@@ -92,6 +97,12 @@ class Criterion(nn.Module):
             term, of_patches = self._at_patches(made.patch_logits, seen.patch_logits, masks, temp)
             terms.append(c.ibot * term)
             rows += of_patches
+        if c.gram and self.anchored:
+            with torch.no_grad():
+                anchor = self.anchor.forward_features(globals_)
+            terms.append(GRAM_WEIGHT * gram_loss(made.tokens[:, 1:], anchor[:, 1:]))
+        elif c.gram:
+            terms.append(torch.zeros_like(terms[0]))
         return torch.stack(terms), torch.stack(rows, dim=1)
 
     def _at_patches(
@@ -134,8 +145,11 @@ class SuccessorTrainer(trainer.Trainer):
     def __init__(self, config: TrainConfig, *args, **kwargs):
         # A nearest neighbour, or an equal share, is one among all images.
         self.sees_whole_batch = bool(config.koleo) or config.centering == "sinkhorn"
-        self.terms = [name for name in ("koleo", "ibot") if getattr(config, name)]
+        self.terms = [name for name in ("koleo", "ibot", "gram") if getattr(config, name)]
         super().__init__(config, *args, **kwargs)
+        self.anchored_at = min(
+            round((config.gram or 0) * self.steps_per_epoch), self.total_steps - 1
+        )
         if config.ibot:
             self.crops = MaskedCrops(self.crops, config.global_size // config.patch_size)
 
@@ -143,10 +157,15 @@ class SuccessorTrainer(trainer.Trainer):
         return Network(self.config)
 
     def _criterion(self) -> nn.Module:
-        return Criterion(self.config)
+        return Criterion(self.config, self.teacher.backbone)
 
     def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """As DINO's; returns each added term by its name, too, and ``loss`` is the sum of all."""
+        if self.config.gram:
+            if self.now == self.anchored_at:
+                weights = self.teacher.backbone.state_dict()
+                self.criterion.anchor.load_state_dict(weights)
+            self.criterion.anchored = self.now >= self.anchored_at
         found = super().step(images, labels)
         _, *added = terms = found["loss"]
         return found | {"loss": terms.sum()} | dict(zip(self.terms, added, strict=True))

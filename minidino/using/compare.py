@@ -50,6 +50,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "koleo-0.1": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
     "ibot-1": {"ibot": 1.0},
+    "gram": {"gram": 3},
     "patch-4": {"patch_size": 4, "local_size": 20},
     "patch-10": {"patch_size": 10, "global_size": 40, "local_size": 20},
     "patch-12": {"patch_size": 12, "local_size": 24},

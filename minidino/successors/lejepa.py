@@ -11,16 +11,15 @@ from minidino.rivals.common import Projector, Rival
 from minidino.trainer import seed_of
 
 DIRECTIONS, KNOTS, FARTHEST = 256, 17, 3.0  # as on the authors' page, MINIMAL.md
-WEIGHT = 0.05  # lambda, their recommendation
+WEIGHT = 0.05  # lambda; the paper tries 0.01 to 0.1
 
 
 class SIGReg(nn.Module):
     """How unlike an isotropic Gaussian rows are (section 4); about 1 for rows drawn from one.
 
-    A Gaussian's shadow in every direction is a normal distribution, whose mean of exp(i t x) is
-    exp(-t^2 / 2). In some directions, others at every step, the squared distance of the rows'
-    mean from that is integrated over t, with exp(-t^2 / 2) as its weight, times the number of
-    rows: the test of Epps and Pulley.
+    A Gaussian's shadow in every direction is normal: its mean of exp(i t x) is exp(-t^2 / 2). In
+    some directions, others at every step, the rows' squared distance from that is integrated over
+    t, with exp(-t^2 / 2) as weight, times the number of rows: the test of Epps and Pulley.
     """
 
     def __init__(self, dim: int):
@@ -69,7 +68,8 @@ class LeJEPA(Rival):
             return lejepa_loss(z.float(), len(views[0]) // 2, criterion), z.detach()
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
-        return (student := Projector(self.config, hidden_layers=2, batch_norm=True)), student
+        student = Projector(self.config, hidden_layers=2, batch_norm=True)
+        return student, student
 
     def _criterion(self) -> nn.Module:
         return SIGReg(self.config.bottleneck_dim)

@@ -37,9 +37,7 @@ def carried_by_hand(features, sources, h, w, radius, top, temperature):
     return out
 
 
-@pytest.mark.parametrize(
-    "radius, top", [(1, 5), (2, 3), (12, 5), (0, 5)]
-)
+@pytest.mark.parametrize("radius, top", [(1, 5), (2, 3), (12, 5), (0, 5)])
 def test_labels_are_those_of_the_most_alike_in_double_precision(radius, top):
     rng, h, w = np.random.default_rng(0), 4, 5
     sources = [(rng.normal(size=(h * w, 6)), rng.random((h * w, 3))) for _ in range(3)]

@@ -19,6 +19,7 @@ from minidino.commands.compare import compare_command
 from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
+from minidino.commands.explore import explore_command
 from minidino.commands.export import export_command
 from minidino.commands.propagate import propagate_command
 from minidino.commands.retrieve import retrieve_command
@@ -42,6 +43,7 @@ COMMANDS = {
     "retrieve": retrieve_command,
     "segment": segment_command,
     "propagate": propagate_command,
+    "explore": explore_command,
     "export": export_command,
     "data": data_command,
     "check": check_command,

@@ -19,7 +19,8 @@ RIGHT = "def l2_normalize(x): return x / x.norm(dim=-1, keepdim=True)"
 WRONG = "def l2_normalize(x): return x / x.norm(dim=0)"
 PATIENCE = 600  # seconds for the whole tour, on a machine that does other things as well
 
-pytestmark = pytest.mark.slow
+# Alone: three tests in one sitting, in this order, which processes side by side would tear apart.
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ import torch
 
 from minidino.checks import compare
 from minidino.course import notebooks as course
+from minidino.course.progress import FILE, notes
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
@@ -304,6 +305,8 @@ def test_check_prints_a_line_per_exercise(learner, capsys):
     assert "✗ 1.3" in said and "SyntaxError" in said
     assert "· 1.4" in said and "· 1.5" in said and "not started" in said
     assert "1 of 5 done" in said
+    kept = notes(learner.parent / FILE)  # for `minidino status`
+    assert [kept[f"1.{i}"]["status"] for i in (1, 2, 4)] == ["done", "wrong", "not started"]
 
 
 def test_an_unsolved_exercise_blocks_nothing_else(learner):

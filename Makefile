@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo lab check sync site test test-all lint format bench clean
+.PHONY: demo lab check sync site test test-all lint format bench race race-gpu clean
 
 demo: $(READY)  ## train on ThingsOnStuff for a few minutes and draw what it attends to
 	@if [ -e runs/demo/summary.json ]; then \
@@ -53,6 +53,12 @@ format: $(READY)
 
 bench: $(READY)  ## images/s of ours and of the alternative, in one run
 	$(BIN)/python benchmarks/throughput.py
+
+race: $(READY)  ## seconds to k-NN 95% on things, two cores, three seeds; the rules: docs/race.md
+	$(BIN)/python benchmarks/race.py things
+
+race-gpu: $(READY)  ## seconds to k-NN 80, 84 and 87.3% on Imagenette, one GPU; the same again goes on
+	$(BIN)/python benchmarks/race.py photos
 
 # pip runs again only when the dependencies changed.
 $(READY): pyproject.toml

@@ -38,9 +38,12 @@ class Spread:
 
 
 def rate(step: Callable[[], torch.Tensor], batch_size: int, seconds: float) -> float:
-    """Images per second over about so many seconds. The device is waited for at the end only."""
+    """Images per second over about so many seconds, one step at least.
+
+    The device is waited for at the end only.
+    """
     began, steps, ahead = time.perf_counter(), 0, None
-    while time.perf_counter() - began < seconds:
+    while not steps or time.perf_counter() - began < seconds:
         last = step()
         steps += 1
         if ahead is not None:
@@ -82,9 +85,9 @@ def matmul_peak(device: torch.device, seconds: float = 2.0) -> float:
     cuda = device.type == "cuda"
     n, dtype = (8192, torch.bfloat16) if cuda else (2048, torch.float32)
     a = torch.randn(n, n, device=device, dtype=dtype)
-    best, until = 0.0, time.perf_counter() + seconds
     (a @ a).sum().item()
-    while time.perf_counter() < until:
+    best, until = 0.0, time.perf_counter() + seconds
+    while not best or time.perf_counter() < until:
         began = time.perf_counter()
         for _ in range(4):
             product = a @ a

@@ -49,8 +49,13 @@ class Race:
     threads: int | None  # on a CPU
 
 
+# Two blocks in place of three, steps of 32, a sharper teacher; the warm-ups keep their share.
+THINGS = replace(
+    recipe("things").with_epochs(2), max_images=6000, depth=2, batch_size=32, base_lr=5e-3,
+    teacher_temp=0.03, warmup_teacher_temp=0.03, **WATCHED,
+)  # fmt: skip
 RACES = {
-    "things": Race(recipe("things", **WATCHED), (95.0,), (0, 1, 2), 5000, 2000, threads=2),
+    "things": Race(THINGS, (95.0,), (0, 1, 2), 5000, 2000, threads=2),
     "photos": Race(recipe("tiny", **WATCHED), (80.0, 84.0, 87.3), (0,), None, None, threads=None),
 }
 # A network and a training of seconds, to see that all works before a machine is lent.

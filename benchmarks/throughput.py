@@ -171,7 +171,8 @@ def main(
     end_to_end = in_turn(ends, config.batch_size, rounds, seconds, rest)
     # Nothing is begun and ended here: many short turns see smaller differences than few long ones.
     turn = max(seconds / 20, config.batch_size / end_to_end["minidino"].median)
-    step_alone = in_turn(alone, config.batch_size, round(rounds * seconds / turn), turn)
+    turns = max(rounds, round(rounds * seconds / turn))
+    step_alone = in_turn(alone, config.batch_size, turns, turn)
     peak = max(peak, matmul_peak(where))
     del contenders, ends, alone, rest
     results: dict[str, dict] = {}

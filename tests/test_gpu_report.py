@@ -15,8 +15,10 @@ from PIL import Image
 from minidino.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 import race
+import speed_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -142,6 +144,24 @@ def test_an_entry_is_the_mean_of_all_seeds():
 def test_what_is_no_entry(results, said):
     with pytest.raises(UserError, match=said):
         race.entry(results, race.RACES["things"], "A", "B", None)
+
+
+def test_the_table_of_records_is_written_from_them(tmp_path, monkeypatch):
+    """The newest first, means over the runs, "never" for a target that was not reached."""
+    monkeypatch.setattr(speed_tables, "RESULTS", tmp_path)
+    assert speed_tables.race("race-things") == "No record has been entered yet."
+    runs = [
+        result(s, 40.0 + s)
+        | {"knn_last": 95.0 + s, "knn_random": 80.0, "images_per_second": 300.0 + s}
+        | {"hardware": "a CPU, 2 threads", "torch": "2.14"}
+        for s in range(3)
+    ]
+    record = race.entry(runs, race.RACES["things"], "A", "B", None)
+    later = record | {"seconds_to": {"95": None}, "author": "C"}
+    (tmp_path / "race-things.json").write_text(json.dumps([record, later]))
+    *_, first, second = speed_tables.race("race-things").splitlines()
+    end = "96.0 | 80.0 | 301 | `abc1234` | a CPU, 2 threads, torch 2.14 |"
+    assert first == f"| never | {end} C | B |" and second == f"| 41 | {end} A | B |"
 
 
 def test_moments_are_judged_from_the_end_back(tmp_path, monkeypatch):

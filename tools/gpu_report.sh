@@ -26,7 +26,7 @@ RUNS=${RUNS:-runs/gpu-report}
 END=$((60 * ${MINUTES:-14}))
 SCORING=100 # seconds that the race leaves for the scores of what it has reached
 COMMIT=${COMMIT:-$(git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)}
-export PYTHONPATH=$PWD:$RUNS/wheels TQDM_DISABLE=1 MPLBACKEND=Agg
+export PYTHONPATH=$PWD:$RUNS/wheels MPLBACKEND=Agg
 export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$PWD/runs/compiled}
 
 mkdir -p "$RUNS"
@@ -64,6 +64,7 @@ stage() { # NAME SECONDS COMMAND...: what it says goes to NAME.txt, how it ended
     echo "$name: at most $limit s"
     timeout -k 20 "$limit" "$@" >"$RESULTS/$name.txt" 2>&1
     code=$?
+    sed -i 's/.*\r//' "$RESULTS/$name.txt" # of a progress bar its last state
     printf '{"stage": "%s", "exit_code": %d, "seconds": %d, "commit": "%s"}\n' \
         "$name" "$code" $((SECONDS - began)) "$COMMIT" >>"$RESULTS/stages.jsonl"
     echo "$name: exit code $code after $((SECONDS - began)) s; $(tail -n 1 "$RESULTS/$name.txt")"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md", ROOT / "docs/race.md")
 BEGIN, END = "<!-- written by tools/speed_tables.py: {} -->", "<!-- end -->"
 
 
@@ -98,9 +98,30 @@ def summary(names: str) -> str:
     return f"{markdown(head, rows)}\n\n{told}timm {result['timm']})"
 
 
+def race(name: str) -> str:
+    """The records of a race, the newest first; a line that says so where there is none."""
+    path = RESULTS / f"{name}.json"
+    records = json.loads(path.read_text()) if path.exists() else []
+    if not records:
+        return "No record has been entered yet."
+    targets = list(records[0]["seconds_to"])
+    rows = []
+    for record in reversed(records):
+        runs = record["runs"]
+        row = ["never" if (s := record["seconds_to"][t]) is None else f"{s:.0f}" for t in targets]
+        for key, digit in (("knn_last", 1), ("knn_random", 1), ("images_per_second", 0)):
+            row.append(f"{statistics.mean(run[key] for run in runs):.{digit}f}")
+        where = f"{runs[0]['hardware']}, torch {runs[0]['torch']}"
+        rows.append([*row, f"`{record['commit']}`", where, record["author"], record["changed"]])
+    head = [*(f"seconds to {t}%" for t in targets), "k-NN at the end", "of random weights",
+            "images/s", "commit", "hardware", "author", "what changed"]  # fmt: skip
+    return markdown(head, rows)
+
+
 def written(document: str) -> str:
     """The document with every table written anew."""
     kinds = {"summary": summary, "contenders": contenders, "ladder": ladder, "parts": parts}
+    kinds["race"] = race
     out, rest = "", document
     marker = BEGIN.split("{}")[0]
     while marker in rest:

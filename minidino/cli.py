@@ -22,6 +22,7 @@ from minidino.commands.demo import demo_command
 from minidino.commands.embed import embed_command
 from minidino.commands.export import export_command
 from minidino.commands.predict import predict_command
+from minidino.commands.propagate import propagate_command
 from minidino.commands.retrieve import retrieve_command
 from minidino.commands.score import knn_command, linear_command
 from minidino.commands.segment import segment_command
@@ -44,6 +45,7 @@ COMMANDS = {
     "embed": embed_command,
     "retrieve": retrieve_command,
     "segment": segment_command,
+    "propagate": propagate_command,
     "export": export_command,
     "data": data_command,
     "check": check_command,

@@ -1,15 +1,24 @@
-"""Segmentation against scikit-learn's PCA, hand-made features and a picture known by heart."""
+"""Segmentation against scikit-learn and SciPy, hand-made features, a picture known by heart."""
+
+import re
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from PIL import Image
+from scipy import ndimage
+from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import jaccard_score
 
 from minidino import cli
 from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
-from minidino.using.segment import Seen, Split, look, mask_paths, pictures_of
+from minidino.using.cut import cut, largest_piece, pieces, second_eigenvector
+from minidino.using.few import FromExamples, logistic_regression
+from minidino.using.segment import Seen, Split, boxed, look, mask_paths, pictures_of, score
 from minidino.vit import VisionTransformer
 
 
@@ -162,3 +171,154 @@ def test_a_mistake_costs_one_line(name, run, tmp_path, monkeypatch, capsys):
     assert code == 2 and words in err
     assert err.startswith("minidino: ") and len(err.strip().splitlines()) == 1, err
     assert {f: f.read_bytes() for f in tmp_path.rglob("*.png")} == before
+
+
+# ------------------------------------------------------------------ cut, examples, scores
+
+
+def test_the_second_eigenvector_is_scipys():
+    rng = np.random.default_rng(0)
+    keys = rng.normal(size=(5, 6, 8)) + (np.arange(30).reshape(5, 6, 1) % 6 < 3) * 2.0
+    unit = keys.reshape(30, 8) / np.linalg.norm(keys.reshape(30, 8), axis=1, keepdims=True)
+    ties = np.where(unit @ unit.T > 0.2, 1.0, 1e-5)
+    degrees = np.diag(ties.sum(1))
+    _, vectors = scipy.linalg.eigh(degrees - ties, degrees)
+    ours = second_eigenvector(torch.from_numpy(keys)).flatten().numpy()
+    cosine = ours @ vectors[:, 1] / np.linalg.norm(ours) / np.linalg.norm(vectors[:, 1])
+    assert abs(cosine) == pytest.approx(1, abs=1e-8)
+
+
+def test_cut_takes_the_piece_that_stands_out_by_hand():
+    """Of 48 patches nine are of another kind; six of them lie together."""
+    keys = torch.tensor([1.0, 0.0, 0.1]).repeat(6, 8, 1)
+    thing = torch.zeros(6, 8, dtype=torch.bool)
+    thing[2:4, 3:6] = True
+    apart = torch.zeros_like(thing)
+    apart[0, 7] = True
+    keys[thing] = torch.tensor([0.0, 1.0, 0.1])
+    assert torch.equal(cut(keys), thing)
+    keys[apart] = torch.tensor([0.0, 1.0, 0.1])
+    found = cut(keys)
+    assert torch.equal(found, thing) or torch.equal(found, apart)  # one piece, whichever
+
+
+def test_pieces_are_scipys():
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.3, 0.55, 0.7, 1.0):
+        mask = rng.random((9, 13)) < share
+        theirs, count = ndimage.label(mask)
+        ours = pieces(torch.from_numpy(mask)).numpy()
+        assert len(set(zip(ours[mask], theirs[mask], strict=True))) == count
+        assert len(np.unique(ours[mask])) == count and (ours[~mask] == 0).all()
+        if count:
+            largest = largest_piece(torch.from_numpy(mask)).numpy()
+            assert largest.sum() == np.bincount(theirs[mask]).max()
+            assert len(np.unique(theirs[largest])) == 1 and mask[largest].all()
+        else:
+            assert not largest_piece(torch.from_numpy(mask)).any()
+
+
+def test_logistic_regression_is_scikit_learns():
+    x, y = make_classification(400, 20, n_informative=6, flip_y=0.1, random_state=0)
+    for strength in (1.0, 0.05):
+        theirs = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(x, y)
+        w, b = logistic_regression(torch.from_numpy(x), torch.from_numpy(y > 0), strength)
+        assert np.allclose(w, theirs.coef_[0], atol=1e-4)
+        assert b.item() == pytest.approx(theirs.intercept_[0], abs=1e-4)
+
+
+def test_few_masks_teach_by_patches_that_count():
+    """Void says the opposite of the truth here, so it must not be listened to."""
+    kinds = torch.tensor([[1.0, 0.0], [-1.0, 0.5]])
+    where = torch.zeros(4, 6, dtype=torch.bool)
+    where[1:3, 1:4] = True
+    features = kinds[where.long()] + 0.1 * torch.randn(4, 6, 2)
+    mask = where.repeat_interleave(5, 0).repeat_interleave(5, 1)
+    valid = torch.ones_like(mask)
+    valid[:5] = False
+    mask[:5] = True
+    learned = FromExamples.fit([(features, mask, valid)])
+    assert torch.equal(learned.mask(features), where)
+    with pytest.raises(ValueError, match="no patch is of a thing"):
+        FromExamples.fit([(features, torch.zeros_like(mask), None)])
+
+
+def test_scores_by_hand():
+    truth = torch.zeros(8, 8, dtype=torch.bool)
+    truth[2:6, 2:6] = True
+    mask = torch.zeros(4, 4, dtype=torch.bool)
+    mask[1:3, 1] = True  # pixels (2:6, 2:4): half of the thing
+    assert score(mask, truth).tolist() == [0.5, 1.0]
+    mask[3, 3] = True  # a piece of its own: its box does not count, its 4 pixels do
+    assert score(mask, truth).tolist() == pytest.approx([8 / 20, 1.0])
+    mask[:, 1] = True  # too long: 8 of 24 pixels of boxes
+    assert score(mask, truth)[1] == 0
+    valid = torch.ones(8, 8, dtype=torch.bool)
+    valid[6:] = valid[:2] = False
+    assert score(mask, truth, valid)[0] == 0.5
+    assert score(torch.zeros(4, 4, dtype=torch.bool), truth).tolist() == [0, 0]
+    assert torch.equal(boxed(truth | torch.eye(8, dtype=torch.bool)), torch.ones(8, 8) > 0)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Six pictures with a square each, and their masks; of three of them again in few/."""
+    for folder in ("photos", "masks", "few"):
+        (tmp_path / folder).mkdir()
+    for i in range(6):
+        pixels, mask = np.full((60, 60, 3), 60, np.uint8), np.zeros((60, 60), np.uint8)
+        top, left = 6 * (i % 3) + 6, 6 * i + 6
+        pixels[top : top + 18, left : left + 18] = (240, 200, 40)
+        mask[top : top + 18, left : left + 18] = 255
+        Image.fromarray(pixels).save(tmp_path / f"photos/{i}.png")
+        for folder in ("masks", *(["few"] if i % 2 == 0 else [])):
+            Image.fromarray(mask).save(tmp_path / folder / f"{i}.png")
+    return tmp_path
+
+
+def scores_in(out):
+    values = re.findall(r"(Jaccard|CorLoc) +([\d.]+) +random weights ([\d.]+)", out)
+    return {name: (float(ours), float(floor)) for name, ours, floor in values}
+
+
+def test_cut_is_scored_beside_random_weights(many, capsys):
+    argv = ["minidino_things", "--data", many / "photos", "--masks", many / "masks"]
+    code, out, err = minidino("segment", *argv, "--by", "cut", capsys=capsys)
+    assert code == 0, err
+    assert len(list((many / "photos").glob("*.mask.png"))) == 6
+    assert set(scores_in(out)) == {"Jaccard", "CorLoc"} and "(6 pictures)" in out
+    files = [(many / "photos" / f"{i}.mask.png", many / f"masks/{i}.png") for i in range(6)]
+    pairs = [[np.asarray(Image.open(f)).ravel() > 0 for f in pair] for pair in files]
+    expected = np.mean([jaccard_score(true, found) for found, true in pairs])
+    assert scores_in(out)["Jaccard"][0] == pytest.approx(expected, abs=6e-4)
+
+
+def test_three_masks_teach_the_rest(many, capsys):
+    argv = ["minidino_things", "--data", many / "photos", "--masks", many / "few"]
+    argv += ["--by", "examples", "--truth", many / "masks"]
+    code, out, err = minidino("segment", *argv, capsys=capsys)
+    assert code == 0, err
+    names = {f.name for f in (many / "photos").glob("*.mask.png")}
+    assert names == {f"{i}.mask.png" for i in (1, 3, 5)}  # three are learned from
+    assert "learning from 3 of 6" in out and "(3 pictures)" in out
+    assert scores_in(out)["Jaccard"][0] > 0.45  # of few pictures: there and half right
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--by", "examples"], "give --masks"),
+        (["--by", "cut", "--truth", "masks"], "scored with --masks"),
+        (["--by", "examples", "--masks", "masks"], "nothing is left"),
+        (["--by", "examples", "--masks", "nowhere"], "no mask for"),
+        (["--by", "cut", "--masks", "empty"], "no mask for"),
+        (["--by", "examples", "--masks", "empty"], "no patch is of a thing"),
+    ],
+)
+def test_masks_that_are_no_use_cost_one_line(argv, words, many, monkeypatch, capsys):
+    monkeypatch.chdir(many)
+    (many / "empty").mkdir()
+    Image.new("L", (60, 60)).save(many / "empty/0.png")
+    code, _, err = minidino("segment", "minidino_things", "--data", "photos", *argv, capsys=capsys)
+    assert code == 2 and words in err
+    assert err.startswith("minidino: ") and len(err.strip().splitlines()) == 1, err

@@ -1,10 +1,12 @@
 """``minidino segment``."""
 
-from functools import partial
+from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
-from minidino.attention import mass_mask
+import torch
+from torch import Tensor
+
 from minidino.commands.arguments import (
     NOT_ASKED,
     UNSAID,
@@ -15,31 +17,37 @@ from minidino.commands.arguments import (
 )
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.using.patches import patch_features
-from minidino.using.segment import Split, look, mask_paths, pictures_of, save_mask
+from minidino.using.masks import find_masks, load_mask
+from minidino.using.segment import Masks, mask_paths, masks_of, pictures_of, save_mask, score
 
 
 def segment_command(
     checkpoint: Checkpoint,
     data: Path,
-    by: Literal["attention", "pca"] = "attention",
+    by: Literal["attention", "pca", "cut", "examples"] = "attention",
+    masks: Path | None = None,
+    truth: Path | None = None,
     out: Path | None = None,
     size: int | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
     reading: ReadingArgument = NOT_ASKED,
 ) -> None:
-    """Cut the thing out of pictures, without labels: a mask for each, white on the thing.
+    """Cut the thing out of pictures, without labels or from a few: a mask for each.
 
-    The mask of photo.jpg is photo.mask.png beside it, as large as the picture. No picture is
-    changed, and no file replaced but masks that this command wrote.
+    The mask of photo.jpg is photo.mask.png beside it, white on the thing, as large as the picture.
+    No picture is changed, and no file replaced but masks that this command wrote.
 
     Args:
         checkpoint: A checkpoint, the folder of a run, or released weights.
         data: A picture, or a folder of pictures of any depth.
         by: attention keeps the patches with 60% of the mean head's mass; pca splits the patch
             features of all the pictures, which must show one subject, at the mean of their first
-            principal component.
+            principal component; cut (TokenCut) splits each picture's patches where they are least
+            alike; examples learns from --masks of a few of the pictures.
+        masks: Folder of true masks with the pictures' names. With examples they are learned from,
+            and their pictures get no mask; else they score what is found.
+        truth: With examples, a folder of masks to score the other pictures with.
         out: Folder for the masks, laid out as --data is (default: beside the pictures).
         size: Shorter side in pixels that pictures are brought to; larger gives finer masks
             (default: what the weights were made for).
@@ -48,22 +56,21 @@ def segment_command(
     """
     if size is not None and size > 4096:
         raise UserError(f"--size is {size}; the largest is 4,096")
+    if by == "examples" and masks is None:
+        raise UserError("--by examples learns from masks of a few pictures; give --masks")
+    if by != "examples" and truth is not None:
+        raise UserError(f"--truth goes with --by examples; {by} is scored with --masks")
     files = pictures_of(data)
     paths = dict(zip(files, mask_paths(files, data, out), strict=True))
+    learned, known = _masks(data, files, by, masks, truth)
     trained, where = weights.load(checkpoint), pick_device(device)
     needs_a_vit(trained.backbone, "segment")
     patch = trained.backbone.patch_size
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")
-    trained.backbone.to(where)
-    how = {"short_side": size or trained.eval_size, "reading": reading.over(trained.reading)}
-    look_at = partial(look, trained.backbone, **how)
-    if by == "pca":
-        # One picture is in memory at a time, so each is looked at twice.
-        split = Split(look_at(files))
-        files = split.files
-    for picture in look_at(files, features=patch_features if by == "pca" else None):
-        mask = mass_mask(picture.attention) if by == "attention" else split.mask(picture.features)
+    how = (by, size or trained.eval_size, reading.over(trained.reading), learned)
+    scores: dict[Path, Tensor] = {}
+    for picture, mask in masks_of(trained.backbone.to(where), files, *how):
         path = paths[picture.file]
         try:
             save_mask(mask, picture.size, path)
@@ -71,3 +78,47 @@ def segment_command(
             raise UserError(f"cannot write {path}: {error.strerror}; choose --out") from None
         share = f"{mask.float().mean():.0%} of the picture"
         print(f"{one_line(picture.file)} -> {one_line(path)} ({share})")
+        if picture.file in known:
+            scores[picture.file] = score(mask, *load_mask(known[picture.file], picture.size)[:2])
+    if scores:
+        some = [*scores, *(learned or {})]
+        random = {
+            picture.file: score(mask, *load_mask(known[picture.file], picture.size)[:2])
+            for picture, mask in masks_of(trained.random().to(where), some, *how)
+        }
+        _tell(scores, random)
+
+
+def _masks(
+    data: Path, files: list[Path], by: str, masks: Path | None, truth: Path | None
+) -> tuple[Masks | None, Masks]:
+    """The masks to learn from, if that is asked for, and those to score with."""
+    root = data if data.is_dir() else data.parent
+    named = {str(file.relative_to(root)): file for file in files}
+
+    def masks_in(folder: Path | None, few: bool = False) -> Masks:
+        if folder is None:
+            return {}
+        return {named[n]: m for n, m in find_masks(folder.expanduser(), named, few).items()}
+
+    if by != "examples":
+        return None, masks_in(masks)
+    learned = masks_in(masks, few=True)
+    if len(learned) == len(files):
+        raise UserError("every picture has a mask in --masks; nothing is left to segment")
+    print(f"learning from {len(learned)} of {len(files)} pictures")
+    return learned, masks_in(truth)
+
+
+def _tell(scores: dict[Path, Tensor], random: dict[Path, Tensor]) -> None:
+    """Pictures in one folder (the frames of a video) are averaged first, then the folders."""
+
+    def mean(found: dict[Path, Tensor]) -> tuple[float, float]:
+        groups = defaultdict(list)
+        for file, value in found.items():
+            groups[file.parent].append(value)
+        return tuple(torch.stack([torch.stack(g).mean(0) for g in groups.values()]).mean(0))
+
+    (overlap, located), (floor, by_chance) = mean(scores), mean(random)
+    print(f"Jaccard {overlap:.3f}   random weights {floor:.3f}")
+    print(f"CorLoc  {located:.3f}   random weights {by_chance:.3f}   ({len(scores)} pictures)")

@@ -79,47 +79,77 @@ class ThingsOnStuff:
 
 def _draw_chunk(rng: np.random.Generator, size: int, stuff: str):
     """CHUNK images (n, size, size, 3) uint8, labels (n,) and masks (n, size, size)."""
-    n = CHUNK
+    things = Things.draw(rng, CHUNK, size)
+    alpha, colours = things.paint(size)
+    image = _background(rng, CHUNK, stuff)
+    image = image + alpha * (colours - image)
+    return finished(rng, image), things.label, alpha[..., 0] > 0.5
 
-    def uniform(low: float, high: float, channels: int = 1) -> np.ndarray:
-        """A number for each image, shaped to go with its pixels."""
-        shape = (n, 1, 1) if channels == 1 else (n, 1, 1, channels)
-        return rng.uniform(low, high, shape).astype(np.float32)
 
-    label = rng.integers(len(CLASSES), size=n)
-    # A thing's area is that of a disc of this radius, whatever its shape.
-    radius = uniform(0.20, 0.27) * size
-    x0, y0 = (1.15 * radius + uniform(0, 1) * (size - 2.3 * radius) for _ in range(2))
-    angle, phase_u, phase_v = (uniform(0, 2 * np.pi) for _ in range(3))
-    shade = uniform(0.75, 1.05)[..., None] * uniform(0.96, 1.04, channels=3)
+def finished(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """(n, size, size, 3) in 0..1 -> uint8, with noise over all of it."""
+    image = image + _grain(rng, len(image), image.shape[1])
+    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
-    pixel = np.arange(size, dtype=np.float32) + 0.5
-    dx, dy = pixel[None, None, :] - x0, pixel[None, :, None] - y0
-    cos, sin = np.cos(angle), np.sin(angle)
-    u, v = cos * dx + sin * dy, cos * dy - sin * dx  # pixels, in the thing's own axes
 
-    # Coverage of a pixel by the thing: 1 inside, 0 outside, a soft edge one pixel wide.
-    direction = (np.arctan2(v, u) * (OUTLINES.shape[1] / (2 * np.pi))).astype(np.int32)
-    outline = OUTLINES[label[:, None, None], direction % OUTLINES.shape[1]] * radius
-    alpha = np.clip(outline - np.hypot(u, v) + 0.5, 0, 1)[..., None]
+@dataclass
+class Things:
+    """n things: what each is, where, and how it is turned and shaded; lengths in pixels.
 
-    # Texture: where the class's second colour is, in waves about a fifth of the image long.
-    # How much of the thing it covers varies, so the mean colour is a poor guide to the class.
-    wave = 2 * np.pi / (size * uniform(0.18, 0.22))
-    u, v = u * wave + phase_u, v * wave + phase_v
-    weave = np.empty_like(u)
-    for c, texture in enumerate(TEXTURES):
-        chosen = label == c
-        weave[chosen] = texture(u[chosen], v[chosen])
-    weave = np.clip(uniform(0.2, 0.8) + 1.5 * weave, 0, 1)[..., None]
-    first, second = (COLORS[PAIRS[label, k]].reshape(n, 1, 1, 3) for k in (0, 1))
-    thing = (first + weave * (second - first)) * shade
+    But for ``label`` (n,) these go with pixels: (n, 1, 1), and ``shade`` (n, 1, 1, 3).
+    """
 
-    image = _background(rng, n, stuff)
-    image = image + alpha * (thing - image)
-    image += _grain(rng, n, size)
-    image = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
-    return image, label, alpha[..., 0] > 0.5
+    label: np.ndarray
+    radius: np.ndarray  # a thing's area is that of a disc of this radius, whatever its shape
+    x: np.ndarray
+    y: np.ndarray
+    angle: np.ndarray
+    phase_u: np.ndarray
+    phase_v: np.ndarray
+    shade: np.ndarray
+    period: np.ndarray  # of its texture
+    cover: np.ndarray  # share of its second colour, about
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, n: int, size: int) -> "Things":
+        def uniform(low: float, high: float, channels: int = 1) -> np.ndarray:
+            """A number for each image, shaped to go with its pixels."""
+            shape = (n, 1, 1) if channels == 1 else (n, 1, 1, channels)
+            return rng.uniform(low, high, shape).astype(np.float32)
+
+        label = rng.integers(len(CLASSES), size=n)
+        radius = uniform(0.20, 0.27) * size
+        x, y = (1.15 * radius + uniform(0, 1) * (size - 2.3 * radius) for _ in range(2))
+        angle, phase_u, phase_v = (uniform(0, 2 * np.pi) for _ in range(3))
+        shade = uniform(0.75, 1.05)[..., None] * uniform(0.96, 1.04, channels=3)
+        # Waves about a fifth of the image long. How much of the thing the second colour covers
+        # varies, so the mean colour is a poor guide to the class.
+        period = size * uniform(0.18, 0.22)
+        cover = uniform(0.2, 0.8)
+        return cls(label, radius, x, y, angle, phase_u, phase_v, shade, period, cover)
+
+    def paint(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """How much of each pixel the things cover (n, size, size, 1), and their colours (.., 3)."""
+        pixel = np.arange(size, dtype=np.float32) + 0.5
+        dx, dy = pixel[None, None, :] - self.x, pixel[None, :, None] - self.y
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        u, v = cos * dx + sin * dy, cos * dy - sin * dx  # pixels, in the thing's own axes
+
+        # Coverage of a pixel by the thing: 1 inside, 0 outside, a soft edge one pixel wide.
+        direction = (np.arctan2(v, u) * (OUTLINES.shape[1] / (2 * np.pi))).astype(np.int32)
+        outline = OUTLINES[self.label[:, None, None], direction % OUTLINES.shape[1]] * self.radius
+        alpha = np.clip(outline - np.hypot(u, v) + 0.5, 0, 1)[..., None]
+
+        # Texture: where the class's second colour is.
+        wave = 2 * np.pi / self.period
+        u, v = u * wave + self.phase_u, v * wave + self.phase_v
+        weave = np.empty_like(u)
+        for c, texture in enumerate(TEXTURES):
+            chosen = self.label == c
+            weave[chosen] = texture(u[chosen], v[chosen])
+        weave = np.clip(self.cover + 1.5 * weave, 0, 1)[..., None]
+        first, second = (COLORS[PAIRS[self.label, k]].reshape(-1, 1, 1, 3) for k in (0, 1))
+        return alpha, (first + weave * (second - first)) * self.shade
 
 
 def _background(rng: np.random.Generator, n: int, stuff: str) -> np.ndarray:

@@ -30,14 +30,17 @@ def some_of(names: Sequence[object]) -> str:
     return ", ".join(one_line(name) for name in names[:5]) + more
 
 
-def find_masks(folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
+def find_masks(folder: Path, pictures: Mapping[str, Path], few: bool = False) -> dict[str, Path]:
     """The mask of each picture (by its relative name) that has one; what is guessed is said.
 
     It has the picture's relative name and ends in .png or as the picture does. Otherwise it is
     the one file of that name in another case, of another kind, or with an ending (``_mask``).
 
+    Args:
+        few: most pictures may have none.
+
     Raises:
-        UserError: if most pictures have none.
+        UserError: if most pictures have none; of a few, if all have none.
     """
     plain, ended = defaultdict(list), defaultdict(list)
     for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES):
@@ -59,7 +62,7 @@ def find_masks(folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
             raise UserError(f"the mask of {name} is the picture itself; change --masks")
         else:
             found[name] = there[0]
-    if 2 * len(missing) > len(pictures):
+    if not found if few else 2 * len(missing) > len(pictures):
         first = missing[0]
         raise UserError(
             f"no mask for {one_line(first)} in {folder}; looked for "
@@ -68,7 +71,7 @@ def find_masks(folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
         )
     if guessed:
         tqdm.write(f"masks found by similar names: {some_of(guessed)}")
-    if missing:
+    if missing and not few:
         tqdm.write(f"no mask, so not scored: {some_of(missing)}")
     return found
 

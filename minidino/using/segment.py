@@ -1,4 +1,4 @@
-"""Segmentation without labels: a mask of a picture from attention, or from its patch features.
+"""Segmentation: a mask of a picture from attention, or from its patches.
 
 ``attention``: the smallest set of patches holding 60% of the mass of the heads' mean map, for
 each picture alone (DINO, section 4.2.2).
@@ -8,16 +8,20 @@ direction in which they vary most. Across pictures of *one subject* that directi
 from stuff (DINOv2, 2304.07193, figure 1); across several subjects it tells those apart instead.
 The threshold is the mean of all patches. Which side is the thing a PCA does not know: it is the
 one to which [CLS] attends more.
+
+``cut``: each picture alone, see ``cut.py``. ``examples``: learned from a few masks, see ``few.py``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from minidino.attention import attention_maps, upsample_mask
+from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import USUAL, Reading
 from minidino.data.folders import told
 from minidino.data.listing import OWN_MASK, list_pictures
@@ -25,8 +29,11 @@ from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_t
 from minidino.errors import UserError
 from minidino.pixels import normalize
 from minidino.using.attend import check_room
+from minidino.using.cut import cut, largest_piece
 from minidino.using.examples import distinct, fit_to_patches
-from minidino.using.patches import PatchPCA, Seen, patch_features
+from minidino.using.few import FromExamples
+from minidino.using.masks import load_mask
+from minidino.using.patches import PatchPCA, Seen, patch_features, patch_keys
 from minidino.vit import VisionTransformer
 
 MADE_BY = "minidino segment"
@@ -81,6 +88,77 @@ class Split(PatchPCA):
         return self.project(features)[..., 0] > 0
 
 
+Masks = Mapping[Path, Path]  # of pictures
+
+
+def masks_of(
+    model: VisionTransformer,
+    files: Sequence[Path],
+    by: Literal["attention", "pca", "cut", "examples"],
+    short_side: int,
+    reading: Reading = USUAL,
+    examples: Masks | None = None,
+) -> Iterator[tuple[Seen, Tensor]]:
+    """Each picture with its mask, bool (h, w), in patches; few are in memory at a time.
+
+    Args:
+        examples: masks to learn from; their pictures are left out.
+
+    Raises:
+        UserError: if no picture can be read, or nothing can be learned from the examples.
+    """
+    look_at = partial(look, model, short_side=short_side, reading=reading)
+    rest = files
+    if by == "pca":
+        split = Split(look_at(files))  # so each picture is looked at twice
+        rest = split.files
+    if by == "examples":
+        learned = _learn(look_at(list(examples)), examples)
+        rest = [file for file in files if file not in examples]
+    ways = {
+        "attention": (None, lambda seen: mass_mask(seen.attention)),
+        "pca": (patch_features, lambda seen: split.mask(seen.features)),
+        "cut": (patch_keys, lambda seen: cut(seen.features)),
+        "examples": (patch_features, lambda seen: learned.mask(seen.features)),
+    }
+    features, mask = ways[by]
+    for seen in look_at(rest, features=features):
+        yield seen, mask(seen)
+
+
+def _learn(pictures: Iterable[Seen], masks: Masks) -> FromExamples:
+    try:
+        return FromExamples.fit(
+            (seen.features, *load_mask(masks[seen.file], seen.size)[:2]) for seen in pictures
+        )
+    except ValueError as error:
+        raise UserError(f"nothing can be learned from these {len(masks)} masks: {error}") from None
+
+
+def boxed(mask: Tensor) -> Tensor:
+    """The box around a mask, bool (H, W), filled."""
+
+    def between(line: Tensor) -> Tensor:
+        return (line.cumsum(0) > 0) & (line.flip(0).cumsum(0).flip(0) > 0)
+
+    return between(mask.any(dim=1))[:, None] & between(mask.any(dim=0))
+
+
+def score(mask: Tensor, truth: Tensor, valid: Tensor | None = None) -> Tensor:
+    """(2,): the Jaccard index, and 1 if the thing is located, as CorLoc counts it.
+
+    It is where the box around the largest piece of the mask and the box around the true mask have
+    a Jaccard index of 0.5 or more.
+
+    Args:
+        mask: bool (h, w), in patches; truth: bool (H, W); valid: where it counts.
+    """
+    pieces = torch.stack([mask, largest_piece(mask)])
+    mask, piece = upsample_mask(pieces, tuple(truth.shape))
+    located = jaccard(boxed(piece), boxed(truth)) >= 0.5
+    return torch.stack([jaccard(mask, truth, valid), located.float()])
+
+
 def pictures_of(data: Path) -> list[Path]:
     """A picture, or every picture below a folder; masks written here before are none.
 
@@ -108,15 +186,16 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
     stems = distinct([str(file.relative_to(root)) for file in files]).values()
     paths = [(root if out is None else out) / (stem + OWN_MASK) for stem in stems]
     for path in paths:
-        if path.exists() and not _is_ours(path):
+        if path.exists() and not written_by(MADE_BY, path):
             raise UserError(f"{path} is there and was not written by minidino; change --out")
     return paths
 
 
-def _is_ours(path: Path) -> bool:
+def written_by(program: str, path: Path) -> bool:
+    """Is this a picture that says it was made by this program?"""
     try:
         with opened(path) as picture:
-            return picture.info.get("Software") == MADE_BY
+            return picture.info.get("Software") == program
     except Exception:  # whatever it is
         return False
 

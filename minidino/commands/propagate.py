@@ -1,0 +1,150 @@
+"""``minidino propagate``."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from minidino import plots
+from minidino.commands.arguments import (
+    NOT_ASKED,
+    UNSAID,
+    Checkpoint,
+    ReadingArgument,
+    Weights,
+    needs_a_vit,
+)
+from minidino.engine.machine import pick_device
+from minidino.errors import UserError, one_line
+from minidino.run.files import write_text
+from minidino.using.attend import check_room
+from minidino.using.clips import Clip, check_out, drawn_clips, find_clips, save_labels
+from minidino.using.davis import j_and_f
+from minidino.using.figures import IN_A_ROW, painted, sheet
+from minidino.using.propagate import follow
+
+COPIED = "first mask"
+
+
+def propagate_command(
+    checkpoint: Checkpoint,
+    frames: str,
+    out: Path,
+    mask: Path | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
+) -> None:
+    """Follow things through a video: the first frame's mask, carried on by patch features.
+
+    Writes a mask for every frame, with the palette of the first, and propagate.png, which has
+    random weights and a copy of the first mask beside it. Where masks of other frames are known
+    J, F and J&F are printed, and written to scores.json.
+
+    Args:
+        checkpoint: A checkpoint, the folder of a run, or released weights.
+        frames: A folder of frames, or of such folders, a clip each; or the word things: four clips
+            of moving things that are drawn.
+        out: Folder for the masks; of several clips each gets one in it.
+        mask: The first frame's mask (a palette, labels, or white on the thing); or a folder of
+            masks, PNG with the frames' names: of each clip the first is given, the others score.
+        size: Shorter side in pixels that frames are brought to; larger gives finer masks (default:
+            what the weights were made for; the paper's is 480).
+        device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read.
+    """
+    if size is not None and size > 4096:
+        raise UserError(f"--size is {size}; the largest is 4,096")
+    trained, where = weights.load(checkpoint), pick_device(device)
+    needs_a_vit(trained.backbone, "propagate")
+    patch, side = trained.backbone.patch_size, size or trained.eval_size
+    if side < patch:
+        raise UserError(f"--size must be at least a patch ({patch})")
+    if frames == "things":
+        if mask is not None:
+            raise UserError("drawn things have their own masks; --mask goes with a folder")
+        clips = drawn_clips(max(8, round(side / patch) * patch))
+    elif mask is None or not mask.exists():
+        raise UserError(f"--mask: no mask or folder at {mask}" if mask else "--mask is needed")
+    else:
+        clips = find_clips(Path(frames).expanduser(), mask, reading.over(trained.reading))
+    one = len(clips) == 1
+    folders = [out if one else out / clip.name for clip in clips]
+    for clip, folder in zip(clips, folders, strict=True):
+        check_out([folder / f"{name}.png" for name in clip.names])
+        plots.check_target(folder / "propagate.png")
+    models = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
+    try:
+        scores = {
+            clip.name: found
+            for clip, folder in zip(clips, folders, strict=True)
+            if (found := _follow(clip, models, side, folder))
+        }
+        if scores:
+            _tell(scores, out)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+    print(f"wrote {sum(len(clip.names) for clip in clips)} masks below {one_line(out)}")
+
+
+def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -> dict:
+    """Masks and picture of one clip; the scores of each way, if they can be told."""
+    pictures = clip.pictures(side, models["trained"].patch_size)
+    check_room(models["trained"], next(pictures), clip.names[0])
+    found: dict[str, list[Tensor]] = {}
+    for name, model in models.items():
+        bar = tqdm(
+            clip.pictures(side, model.patch_size),
+            f"{clip.name}, {name}",
+            len(clip.names),
+            leave=False,
+            disable=len(clip.names) < 20,
+        )
+        found[name] = [clip.first, *list(follow(model, bar, clip.first, clip.size))[1:]]
+    found[COPIED] = [clip.first] * len(clip.names)
+    for name, labels in zip(clip.names, found["trained"], strict=True):
+        save_labels(labels, clip.palette, folder / f"{name}.png")
+    _draw(clip, found, side, folder)
+    known = sorted(clip.truth)
+    if len(known) < 3:
+        return {}
+    truth = [clip.mask(i) for i in known]
+    things = [i for i in clip.first.unique().tolist() if i]
+    return {way: j_and_f([found[way][i] for i in known], truth, things) for way in found}
+
+
+def _draw(clip: Clip, found: dict[str, list[Tensor]], side: int, folder: Path) -> None:
+    count = len(clip.names)
+    chosen = torch.linspace(0, count - 1, min(count, IN_A_ROW)).round().int().tolist()
+    pictures = {i: p for i, p in enumerate(clip.pictures(side, 1)) if i in chosen}
+    rows: dict[str, list[Tensor]] = {}
+    if all(i in clip.truth for i in chosen):
+        found = {"truth": {i: clip.mask(i) for i in chosen}} | found
+    for way, labels in found.items():
+        rows[way] = [painted(p, _to(labels[i], p), clip.palette) for i, p in pictures.items()]
+    names = [clip.names[i] for i in chosen]
+    title = f"{one_line(clip.name)}: the mask of the first frame, carried on"
+    plots.save(sheet(rows, title, names), folder / "propagate.png")
+
+
+def _to(labels: Tensor, picture: Tensor) -> Tensor:
+    """Labels at a picture's size."""
+    size = tuple(picture.shape[-2:])
+    return nn.functional.interpolate(labels[None, None], size=size, mode="nearest")[0, 0].long()
+
+
+def _tell(scores: dict[str, dict], out: Path) -> None:
+    """Print and write the scores of each clip, and their mean."""
+    ways = next(iter(scores.values()))
+    mean = {
+        way: {m: sum(s[way][m] for s in scores.values()) / len(scores) for m in measures}
+        for way, measures in ways.items()
+    }
+    width = max(map(len, scores)) + 2
+    for name, of in [*scores.items(), *([("mean", mean)] if len(scores) > 1 else [])]:
+        told = [f"{w} J&F {s['J&F']:.3f} (J {s['J']:.3f}, F {s['F']:.3f})" for w, s in of.items()]
+        print(f"{one_line(name):{width}}{'   '.join(told)}")
+    write_text(out / "scores.json", json.dumps({"mean": mean, "clips": scores}, indent=2) + "\n")

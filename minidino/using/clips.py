@@ -1,0 +1,186 @@
+"""Clips: a folder of frames each, the mask of the first frame, and the others where they are known.
+
+Masks are labels: 0 is no thing. They are read from and written as PNG with a palette, as DAVIS has
+them; of other masks what is the thing gets the label 1 (see ``masks.py``).
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, PngImagePlugin
+from torch import Tensor
+
+from minidino.config import USUAL, Reading
+from minidino.data.folders import told
+from minidino.data.listing import list_pictures
+from minidino.data.moving import moving_things
+from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor
+from minidino.errors import UserError, one_line
+from minidino.using.examples import fit_to_patches
+from minidino.using.masks import load_mask
+from minidino.using.segment import written_by
+
+MADE_BY = "minidino propagate"
+DRAWN_CLIPS = 4
+TABLE = (np.array(matplotlib.colormaps["tab10"].colors) * 255).round().astype(np.uint8)
+PALETTE = np.concatenate([np.zeros((1, 3), np.uint8), np.resize(TABLE, (255, 3))])
+
+
+@dataclass
+class Clip:
+    """Frames of one size, in order, and what is known of them."""
+
+    name: str
+    names: Sequence[str]  # of the frames, without suffix
+    frames: Sequence[Path] | Tensor  # files, or uint8 (T, 3, H, W)
+    first: Tensor  # labels uint8 (H, W)
+    truth: dict[int, Path | Tensor]  # masks of frames by number, the first among them
+    palette: np.ndarray = field(default_factory=lambda: PALETTE)  # uint8 (256, 3)
+    reading: Reading = USUAL
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return tuple(self.first.shape)
+
+    def pictures(self, short_side: int, patch: int) -> Iterator[Tensor]:
+        """uint8 (3, h, w) of one frame after the other, at a size that patches divide."""
+        for frame in self.frames:
+            if isinstance(frame, Tensor):
+                yield frame
+            else:
+                yield to_tensor(fit_to_patches(_open(frame, self.reading), short_side, patch))
+
+    def mask(self, frame: int) -> Tensor:
+        """The true labels of a frame, uint8 (H, W)."""
+        known = self.truth[frame]
+        return known if isinstance(known, Tensor) else read_labels(known, self.size)[0]
+
+
+def _open(file: Path, reading: Reading) -> Image.Image:
+    try:
+        return open_picture(file, reading)
+    except UnreadablePicture as error:
+        raise UserError(f"cannot read the frame {error}") from None
+
+
+def drawn_clips(size: int) -> list[Clip]:
+    """Clips of moving things, ``size`` px."""
+    clips = []
+    for seed in range(DRAWN_CLIPS):
+        frames, masks = moving_things(size=size, seed=seed)
+        names = [f"{i:05d}" for i in range(len(frames))]
+        clips.append(Clip(f"things{seed}", names, frames, masks[0], dict(enumerate(masks))))
+    return clips
+
+
+def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
+    """A clip for each folder that holds pictures, at any depth; frames go by the numbers in names.
+
+    Args:
+        masks: the first frame's mask, if there is one clip; or a folder with a PNG, of the frame's
+            name, for the first frame of each clip, and for others to be scored.
+
+    Raises:
+        UserError: if there are no frames, frames differ in size, or a mask is missing or of
+            another size.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no folder of frames at {folder}")
+    by_folder = defaultdict(list)
+    for file in list_pictures(folder):
+        by_folder[file.parent].append(file)
+    if not by_folder:
+        raise UserError(f"no pictures in {folder}")
+    if masks.is_file() and len(by_folder) > 1:
+        raise UserError(
+            f"{folder} has {len(by_folder)} clips, and {masks} is one mask; give a folder of masks"
+        )
+    return [_clip(folder, files, masks, reading) for _, files in sorted(by_folder.items())]
+
+
+def _clip(folder: Path, files: list[Path], masks: Path, reading: Reading) -> Clip:
+    files = sorted(files, key=_by_number)
+    size = _size_of_all(files)
+    if masks.is_file():
+        found = {0: masks}
+    else:
+        paths = [masks / file.relative_to(folder).with_suffix(".png") for file in files]
+        found = {i: path for i, path in enumerate(paths) if path.is_file()}
+        if 0 not in found:
+            raise UserError(f"no mask of the first frame {one_line(files[0])}: no {paths[0]}")
+    first, palette = read_labels(found[0], size)
+    if not first.any():
+        raise UserError(f"{found[0]} has no thing in it, so there is nothing to follow")
+    name = str(files[0].parent.relative_to(folder))
+    names = [file.stem for file in files]
+    return Clip(name, names, files, first, found, palette, told(files, reading))
+
+
+def _by_number(file: Path) -> list:
+    """frame2 before frame10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
+
+
+def _size_of_all(files: list[Path]) -> tuple[int, int]:
+    """Height and width of the frames, upright. Raises UserError if they differ."""
+    first = _open(files[0], USUAL)
+    for file in files[1:]:
+        try:
+            with opened(file) as picture:
+                size = picture.size
+        except Exception as error:  # whatever Pillow makes of bytes that are not its own
+            raise UserError(f"cannot read the frame {one_line(file)}: {one_line(error)}") from None
+        if sorted(size) != sorted(first.size):
+            raise UserError(
+                f"frames of several sizes: {one_line(files[0].name)} has {first.width} x "
+                f"{first.height} px, {one_line(file.name)} {size[0]} x {size[1]}"
+            )
+    return first.height, first.width
+
+
+def read_labels(file: Path, size: tuple[int, int]) -> tuple[Tensor, np.ndarray]:
+    """Labels uint8 (H, W) of a mask, and its palette.
+
+    Raises:
+        UserError: if it cannot be read, or is not of ``size`` (height, width).
+    """
+    thing, _, how = load_mask(file, size)
+    if tuple(thing.shape) != size:
+        raise UserError(
+            f"the mask {one_line(file)} has {thing.shape[1]} x {thing.shape[0]} pixels, its "
+            f"frame {size[1]} x {size[0]}"
+        )
+    with opened(file) as raw:
+        labelled = raw.mode == "P" and how.startswith("indices of a palette")
+        labelled |= raw.mode == "L" and how.startswith("labels")
+        if not labelled:
+            return thing.byte(), PALETTE
+        values, palette = torch.from_numpy(np.array(raw)), PALETTE.copy()
+        if raw.mode == "P":
+            colours = np.reshape(raw.getpalette(), (-1, 3))
+            palette[: len(colours)] = colours
+    return values * thing.byte(), palette  # void is no thing
+
+
+def check_out(paths: Sequence[Path]) -> None:
+    """Raises UserError if a file is in the way that was not written here."""
+    for path in paths:
+        if os.path.lexists(path) and not written_by(MADE_BY, path):
+            raise UserError(f"{path} is there and was not written by minidino; change --out")
+
+
+def save_labels(labels: Tensor, palette: np.ndarray, path: Path) -> None:
+    """Labels uint8 (H, W) as a PNG with a palette."""
+    picture = Image.fromarray(labels.numpy(), mode="P")
+    picture.putpalette(palette.tobytes())
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Software", MADE_BY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, pnginfo=note)

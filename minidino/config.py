@@ -65,6 +65,9 @@ class TrainConfig(Reading):
 
     objective: Literal["dino", "supervised", "simclr", "moco", "byol", "swav"] = "dino"
     """What the networks learn to do: DINO, or one of its rivals (minidino/rivals/)."""
+    init: str | None = None
+    """Weights to start from, in place of random ones: whatever the other commands take. The
+    network's sizes are theirs."""
     data: str = "things"
     """What to train on: things, things-telling, a torchvision name, or a folder."""
     image_size: int = 256

@@ -33,10 +33,12 @@ from minidino.run.plan import (
     largest_batch,
     n_classes_of,
 )
-from minidino.run.recorder import Recorder
+from minidino.run.recorder import Pace, Recorder
 from minidino.run.watch import TrainingDiverged, verdict
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
+from minidino.weights import start as beginning
+from minidino.weights.start import Start
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Request:
         fit: "fill" or "shorten": may the epochs follow from ``minutes``?
         batch: "auto" if the batch may follow from the memory.
         device: as it was typed.
+        start: the weights that a fresh run begins with, or None.
         began: ``time.perf_counter()`` at the call.
     """
 
@@ -80,6 +83,7 @@ class Request:
     fit: Literal["fill", "shorten"] | None
     batch: Literal["auto"] | None
     device: str | None
+    start: Start | None
     began: float
 
 
@@ -96,6 +100,7 @@ def train(
     progress: bool = True,
     engine: Engine | None = None,
     batch: Literal["auto"] | None = None,
+    start: Start | None = None,
 ) -> TrainResult:
     """Train DINO; in all processes together, if ``torchrun`` started several (see docs/).
 
@@ -113,6 +118,7 @@ def train(
             the batch side by side.
         batch: "auto" gives a fresh run the largest batch that the device holds. The result's
             config tells it, and the learning rate follows.
+        start: what ``config.init`` names, if it was read already (``weights/start.py``).
 
     Raises:
         UserError: for data or an output folder that cannot be used, for a resume with other
@@ -132,9 +138,10 @@ def train(
         RunFolder(out if distributed.is_main() else None) as folder,
     ):
         with stop.cutting_in():
-            mine = (config, minutes, fit, folder.saved(resume))
-            config, minutes, fit, saved = distributed.from_main(mine)
-            asked = Request(out, minutes, fit, batch, device, began)
+            saved = folder.saved(resume)
+            mine = (config, minutes, fit, saved, beginning.of(config, saved, start))
+            config, minutes, fit, saved, start = distributed.from_main(mine)
+            asked = Request(out, minutes, fit, batch, device, start, began)
             config, data = settle(config, asked, saved, where, engine)
             trainer, recorder = build(config, asked, saved, where, engine, data, folder)
         try:
@@ -156,6 +163,8 @@ def settle(
     """
     if saved is not None:
         config = _settings_to_go_on_with(config, asked, saved)
+    elif asked.start is not None:
+        config = beginning.sized_for(config, asked.start)
     distributed.check_batch(config.batch_size)
     data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
     distributed.check_same(device=where.type, images=len(data))
@@ -181,6 +190,7 @@ def _settings_to_go_on_with(config: TrainConfig, asked: Request, saved: dict) ->
         config = config.with_epochs(kept.epochs)
     if asked.batch is not None:
         config = replace(config, batch_size=kept.batch_size)
+    config = beginning.with_sizes_of(kept, config)
     return settings_kept(asked.out, saved, asked=vars(config))
 
 
@@ -216,9 +226,12 @@ def build(
 ) -> tuple[Trainer, Recorder]:
     """The networks and all that moves them, at the step the run goes on from, and its record."""
     steps_per_epoch = len(data) // config.batch_size
-    trainer = make_trainer(config, steps_per_epoch, where, engine, n_classes_of(data))
+    backbone = beginning.first_backbone(config, saved, asked.start)
+    trainer = make_trainer(config, steps_per_epoch, where, engine, n_classes_of(data), backbone)
     if saved is not None:
         resume_from(trainer, saved, str(asked.out / LATEST))
+    elif asked.start is not None:
+        beginning.take_over_head(trainer, asked.start)
     folder.make()
     return trainer, Recorder(asked.out, trainer, data, saved, asked.began)
 
@@ -295,28 +308,6 @@ def _numbers(metrics: dict[str, Tensor], step: int) -> dict[str, Tensor]:
     if not np.isfinite(loss := metrics["loss"].item()):
         raise TrainingDiverged.at(step, f"the loss is {loss}")
     return metrics
-
-
-class Pace:
-    """Images a second of the steps alone, without what happens between them."""
-
-    def __init__(self, batch_size: int):
-        self.batch_size, self.steps = batch_size, 0
-        self.all_steps, self.all_seconds = 0, 0.0
-
-    def go_on(self) -> None:
-        """Steps begin."""
-        self.began, self.steps = time.perf_counter(), 0
-
-    def rest(self) -> float:
-        """Steps have ended; the rate of those since ``go_on``."""
-        seconds = time.perf_counter() - self.began
-        self.all_steps += self.steps
-        self.all_seconds += seconds
-        return self.steps * self.batch_size / seconds
-
-    def overall(self) -> float:
-        return self.all_steps * self.batch_size / self.all_seconds if self.all_steps else 0.0
 
 
 def _how_to_go_on(stop: StopRequest, trainer: Trainer, asked: Request) -> str:

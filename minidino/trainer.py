@@ -137,6 +137,7 @@ class Trainer:
         device: where the networks are.
         engine: how a step is computed; by default what suits the device.
         n_classes: of the labels that a step is given; 0 for pictures without.
+        backbone: what both networks begin with, as wide as ``config`` says; by default a fresh one.
 
     Raises:
         UserError: if the batch does not divide into the parts that the engine asks for.
@@ -153,12 +154,16 @@ class Trainer:
         device: torch.device,
         engine: Engine | None = None,
         n_classes: int = 0,
+        backbone: nn.Module | None = None,
     ):
         c = config
         self.config, self.steps_per_epoch, self.device = config, steps_per_epoch, device
         self.engine, self.n_classes = engine or Engine.of(device), n_classes
         torch.manual_seed(c.seed)
-        self.student, self.teacher = (network.to(device) for network in self._networks())
+        networks = self._networks()
+        for network in dict.fromkeys(networks if backbone is not None else ()):
+            begin_with(network, backbone, c.drop_path_rate)
+        self.student, self.teacher = (network.to(device) for network in networks)
         self.criterion = self._criterion().to(device)
         self.crops = MultiCrop(
             c.global_size, c.local_size, c.n_local, c.global_scale, c.local_scale, c.appearance
@@ -251,6 +256,16 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.gradients.scaler.state_dict(),
         }
+
+
+def begin_with(network: nn.Module, backbone: nn.Module, drop_path_rate: float) -> None:
+    """Put a copy of a trained backbone in the place of a network's fresh one."""
+    fresh, copied = network.backbone, copy.deepcopy(backbone)
+    copied.train(fresh.training).requires_grad_(next(fresh.parameters()).requires_grad)
+    blocks = getattr(copied, "blocks", ())
+    for block, rate in zip(blocks, torch.linspace(0, drop_path_rate, len(blocks)), strict=True):
+        block.drop_path.rate = rate.item()
+    network.backbone = copied
 
 
 def seed_of(seed: int, kind: str, index: int) -> int:

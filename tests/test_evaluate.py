@@ -19,6 +19,7 @@ from minidino.evaluate import (
     linear_probe,
 )
 from minidino.pixels import normalize
+from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.using.attend import maps_of
 from minidino.using.examples import Example
 from minidino.using.score import features_of
@@ -118,6 +119,16 @@ def test_of_large_images_fewer_are_taken_and_one_at_least():
         assert n == 1 or n * bytes_per_image(model, side, side) <= 2**30
     assert 1 < images_at_once(model, 1024, 1024) < 32 and images_at_once(model, 9600, 9600) == 1
     assert images_at_once(torch.nn.Linear(3, 3), 4096, 4096) == 32  # whose size nobody knows
+
+
+def test_the_widest_layer_of_a_gated_mlp_counts():
+    plain = VisionTransformerV2(28, 14, embed_dim=48, depth=2, num_heads=2, hidden_dim=64)
+    gated = VisionTransformerV2(
+        28, 14, embed_dim=48, depth=2, num_heads=2, hidden_dim=64, gated=True
+    )
+    tokens = 1 + 4
+    more = bytes_per_image(gated, 28, 28) - bytes_per_image(plain, 28, 28)
+    assert more == 4 * tokens * 2 * 64  # both halves, before and after
 
 
 def test_floats_are_refused_where_bytes_are_meant():

@@ -41,9 +41,8 @@ def main(
     first = set(spread(len(of), copied))
     order = [*first, *(i for i in range(len(of)) if i not in first)]
     opened = [open_picture(of[i]) for i in order]
-    print(
-        "| weights | crop | jpeg | rotation | text | all |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    heads = ["weights", "crop", "jpeg", "rotation", "text", "all", "precision", "recall"]
+    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     for name, model in ((checkpoint, trained.backbone), ("random", trained.random())):
 
         def embed(some, model=model) -> torch.Tensor:

@@ -8,9 +8,11 @@ import tyro
 from minidino.config import TrainConfig
 from minidino.engine.distributed import is_main, together
 from minidino.engine.settings import Engine
+from minidino.errors import UserError
 from minidino.run.checkpoint import has_checkpoint
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.train import train
+from minidino.weights.start import SIZES, Start, load_start
 
 
 def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
@@ -56,8 +58,9 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
             with RunFolder(out) as folder:
                 config = settings_kept(out, folder.saved(resume), asked)
         fit = None if "epochs" in given else "fill"
+        start = _start(config, given, resume and has_checkpoint(out))
         time_and_place = dict(minutes=minutes, fit=fit, device=device, engine=engine, batch=batch)
-        result = train(config, out, resume=resume, **time_and_place)
+        result = train(config, out, resume=resume, start=start, **time_and_place)
         state = "finished" if result.finished else "stopped: the time is up; go on with --resume"
         if not is_main():
             return
@@ -68,3 +71,17 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
         )
 
     return train_command
+
+
+def _start(config: TrainConfig, given: set[str], resumed: bool) -> Start | None:
+    """The weights to begin with, by the main process; typed heads are what a file may not tell.
+
+    Raises:
+        UserError: if sizes are typed that the weights have.
+    """
+    if config.init is None or resumed or not is_main():
+        return None
+    if typed := given & set(SIZES) - {"num_heads"}:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(typed))
+        raise UserError(f"the network's sizes are those of --init; leave out {names}")
+    return load_start(config.init, config.num_heads if "num_heads" in given else None)

@@ -1,6 +1,7 @@
 """DINO's rivals, a file each: the same backbone, crops, loop and evaluation, another objective."""
 
 import torch
+from torch import nn
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
@@ -27,6 +28,8 @@ def make_trainer(
     device: torch.device,
     engine: Engine | None = None,
     n_classes: int = 0,
+    backbone: nn.Module | None = None,
 ) -> Trainer:
     """The trainer of ``config.objective``; arguments and errors as ``Trainer``'s."""
-    return TRAINERS[config.objective](config, steps_per_epoch, device, engine, n_classes)
+    settings = config, steps_per_epoch, device, engine, n_classes
+    return TRAINERS[config.objective](*settings, backbone)

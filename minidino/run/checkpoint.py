@@ -24,9 +24,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from minidino.config import TrainConfig
+from minidino.convnet import ConvNet
 from minidino.errors import UserError
 from minidino.run.files import replacing
 from minidino.run.kind import what_it_is
+from minidino.successors.by_shape import check_vit, vit_of
 from minidino.trainer import Trainer, build_backbone
 from minidino.vit import VisionTransformer
 
@@ -310,14 +312,33 @@ def backbone_of(
     }
     grid = config.global_size // config.patch_size
     needed = config.embed_dim * (12 * config.depth * config.embed_dim + grid**2)
-    if config.backbone == "vit" and needed > 2 * sum(stored.values()):
+    claimed = sum(v.numel() for v in weights.values() if isinstance(v, Tensor))
+    if config.backbone == "vit" and max(needed, claimed) > 2 * sum(stored.values()):
         raise UserError(
             f"{where} is too small for {config.depth} blocks of width {config.embed_dim} "
             f"on {grid} x {grid} patches"
         )
-    backbone = build_backbone(config)
+    backbone = backbone_like(config, weights, where)
     load_weights(backbone, weights, where)
     return backbone.eval(), config
+
+
+def backbone_like(
+    config: TrainConfig, weights: dict[str, Tensor], where: str
+) -> VisionTransformer | ConvNet:
+    """The backbone of a run, its numbers fresh; of one that began with weights of others (--init),
+    the settings do not tell all sizes, and these are.
+
+    Raises:
+        UserError: if they make no ViT.
+    """
+    if config.init is None or config.backbone != "vit":
+        return build_backbone(config)
+    try:
+        check_vit(weights, where)
+        return vit_of(weights, config.num_heads, where)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise UserError(f"{where} has entries that make no ViT: {error}") from None
 
 
 def random_backbone(config: TrainConfig) -> VisionTransformer:

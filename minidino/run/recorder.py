@@ -162,3 +162,25 @@ class Recorder:
         state = self.trainer.state_dict() | {"seconds": self.seconds()}
         save_checkpoint(self.out / LATEST, state)
         self.saved_at = self.trainer.now
+
+
+class Pace:
+    """Images a second of the steps alone, without what happens between them."""
+
+    def __init__(self, batch_size: int):
+        self.batch_size, self.steps = batch_size, 0
+        self.all_steps, self.all_seconds = 0, 0.0
+
+    def go_on(self) -> None:
+        """Steps begin."""
+        self.began, self.steps = time.perf_counter(), 0
+
+    def rest(self) -> float:
+        """Steps have ended; the rate of those since ``go_on``."""
+        seconds = time.perf_counter() - self.began
+        self.all_steps += self.steps
+        self.all_seconds += seconds
+        return self.steps * self.batch_size / seconds
+
+    def overall(self) -> float:
+        return self.all_steps * self.batch_size / self.all_seconds if self.all_steps else 0.0

@@ -25,8 +25,7 @@ from minidino.engine.machine import available_ram
 from minidino.errors import UserError, one_line
 from minidino.evaluate import bytes_per_image, images_at_once
 from minidino.pixels import normalize
-from minidino.run.checkpoint import load_weights
-from minidino.trainer import build_backbone
+from minidino.run.checkpoint import backbone_like, load_weights
 from minidino.using.examples import PICTURE_BYTES, Example, Examples, distinct, few_at_a_time
 from minidino.using.examples import fit_to_patches as fit_to_patches  # notebook 09 has it from here
 from minidino.using.figures import outlined, overlay
@@ -116,9 +115,9 @@ def snapshots(run: Path, config: TrainConfig) -> list[tuple[int, VisionTransform
     """(step, teacher's backbone) for each moment that a training run kept."""
     found = []
     for file in sorted((run / "snapshots").glob("step_*.safetensors")):
-        backbone = build_backbone(config)
         try:
             step, weights = int(file.stem.removeprefix("step_")), load_file(file)
+            backbone = backbone_like(config, weights, str(file))
             load_weights(backbone, {k: v.float() for k, v in weights.items()}, str(file))
         except (OSError, ValueError, SafetensorError, UserError) as error:
             print(f"skipped unreadable snapshot {one_line(file)}: {one_line(error)}")

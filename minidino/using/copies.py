@@ -1,6 +1,6 @@
 """Near-copies: pictures that were cut, squeezed, turned or written on, found by their features.
 
-Features are whitened over the set first, as for the copy detection of DINO (section 4.1): what
+Features are whitened over the set first, as for the copy detection of DINO (section 4.2.1): what
 all pictures share says nothing of a copy, and raw cosines of any two photographs are near 1.
 """
 
@@ -126,7 +126,8 @@ def copy_detection(
         pictures: RGB; copies are made of the first ``copied``, the others distract.
 
     Returns:
-        for each kind of ``make_copies``, and ``all`` of them among one another.
+        for each kind of ``make_copies``, and ``all`` of them among one another; and of all,
+        ``precision`` and ``recall`` of what reaches ``LIKELY``.
     """
     chance = random.Random(seed)
     copies = [make_copies(picture, chance) for picture in pictures[:copied]]
@@ -138,5 +139,11 @@ def copy_detection(
         for kind in copies[0]
     }
     found = {kind: average_precision(s.flatten(), truth.flatten()) for kind, s in scores.items()}
-    every = torch.stack(list(scores.values()))
-    return found | {"all": average_precision(every.flatten(), truth.expand_as(every).flatten())}
+    every = torch.stack(list(scores.values())).flatten()
+    truth = truth.repeat(len(scores), 1).flatten()
+    told = truth[every >= LIKELY].double()
+    return found | {
+        "all": average_precision(every, truth),
+        "precision": told.mean().item() if len(told) else 0.0,
+        "recall": (told.sum() / truth.sum()).item(),
+    }

@@ -173,8 +173,7 @@ def embed(
         "layers": layers,
         "patches": patches,
     }
-    model = trained.backbone.to(where)
-    main = distributed.is_main()
+    model, main = trained.backbone.to(where), distributed.is_main()
     parts = Parts(out, about, _state_of(files, names))
     with stop_request() as stop, parts.claimed() if main else nullcontext():
         done = distributed.from_main(parts.begin() if main else None)
@@ -186,13 +185,13 @@ def embed(
         finally:
             folder.close()
         if stop.agreed():
-            ready = sum(last - first + 1 for first, last in parts.done())
-            state = f"stopped by {stop.by} after {ready:,} of {len(files):,} pictures"
+            state = f"stopped by {stop.by} after {parts.ready():,} of {len(files):,} pictures"
             raise RunStopped(f"{state}; the same command goes on", stop.number)
         return distributed.from_main(parts.join(names) if main else None)
 
 
 def _check(trained: Trained, out: Path, layers: int, patches: bool) -> None:
+    """Raises UserError for a file that cannot be written, and for layers that are not there."""
     if out.suffix not in (".npz", ".csv"):
         raise UserError(f"--out {out} must end in .npz or .csv")
     if out.exists():

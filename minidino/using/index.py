@@ -93,13 +93,16 @@ class Parts:
                 f"{self.folder} was begun with other {' and '.join(other)}; remove it to begin "
                 "anew, or choose another --out"
             )
-        ready = sum(last - first + 1 for first, last in done)
-        distributed.note(f"going on: {ready:,} pictures are done")
+        distributed.note(f"going on: {self.ready():,} pictures are done")
         return done
 
     def done(self) -> list[tuple[int, int]]:
         runs = (file.stem.split("-") for file in self.folder.glob("*-*.npz"))
         return sorted((int(first), int(last)) for first, last in runs)
+
+    def ready(self) -> int:
+        """How many pictures are done."""
+        return sum(last - first + 1 for first, last in self.done())
 
     def add(self, index: Tensor, good: Tensor, found: dict[str, Tensor]) -> None:
         """A batch: its pictures' numbers, those that could be read, and their features."""

@@ -94,6 +94,11 @@ def check_pieces(config: Any) -> None:
     of_a_vit = [name for name in pieces if name not in ("koleo", "centering")]
     if of_a_vit and c.backbone != "vit":
         raise UserError(f"{of_a_vit[0]} needs a ViT, and the backbone is {c.backbone}")
+    of_the_network = [name for name in pieces if name in ("registers", "positions")]
+    if of_the_network and c.init is not None:
+        raise UserError(
+            f"{of_the_network[0]} is of a fresh network, and --init brings its own; leave one out"
+        )
     if c.positions == "rope" and (width := c.embed_dim // c.num_heads) % 4:
         raise UserError(
             f"positions rope turns heads whose width is a multiple of 4, not {width}; change "

@@ -491,6 +491,7 @@ def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
         ({"gram": 0}, "gram is 0; it must be a number, from 1e-06"),
         ({"gram": 1, "objective": "supervised"}, "gram is a piece to add to DINO"),
         ({"registers": -1}, "registers is -1"),
+        ({"registers": 4, "init": "x"}, "registers is of a fresh network, and --init brings its"),
         ({"centering": "skinhorn"}, "must be one of center, sinkhorn"),
     ],
 )

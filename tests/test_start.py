@@ -149,6 +149,7 @@ def test_a_head_that_fits_is_taken_over_with_its_center(earlier, tiny_config, tm
 FRESH = {
     "out_dim was 16, is 32": {"out_dim": 32},
     "hidden_dim was 32, is 24": {"hidden_dim": 24},
+    "iBOT's second head was missing": {"ibot": 1.0},
     "learned dino, not simclr": OBJECTIVES["simclr"] | {"objective": "simclr"},
 }
 

@@ -131,4 +131,6 @@ def _unfit(config: TrainConfig, start: Start) -> str | None:
         for name in ABOVE
         if getattr(run, name) != getattr(config, name)
     ]
+    if bool(run.ibot) != bool(config.ibot):
+        other.append(f"iBOT's second head was {'there' if run.ibot else 'missing'}")
     return "; ".join(other) or None

@@ -293,11 +293,11 @@ def test_sinkhorn_over_hidden_patches_gives_no_share_to_what_fills_up(config):
         q = q / q.sum(dim=1, keepdim=True)
         q = q / q.sum(dim=0, keepdim=True)
     spread = rows(1, 32, 5).expand(16, 18, 32)
-    loss, _ = criterion._at_patches(spread, teacher, masks, torch.tensor(0.04))
+    loss, _ = criterion.at_patches(spread, teacher, masks, torch.tensor(0.04))
     each = -(q.T * spread[0, 0].double().log_softmax(dim=-1)).sum(dim=-1)
     weights = (real / real.sum(dim=1, keepdim=True))[real]
     torch.testing.assert_close(loss.double(), (each * weights).sum() / 32, rtol=1e-5, atol=1e-6)
-    assert criterion._at_patches(zero, teacher, masks, torch.tensor(0.04))[0].isfinite()
+    assert criterion.at_patches(zero, teacher, masks, torch.tensor(0.04))[0].isfinite()
 
 
 # ---------------------------------------------------------------- Gram anchoring
@@ -404,10 +404,10 @@ def test_all_pieces_train_together(config, tmp_path):
     assert result.history[0]["gram"] == 0 and result.history[-1]["gram"] > 0
 
 
-@pytest.mark.parametrize("piece", ["registers", "rope"])
-def test_a_backbone_of_ones_own_is_used_by_every_command(piece, config, tmp_path, capsys):
+@pytest.mark.parametrize("pieces", [PIECES["registers"], PIECES["rope"] | {"registers": 2}])
+def test_a_backbone_of_ones_own_is_used_by_every_command(pieces, config, tmp_path, capsys):
     run, data = tmp_path / "run", ["--data", str(tmp_path / "photos")]
-    c = replace(config, epochs=1, snapshots=2, **PIECES[piece])
+    c = replace(config, epochs=1, snapshots=2, **pieces)
     result = train(c, run, progress=False, device="cpu")
     trained, x = load_trained(run), torch.randn(2, 3, 36, 48)
     with torch.no_grad():

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,8 +27,8 @@ def block_mask(side: int, share: float, chance: random.Random) -> Tensor:
 
     The blocks of BEiT (2106.08254, algorithm 1), of at least a ninth where so much is left.
     """
-    mask, left, least = torch.zeros(side, side, dtype=torch.bool), share * side**2, (side // 3) ** 2
-    while True:
+    mask, left, least = np.zeros((side, side), dtype=bool), share * side**2, (side // 3) ** 2
+    while left >= 1:
         for _ in range(10):
             area = chance.uniform(least, left)
             stretch = math.exp(chance.uniform(-1, 1) * math.log(MOST_OBLONG))
@@ -36,12 +37,13 @@ def block_mask(side: int, share: float, chance: random.Random) -> Tensor:
                 continue
             top, at = chance.randint(0, side - h), chance.randint(0, side - w)
             block = mask[top : top + h, at : at + w]
-            if 0 < (new := h * w - int(block.sum())) <= left:
-                block.fill_(True)
+            if 0 < (new := h * w - np.count_nonzero(block)) <= left:
+                block[:] = True
                 left -= new
                 break
         else:
-            return mask
+            break  # ten blocks that do not fit
+    return torch.from_numpy(mask)
 
 
 class MaskedCrops:

@@ -94,20 +94,21 @@ class Criterion(nn.Module):
         if c.koleo:  # as the official code: the sum over both views
             terms.append(c.koleo * sum(map(koleo, made.tokens[:, 0].chunk(2))))
         if c.ibot:
-            term, of_patches = self._at_patches(made.patch_logits, seen.patch_logits, masks, temp)
+            term, of_patches = self.at_patches(made.patch_logits, seen.patch_logits, masks, temp)
             terms.append(c.ibot * term)
             rows += of_patches
         if c.gram and self.anchored:
-            with torch.no_grad():
+            with torch.no_grad():  # as the teacher it sees the patches that iBOT hides
                 anchor = self.anchor.forward_features(globals_)
             terms.append(GRAM_WEIGHT * gram_loss(made.tokens[:, 1:], anchor[:, 1:]))
         elif c.gram:
             terms.append(torch.zeros_like(terms[0]))
         return torch.stack(terms), torch.stack(rows, dim=1)
 
-    def _at_patches(
+    def at_patches(
         self, student: Tensor, teacher: Tensor, masks: Tensor, temp: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
+        """iBOT's loss of logits at hidden patches, (B, M, K), and what of them the rows keep."""
         _, real = hidden_patches(masks)
         filled, teacher = ~real[..., None], teacher.float()
         with torch.autocast(student.device.type, enabled=False):

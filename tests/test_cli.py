@@ -45,7 +45,20 @@ def minidino(*argv, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [None, "demo", "train", "knn", "linear", "attend", "retrieve", "segment", "data"]
+    "command",
+    [
+        None,
+        "demo",
+        "train",
+        "knn",
+        "linear",
+        "attend",
+        "retrieve",
+        "segment",
+        "propagate",
+        "explore",
+        "data",
+    ],
 )
 def test_help(command, capsys):
     code, out, err = minidino(*([command] if command else []), "--help", capsys=capsys)

@@ -58,6 +58,8 @@ def minidino(*argv, capsys):
         "data",
         "embed",
         "predict",
+        "propagate",
+        "explore",
     ],
 )
 def test_help(command, capsys):

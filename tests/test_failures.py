@@ -104,7 +104,7 @@ def test_a_prefix_left_in_place_loads_nothing():
     assert all(
         torch.equal(a, b) for a, b in zip(random.parameters(), wrong.parameters(), strict=True)
     )
-    assert failures.knn_of(right, 200, 100) > failures.knn_of(wrong, 200, 100) + 5
+    assert failures.knn_of(right) > failures.knn_of(wrong) + 10
 
 
 def test_parts_and_recomputing_bring_a_batch_into_a_card():

@@ -135,7 +135,7 @@ def curves(name: str) -> Figure:
             right.set(ylabel="nats", title="what a target tells of its picture")
         if name == "nan" and color == WRONG:
             left.plot(at[-1], steps[-1]["loss"], "X", color=color, ms=8)
-            where = dict(xytext=(7, -12), textcoords="offset points", fontsize=8)
+            where = dict(xytext=(8, 8), textcoords="offset points", fontsize=8)
             left.annotate("nan in the next step", (at[-1], steps[-1]["loss"]), **where)
     left.axhline(ln_k, color=plots.RANDOM, ls="--", lw=1)
     end = left.get_yaxis_transform()
@@ -256,9 +256,9 @@ def loaded() -> dict[str, VisionTransformer]:
     return {"random weights": random, "strict=False, a prefix left": wrong, "its names": right}
 
 
-def knn_of(backbone: VisionTransformer, labelled: int = 1000, held_out: int = 500) -> float:
-    bank = load_data("things", "labelled", 60, max_images=labelled)
-    held = load_data("things", "val", 60, max_images=held_out)
+def knn_of(backbone: VisionTransformer) -> float:
+    bank = load_data("things", "labelled", 60, max_images=1000)
+    held = load_data("things", "val", 60, max_images=500)
     features, queries = (extract_features(backbone, x.images) for x in (bank, held))
     return accuracy(knn_predict(features, bank.labels, queries), held.labels)
 

@@ -309,7 +309,7 @@ def check_11_1(near_duplicates):
                 not got.is_floating_point() and got.dtype != torch.bool,
                 f"The numbers of pictures are whole numbers; yours are {got.dtype}.",
             )
-            if got.numel() and 0 <= got.min() and got.max() < len(features):
+            if got.numel() and got.min() >= 0 and got.max() < len(features):
                 s = _cosines(features.detach().double())
                 got = _rows(_ties_settled(s, [tuple(p) for p in got.tolist()])).to(got)
         return got

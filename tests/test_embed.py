@@ -250,7 +250,7 @@ def test_duplicates_of_a_folder_and_of_an_index(weights, photos, tmp_path, capsy
     pixels = np.array(picture) // 4 * 4 + 2
     Image.fromarray(pixels).save(photos / "b/edited.png")
     out = tmp_path / "d.png"
-    argv = ("retrieve", weights, "--duplicates", "--out", out)
+    argv = ("retrieve", weights, "--duplicates", "--threshold", 0.9, "--out", out)
     code, said, err = minidino(*argv, "--data", photos, capsys=capsys)
     assert code == 0, err
     pairs = [line.split()[1:] for line in said.splitlines() if line[:2] in ("0.", "1.")]

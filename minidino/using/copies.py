@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 RIDGE = 1e-3  # of the largest variance: directions in which next to nothing varies stay small
-LIKELY = 0.9  # see docs/log.md: at this cosine nine of ten pairs were copies
+LIKELY = 0.95  # the least cosine of near-copies; what that finds: docs/log.md
 AT_MOST = 10_000  # pairs
 
 

@@ -20,6 +20,7 @@ from minidino.commands.course import check_command, reset_command
 from minidino.commands.data import data_command
 from minidino.commands.demo import demo_command
 from minidino.commands.embed import embed_command
+from minidino.commands.explore import explore_command
 from minidino.commands.export import export_command
 from minidino.commands.predict import predict_command
 from minidino.commands.propagate import propagate_command
@@ -46,6 +47,7 @@ COMMANDS = {
     "retrieve": retrieve_command,
     "segment": segment_command,
     "propagate": propagate_command,
+    "explore": explore_command,
     "export": export_command,
     "data": data_command,
     "check": check_command,

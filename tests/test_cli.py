@@ -55,6 +55,8 @@ def minidino(*argv, capsys):
         "attend",
         "retrieve",
         "segment",
+        "propagate",
+        "explore",
         "data",
         "embed",
         "predict",

@@ -78,16 +78,35 @@ def propagate_command(
         plots.check_target(folder / "propagate.png")
     models = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
-        scores = {
-            clip.name: found
-            for clip, folder in zip(clips, folders, strict=True)
-            if (found := _follow(clip, models, side, folder))
-        }
-        if scores:
-            _tell(scores, out)
+        _follow_all(dict(zip(folders, clips, strict=True)), models, side, out)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from None
     print(f"wrote {sum(len(clip.names) for clip in clips)} masks below {one_line(out)}")
+
+
+def _follow_all(
+    clips: dict[Path, Clip], models: dict[str, nn.Module], side: int, out: Path
+) -> None:
+    """Each clip in its folder; the scores of each are told as they come, and their mean last."""
+    scores = {}
+    for folder, clip in clips.items():
+        if found := _follow(clip, models, side, folder):
+            scores[clip.name] = found
+            _tell(clip.name, found)
+    if not scores:
+        return
+    mean = {
+        way: {m: sum(s[way][m] for s in scores.values()) / len(scores) for m in measures}
+        for way, measures in next(iter(scores.values())).items()
+    }
+    if len(scores) > 1:
+        _tell("mean", mean)
+    write_text(out / "scores.json", json.dumps({"mean": mean, "clips": scores}, indent=2) + "\n")
+
+
+def _tell(name: str, scores: dict[str, dict]) -> None:
+    told = [f"{w} J&F {s['J&F']:.3f} (J {s['J']:.3f}, F {s['F']:.3f})" for w, s in scores.items()]
+    print(f"{one_line(name):16} {'   '.join(told)}")
 
 
 def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -> dict:
@@ -134,17 +153,3 @@ def _to(labels: Tensor, picture: Tensor) -> Tensor:
     """Labels at a picture's size."""
     size = tuple(picture.shape[-2:])
     return nn.functional.interpolate(labels[None, None], size=size, mode="nearest")[0, 0].long()
-
-
-def _tell(scores: dict[str, dict], out: Path) -> None:
-    """Print and write the scores of each clip, and their mean."""
-    ways = next(iter(scores.values()))
-    mean = {
-        way: {m: sum(s[way][m] for s in scores.values()) / len(scores) for m in measures}
-        for way, measures in ways.items()
-    }
-    width = max(map(len, scores)) + 2
-    for name, of in [*scores.items(), *([("mean", mean)] if len(scores) > 1 else [])]:
-        told = [f"{w} J&F {s['J&F']:.3f} (J {s['J']:.3f}, F {s['F']:.3f})" for w, s in of.items()]
-        print(f"{one_line(name):{width}}{'   '.join(told)}")
-    write_text(out / "scores.json", json.dumps({"mean": mean, "clips": scores}, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """``minidino segment``."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from minidino.commands.arguments import (
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.masks import find_masks, load_mask
+from minidino.using.patches import Seen
 from minidino.using.segment import Masks, mask_paths, masks_of, pictures_of, save_mask, score
 
 
@@ -69,8 +71,16 @@ def segment_command(
     if size is not None and size < patch:
         raise UserError(f"--size must be at least a patch ({patch})")
     how = (by, size or trained.eval_size, reading.over(trained.reading), learned)
-    scores: dict[Path, Tensor] = {}
-    for picture, mask in masks_of(trained.backbone.to(where), files, *how):
+    found = masks_of(trained.backbone.to(where), files, *how)
+    scores = _scored(_written(found, paths), known)
+    if scores:
+        some = [*scores, *(learned or {})]
+        _tell(scores, _scored(masks_of(trained.random().to(where), some, *how), known))
+
+
+def _written(found: Iterable[tuple[Seen, Tensor]], paths: dict[Path, Path]) -> Iterator:
+    """Each mask, once it is on disk."""
+    for picture, mask in found:
         path = paths[picture.file]
         try:
             save_mask(mask, picture.size, path)
@@ -78,15 +88,16 @@ def segment_command(
             raise UserError(f"cannot write {path}: {error.strerror}; choose --out") from None
         share = f"{mask.float().mean():.0%} of the picture"
         print(f"{one_line(picture.file)} -> {one_line(path)} ({share})")
-        if picture.file in known:
-            scores[picture.file] = score(mask, *load_mask(known[picture.file], picture.size)[:2])
-    if scores:
-        some = [*scores, *(learned or {})]
-        random = {
-            picture.file: score(mask, *load_mask(known[picture.file], picture.size)[:2])
-            for picture, mask in masks_of(trained.random().to(where), some, *how)
-        }
-        _tell(scores, random)
+        yield picture, mask
+
+
+def _scored(found: Iterable[tuple[Seen, Tensor]], known: Masks) -> dict[Path, Tensor]:
+    """``score`` of those whose true mask is known."""
+    return {
+        picture.file: score(mask, *load_mask(known[picture.file], picture.size)[:2])
+        for picture, mask in found
+        if picture.file in known
+    }
 
 
 def _masks(

@@ -14,7 +14,7 @@ from minidino.config import USUAL, Reading
 from minidino.data import load_data
 from minidino.data.folders import told
 from minidino.data.listing import list_pictures
-from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
+from minidino.data.pictures import UnreadablePicture, open_picture, spread, to_tensor
 from minidino.errors import UserError, one_line
 from minidino.using.masks import find_masks, load_mask
 
@@ -50,6 +50,7 @@ class Examples:
         masks: folder with a mask per picture, see ``masks.py``.
         out: what ``attend`` wrote here before is no picture.
         reading: how files are read.
+        most: so many pictures at most, evenly spread.
 
     Raises:
         UserError: if there is nothing, or most masks are missing.
@@ -63,6 +64,7 @@ class Examples:
         masks: str | None = None,
         out: Path | None = None,
         reading: Reading = USUAL,
+        most: int | None = None,
     ):
         path = Path(os.path.expanduser(spec))
         self.spec, self.patch, self.short_side = spec, patch, short_side
@@ -73,12 +75,13 @@ class Examples:
                     f"--masks goes with pictures of your own; {spec} is no file or folder"
                 )
             size = max(patch, round(short_side / patch) * patch)
-            self.data = load_data(spec, "test", size, max_images=MOST_OF_A_SET)
+            self.data = load_data(spec, "test", size, max_images=most or MOST_OF_A_SET)
             self.names = [f"{i:05d}" for i in range(len(self.data))]
             return
         files = [path] if path.is_file() else _without_own(list_pictures(path), out)
         if not files:
             raise UserError(f"no pictures in {path}")
+        files = [files[i] for i in spread(len(files), most)]
         root = path.parent if path.is_file() else path
         self.files = {str(file.relative_to(root)): file for file in files}
         self.names = list(self.files)

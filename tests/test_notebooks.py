@@ -241,7 +241,7 @@ def known_once(monkeypatch):
 
 OUTCOMES: dict = {}
 # Their known mistakes take a second together, and are functions of the arguments alone.
-SLOW = ("6-4", "8-3", "8-5", "9-3", "12-3")
+SLOW = ("6-4", "8-3", "8-5", "9-3", "11-2", "12-3")
 
 
 @pytest.mark.parametrize("file", answers("wrong"))

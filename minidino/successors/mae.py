@@ -115,11 +115,14 @@ class MaskedAutoencoder(nn.Module):
         """(B, 3, H, W), noise (B, N) -> pixels (B, N, p * p * 3), and which were hidden (B, M)."""
         order, back = shuffle(noise)
         visible, hidden = order.tensor_split([int(order.shape[1] * (1 - HIDDEN))], dim=1)
-        cls, patches = self.backbone.prepare_tokens(images).tensor_split([1], dim=1)
-        x = torch.cat([cls, take(patches, visible)], dim=1)  # positions have been added
+        tokens = self.backbone.prepare_tokens(images)  # positions have been added
+        beside = tokens.shape[1] - order.shape[1]  # [CLS], and registers of weights begun with
+        others, patches = tokens.tensor_split([beside], dim=1)
+        x = torch.cat([others, take(patches, visible)], dim=1)
         for block in self.backbone.blocks:
             x = block(x)
-        return self.decoder(self.backbone.norm(x), back), hidden
+        x = self.backbone.norm(x)
+        return self.decoder(torch.cat([x[:, :1], x[:, beside:]], dim=1), back), hidden
 
 
 class MAE(Rival):
@@ -131,6 +134,11 @@ class MAE(Rival):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.crops.n_global = 1
+        if hasattr(self.student.backbone, "rope_embed"):
+            raise UserError(
+                "--objective mae hides patches with their positions; those of a ViT "
+                "with rotary ones (DINOv3) lie elsewhere: start from other weights"
+            )
 
     @staticmethod
     def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
@@ -156,7 +164,8 @@ class MAE(Rival):
 
     def _shown(self, views: tuple[Tensor, ...], labels: Tensor | None) -> tuple[Tensor, ...]:
         """The view, and noise: drawn for the whole batch, whoever has which part of it."""
-        chance = torch.Generator().manual_seed(seed_of(self.config.seed, "mask", self.now))
-        batch, patches = self.config.batch_size, self.student.backbone.grid**2
+        c = self.config
+        chance = torch.Generator().manual_seed(seed_of(c.seed, "mask", self.now))
+        batch, patches = c.batch_size, (c.global_size // c.patch_size) ** 2
         noise = distributed.share(torch.rand(batch, patches, generator=chance))
         return views[0], sent(noise, views[0])

@@ -1,4 +1,4 @@
-"""Exercise 11.3, a box from attention: tells apart other masks, other parts of them, other corners."""
+"""Exercise 11.3, a box from attention: tells apart other masks, other parts, other corners."""
 
 import functools
 from collections.abc import Iterable
@@ -164,8 +164,8 @@ EXTENTS: dict = {
     f"The box has one row and one column of patches too many at its end. {ENDS_AT}": (
         lambda part: _grown(_extent(part), 0, 1)
     ),
-    "The first row and column of patches are missing: x0 and y0 are where the first patch *begins*, "
-    "first patch * patch_size.": lambda part: _grown(_extent(part), 1, 0),
+    "The first row and column of patches are missing: x0 and y0 are where the first patch "
+    "*begins*, first patch * patch_size.": lambda part: _grown(_extent(part), 1, 0),
     "Patches are counted from 1: the box sits one patch too far right and down.": (
         lambda part: _grown(_extent(part), 1, 1)
     ),
@@ -228,7 +228,9 @@ PIXELS: dict = {
     "Corners are exchanged: (x0, y0) is top left, (x1, y1) bottom right.": (
         lambda b, p, s: (b[2] * p, b[3] * p, b[0] * p, b[1] * p)
     ),
-    "The box is the whole picture: no mask, or one of nearly every patch (the smallest first?).": lambda b, p, s: (0, 0, s[1] * p, s[0] * p),
+    "The box is the whole picture: no mask, or one of nearly every patch (the smallest first?).": (
+        lambda b, p, s: (0, 0, s[1] * p, s[0] * p)
+    ),
     "A patch is taken to be 8 pixels. Its size is an argument.": (
         lambda b, p, s: tuple(c * 8 for c in b)
     ),

@@ -38,7 +38,8 @@ def _same(y: Tensor) -> Tensor:
 
 
 def _colours(
-    before=_same, centred=_centred, fitted=_first_three, sign=_by_largest, scaled=_over_all, end=_same
+    before=_same, centred=_centred, fitted=_first_three, sign=_by_largest, scaled=_over_all,
+    end=_same,
 ):  # fmt: skip
     def answer(features: Tensor) -> Tensor:
         f = centred(before(features))
@@ -64,8 +65,8 @@ CENTRED: dict = {
     "patches, (D,).": lambda f: f - f.mean(),
     "The mean over the D features was taken away, one number a patch. The mean over all patches: "
     "(D,).": lambda f: f - f.mean(-1, keepdim=True),
-    "Each place of the grid has its own mean (over the pictures alone). One mean, over pictures and "
-    "places.": lambda f: f - f.mean(0, keepdim=True),
+    "Each place of the grid has its own mean (over the pictures alone). One mean, over pictures "
+    "and places.": lambda f: f - f.mean(0, keepdim=True),
     "The median was taken away. The mean is asked for.": (
         lambda f: f - f.flatten(0, 2).median(0).values
     ),
@@ -85,8 +86,10 @@ BEFORE: dict = {
 FITTED: dict = {
     "These are the three directions of the *least* variance. eigh gives the smallest first: the "
     "last three columns, turned round.": lambda x: _directions(x).flip(1)[:, :3],
-    "The three right directions stand in the wrong order: red is the third, and blue the first. eigh gives the "
-    "smallest first; turn the last three columns round.": lambda x: _first_three(x).flip(1),
+    "The three right directions stand in the wrong order: red is the third, and blue the "
+    "first. eigh gives the smallest first; turn the last three columns round.": lambda x: (
+        _first_three(x).flip(1)
+    ),
     "These are the directions 2, 3 and 4: the first is left out.": lambda x: _directions(x)[:, 1:4],
     "There is no PCA: these are the first three of the D features.": (
         lambda x: torch.eye(x.shape[1], dtype=x.dtype)[:, :3]
@@ -176,9 +179,8 @@ ENDS: dict = {
     "The pictures lie flat, (N, h * w, 3). Give them back their rows and columns.": (
         lambda c: torch.Size((c.shape[0], c.shape[1] * c.shape[2], 3))
     ),
-    "All patches lie in one list, (N * h * w, 3). Give them back their pictures, rows and columns.": (
-        lambda c: torch.Size((c.shape[0] * c.shape[1] * c.shape[2], 3))
-    ),
+    "All patches lie in one list, (N * h * w, 3). Give them back their pictures, rows and "
+    "columns.": (lambda c: torch.Size((c.shape[0] * c.shape[1] * c.shape[2], 3))),
     "h and w are exchanged on the way back: (N, h, w, 3).": (
         lambda c: torch.Size((c.shape[0], c.shape[2], c.shape[1], 3))
     ),
@@ -220,8 +222,8 @@ def _mistakes() -> Table:
     table |= {m: _colours(scaled=piece) for m, piece in SCALED.items()}
     table |= {m: _colours(end=piece) for m, piece in ENDS.items()}
     return table | {
-        f"Every picture has a PCA of its own (mean, directions and scale): the same thing is red in "
-        f"one and green in the next. {SET}": _each_alone(_colours()),
+        f"Every picture has a PCA of its own (mean, directions and scale): the same thing is red "
+        f"in one and green in the next. {SET}": _each_alone(_colours()),
         f"Every picture has its own mean and directions; only the scale is common. {SET}": (
             lambda features: _over_all(
                 torch.cat([_colours(scaled=_same)(one[None]) for one in features])

@@ -100,8 +100,8 @@ SPLITS = {
     ),
     "Five groups are kept out and all others are bank: groups == 0, or < 5, in place of groups % "
     "5.": lambda g: g.clamp(max=5),
-    "The test is right, by groups; but validation was drawn from the rest picture by picture. Whole "
-    "groups, groups % 5 == 1.": lambda g: _mixed_validation(g),
+    "The test is right, by groups; but validation was drawn from the rest picture by picture. "
+    "Whole groups, groups % 5 == 1.": lambda g: _mixed_validation(g),
     "Groups are dealt out by tens. It is groups % 5.": lambda g: g % 10,
     "Groups are dealt out by fours. It is groups % 5.": lambda g: g % 4,
 }  # fmt: skip
@@ -134,8 +134,8 @@ TELLS = {
     f"The test pictures are in the bank: each finds itself. {TOLD_BY}": (
         lambda part: (part >= 0, part == 0)
     ),
-    f"The bank of the test is the training part alone. Once k is chosen the validation pictures may "
-    f"help: {TOLD_BY}": lambda part: (part > 1, part == 0),
+    f"The bank of the test is the training part alone. Once k is chosen the validation pictures "
+    f"may help: {TOLD_BY}": lambda part: (part > 1, part == 0),
     f"The bank of the test is the validation pictures alone. {TOLD_BY}": (
         lambda part: (part == 1, part == 0)
     ),

@@ -73,8 +73,8 @@ SIMILAR: dict = {
     "length 1 (F.normalize(..., dim=-1)).": lambda n, b: n @ b.T,
     "Only the new frame's features are brought to length 1. Both.": lambda n, b: _unit(n) @ b.T,
     "Only the old frame's features are brought to length 1. Both.": lambda n, b: n @ _unit(b).T,
-    "Who asks whom is turned round: row i holds how much patch i of the *old* frame resembles those "
-    "of the new one. A new patch gathers labels from old ones.": lambda n, b: _cosines(b, n),
+    "Who asks whom is turned round: row i holds how much patch i of the *old* frame resembles "
+    "those of the new one. A new patch gathers labels from old ones.": lambda n, b: _cosines(b, n),
     "The new frame is compared with itself.": lambda n, b: _cosines(n, n),
     "The old frame is compared with itself.": lambda n, b: _cosines(b, b),
     "Your similarity is the negative Euclidean distance. The cosine is asked for.": (
@@ -202,8 +202,8 @@ def _lowest(s: Tensor, window: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 CHOSEN: dict = {
     "All patches of the neighbourhood vote. Only the k most alike do.": _all_of_them,
-    "Only the single most alike patch votes, whatever k is: its label came back. All k are averaged "
-    "by their weights.": _counted(lambda k: 1),
+    "Only the single most alike patch votes, whatever k is: its label came back. All k are "
+    "averaged by their weights.": _counted(lambda k: 1),
     "Five vote, whatever k is. It is an argument.": _counted(lambda k: 5),
     "One neighbour too many votes.": _counted(lambda k: k + 1),
     "One neighbour too few votes.": _counted(lambda k: k - 1),
@@ -238,9 +238,8 @@ WEIGHTS: dict = {
     f"The k neighbours weigh alike. {SUM_TO_1}": (
         lambda near, t: near.isfinite().double() / near.isfinite().sum(1, keepdim=True)
     ),
-    f"Weights are exp(cos / temperature), which nothing divides: they do not sum to 1. {SUM_TO_1}": (
-        _exponentials
-    ),
+    f"Weights are exp(cos / temperature), which nothing divides, so they do not sum to 1. "
+    f"{SUM_TO_1}": (_exponentials),
     f"Weights are the cosines themselves, divided by their sum. {SUM_TO_1}": (
         lambda near, t: _cosine_shares(near)
     ),

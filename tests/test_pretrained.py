@@ -535,7 +535,8 @@ def test_foreign_weights_in_the_commands(tmp_path, monkeypatch, capsys):
     assert cli.main(["knn", *common, "--max-images", "100"]) == 0
     assert cli.main(["linear", *common, "--max-images", "100", "--epochs", "2"]) == 0
     said = capsys.readouterr().out
-    assert said.count("random weights") == 2 and "100 images" in said
+    # Of k-NN and of the probe: of all pictures, and with classes counting alike.
+    assert said.count("random weights") == 4 and "100 images" in said
     Image.new("RGB", (40, 60), "red").save("red.png")
     assert cli.main(["attend", "w.pth", "--data", "red.png"]) == 0
     assert Path("attend/attention.png").exists() and not Path("attend/filmstrip.png").exists()

@@ -8,14 +8,19 @@ what differs from run to run for no reason (execution times, widget state) is dr
 """
 
 import argparse
+import base64
+import io
 from pathlib import Path
 
 from nbclient import NotebookClient
+from nbformat import NotebookNode
+from PIL import Image
 
 from minidino.course.notebooks import empty, fresh, read, write
 from minidino.course.smoke import sized
 
 ROOT = Path(__file__).resolve().parents[1]
+GOAL_WIDTH = 720  # pixels
 
 
 def run(path: Path) -> None:
@@ -35,6 +40,19 @@ def run(path: Path) -> None:
     write(notebook, path)
 
 
+def hang_goal(notebook: NotebookNode) -> None:
+    """Put the figure that a notebook leads to (tag ``goal``) on its first page, small."""
+    for cell in notebook.cells:
+        if "goal" in cell.metadata.get("tags", []):
+            (drawn,) = (o.data for o in cell.outputs if "image/png" in o.get("data", {}))
+            picture = Image.open(io.BytesIO(base64.b64decode(drawn["image/png"]))).convert("RGB")
+            picture.thumbnail((GOAL_WIDTH, GOAL_WIDTH))
+            small = io.BytesIO()
+            picture.quantize(64).save(small, "png", optimize=True)
+            png = base64.b64encode(small.getvalue()).decode()
+            notebook.cells[0].attachments = {"goal.png": {"image/png": png}}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", nargs="*", metavar="NN", help="execute these solutions first")
@@ -43,9 +61,14 @@ def main() -> None:
         # The figures kept would be those of a few steps, beside words about the full run.
         parser.error("unset MINIDINO_SMOKE: the outputs that are kept are those of the full size")
     for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.ipynb")):
-        if wanted is not None and (not wanted or path.name[:2] in wanted):
+        ran = wanted is not None and (not wanted or path.name[:2] in wanted)
+        if ran:
             print(f"running {path.name}")
             run(path)
+        solution = read(path)
+        if ran or "attachments" not in solution.cells[0]:
+            hang_goal(solution)
+            write(solution, path)
         write(fresh(path), ROOT / "notebooks" / path.name)
 
 

@@ -65,7 +65,7 @@ def _largest(mask: Tensor, a: Tensor) -> set:
 
 def _one_pass(mask: Tensor, a: Tensor) -> set:
     """Labels by a scan in reading order: from the left, else from above, and no second look."""
-    names: dict = {}
+    names: Table = {}
     for y, x in sorted(tuple(p) for p in mask.nonzero().tolist()):
         names[y, x] = names.get((y, x - 1), names.get((y - 1, x), len(names)))
     parts = [{p for p, n in names.items() if n == name} for name in set(names.values())]
@@ -94,7 +94,7 @@ def _box(mask=_mask, part=_largest, extent=_extent, end=_pixels):
 SMALLEST_SET = (
     "The mask is the smallest set of patches with `keep` of the map's mass (notebook 09)."
 )
-MASKS: dict = {
+MASKS: Table = {
     f"Patches above the map's mean are the mask. {SMALLEST_SET}": lambda a, k: a > a.mean(),
     f"The mask are patches above `keep` times the largest. {SMALLEST_SET}": (
         lambda a, k: a >= k * a.max()
@@ -118,7 +118,7 @@ MASKS: dict = {
     ),
 }
 LARGEST = "The box is of the largest part that holds together, the one with the most patches."
-PARTS: dict = {
+PARTS: Table = {
     f"The box is around the whole mask: one stray patch in a corner, and it is the whole picture. "
     f"{LARGEST}": lambda m, a: {tuple(p) for p in m.nonzero().tolist()},
     "Patches that touch at a corner hold together in yours (eight neighbours). Four neighbours: "
@@ -156,7 +156,7 @@ PARTS: dict = {
     ),
 }
 ENDS_AT = "x1 and y1 are where the box has *ended*: (last patch + 1) * patch_size; width = x1 - x0."
-EXTENTS: dict = {
+EXTENTS: Table = {
     "x and y are exchanged. x counts columns, from the left; a mask is indexed [y, x], so "
     "nonzero() gives y first.": lambda part: _turned(_extent(part)),
     f"The last row and column of patches are missing: x1 and y1 are where the last patch "
@@ -196,7 +196,7 @@ def _wh(box: tuple, p: int) -> tuple:
     return x0, y0, x1 - x0, y1 - y0
 
 
-PIXELS: dict = {
+PIXELS: Table = {
     "The box is in patches. Pixels are asked for: times patch_size.": lambda b, p, s: b,
     f"x1 and y1 are the last pixels that belong to the box. They are the first that do not: "
     f"picture[y0:y1, x0:x1] is then the box. {ENDS_AT}": (

@@ -56,7 +56,7 @@ def _each_alone(answer):
 
 
 SET = "One fit for the set: mean and directions of *all* patches of *all* pictures."
-CENTRED: dict = {
+CENTRED: Table = {
     f"Every picture has its own mean taken away, so what tells one picture from another is gone. "
     f"{SET}": lambda f: f - f.mean((1, 2), keepdim=True),
     "The mean is not taken away: the first direction then points to the mean. Center first, then "
@@ -75,7 +75,7 @@ CENTRED: dict = {
     "The features were divided by each picture's own standard deviation. Only the mean of the set "
     "is taken away.": lambda f: _centred(f) / f.std((1, 2), keepdim=True),
 }
-BEFORE: dict = {
+BEFORE: Table = {
     "The patches were brought to length 1 first. They are used as they are.": (
         lambda f: f / f.norm(dim=-1, keepdim=True)
     ),
@@ -83,7 +83,7 @@ BEFORE: dict = {
         lambda f: f.softmax(-1)
     ),
 }
-FITTED: dict = {
+FITTED: Table = {
     "These are the three directions of the *least* variance. eigh gives the smallest first: the "
     "last three columns, turned round.": lambda x: _directions(x).flip(1)[:, :3],
     "The three right directions stand in the wrong order: red is the third, and blue the "
@@ -102,7 +102,7 @@ WAY = (
     "A direction has two ways, v and -v, and the library returns either. Yours is the one in which "
     "the weight of largest magnitude is positive."
 )
-SIGNS: dict = {
+SIGNS: Table = {
     f"All three directions point the other way. {WAY}": lambda v, x: -_by_largest(v, x),
     f"The sign follows the *first* weight. {WAY}": lambda v, x: v * v[:1].sign(),
     f"The sign follows the *last* weight. {WAY}": lambda v, x: v * v[-1:].sign(),
@@ -120,7 +120,7 @@ def _sign_of_largest(y: Tensor) -> Tensor:
 SCALE = (
     "One scale for the set: of each colour the smallest of all patches becomes 0, the largest 1."
 )
-SCALED: dict = {
+SCALED: Table = {
     f"Every picture has its own scale, so one colour means another thing in each. {SCALE}": (
         lambda y: (
             (y - y.amin((1, 2), keepdim=True))
@@ -171,7 +171,7 @@ def _between_quantiles(y: Tensor, q: float) -> Tensor:
     return ((y - low) / (high - low)).clamp(0, 1)
 
 
-ENDS: dict = {
+ENDS: Table = {
     "The colours are bytes, 0 to 255. 0 to 1 is asked for.": lambda c: 255 * c,
     "The colours are the second dimension, (N, 3, h, w). They are the last: (N, h, w, 3).": (
         lambda c: torch.Size((c.shape[0], 3, *c.shape[1:3]))

@@ -51,9 +51,7 @@ def _gather(weights: Tensor, labels: Tensor) -> Tensor:
     return weights @ labels
 
 
-def _follow(
-    similar=_cosines, window=_square, weights=None, gather=_gather, end=lambda x: x, numbers=None
-):
+def _follow(similar=_cosines, window=_square, weights=None, gather=_gather, end=lambda x: x):
     weights = weights or _share()
 
     def answer(
@@ -63,12 +61,12 @@ def _follow(
         s = similar(now.flatten(0, 1), before.flatten(0, 1))
         a = weights(s, window(h, w, radius), k, temperature)
         out = gather(a, labels.flatten(0, 1))
-        return end(out) if isinstance(out, torch.Size) else end(out.view(h, w, classes))
+        return out if isinstance(out, torch.Size) else end(out.view(h, w, classes))
 
     return answer
 
 
-SIMILAR: dict = {
+SIMILAR: Table = {
     "These are dot products: a bright patch with long features draws all others. Bring both to "
     "length 1 (F.normalize(..., dim=-1)).": lambda n, b: n @ b.T,
     "Only the new frame's features are brought to length 1. Both.": lambda n, b: _unit(n) @ b.T,
@@ -133,7 +131,7 @@ def _pushed_inside(h: int, w: int, r: int) -> Tensor:
     return ((cy[:, None] - y).abs() <= r) & ((cx[:, None] - x).abs() <= r)
 
 
-WINDOWS: dict = {
+WINDOWS: Table = {
     f"There is no neighbourhood: patches from anywhere in the old frame vote. {WINDOW}": (
         _of_places(lambda dy, dx, r: torch.ones_like(dy).bool())
     ),
@@ -200,7 +198,7 @@ def _lowest(s: Tensor, window: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return torch.where(near == -torch.inf, near, -near), index
 
 
-CHOSEN: dict = {
+CHOSEN: Table = {
     "All patches of the neighbourhood vote. Only the k most alike do.": _all_of_them,
     "Only the single most alike patch votes, whatever k is: its label came back. All k are "
     "averaged by their weights.": _counted(lambda k: 1),
@@ -220,7 +218,7 @@ def _exponentials(near: Tensor, t: float) -> Tensor:
     return (near / t).exp()
 
 
-WEIGHTS: dict = {
+WEIGHTS: Table = {
     "You multiplied by the temperature. Divide: a small one lets the most alike decide.": (
         lambda near, t: _softmax(near, 1 / t)
     ),
@@ -256,7 +254,7 @@ WEIGHTS: dict = {
     "You divided after the softmax; the weights do not sum to 1. The temperature divides the "
     "cosines.": lambda near, t: near.softmax(1) / t,
     "Two softmaxes were taken, one of the other. One is enough.": (
-        lambda near, t: _softmax(near, t).masked_fill(near == -torch.inf, -torch.inf).softmax(1)
+        lambda near, t: _softmax(near, t).softmax(1)
     ),
     "Weights are sigmoids of cos / temperature: each looks at its own cosine alone. "
     + SUM_TO_1: lambda near, t: (near / t).sigmoid(),
@@ -300,7 +298,7 @@ def _k_of_each_old(s: Tensor, window: Tensor, k: int, t: float) -> Tensor:
     return torch.zeros_like(s).scatter(0, index, (near / t).softmax(0))
 
 
-WHOLE: dict = {
+WHOLE: Table = {
     "The softmax is over the new patches: each *old* patch shares itself out, and what a new one "
     f"gathers does not sum to 1. {SUM_TO_1}": _over_old,
     "The softmax is over the whole neighbourhood and only k weights are kept, so they sum to less "
@@ -312,7 +310,7 @@ WHOLE: dict = {
     "The k most alike *new* patches of each old one were taken (top-k over the other axis). Each "
     "new patch chooses its k old ones.": _k_of_each_old,
 }
-GATHERS: dict = {
+GATHERS: Table = {
     "The matrix of weights is transposed before it meets the labels: old patches gather from new "
     "ones.": lambda a, y: a.T @ y,
     "The labels came back as they were: nothing followed.": lambda a, y: y,
@@ -324,7 +322,7 @@ GATHERS: dict = {
     ),
 }
 SOFT = "Shares stay shares; whoever wants one class takes the argmax at the very end."
-ENDS: dict = {
+ENDS: Table = {
     f"Labels were made hard, a 1 for the largest. {SOFT}": (
         lambda x: torch.nn.functional.one_hot(x.argmax(-1), x.shape[-1]).double()
     ),

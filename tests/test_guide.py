@@ -43,8 +43,8 @@ def test_what_a_check_said_last_is_kept_beside_the_notebook(learner, capsys):
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^00 tour +✗·· +26 minutes left$", said, re.MULTILINE), said  # 11 + 15
-    assert re.search(r"^01 softmax walkthrough +·{5} +55 minutes left$", said, re.MULTILINE), said
-    assert "8 exercises: 0 done ✓, 7 not started ·, 1 wrong ✗; 1 h 21 left" in said
+    assert re.search(r"^01 softmax walkthrough +·{5} +65 minutes left$", said, re.MULTILINE), said
+    assert "8 exercises: 0 done ✓, 7 not started ·, 1 wrong ✗; 1 h 31 left" in said
     checks.check_0_1(by_rows)
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out

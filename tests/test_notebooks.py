@@ -29,7 +29,7 @@ NOTEBOOKS = {path.name[:2]: course.read(path) for path in SOLUTIONS}
 EXERCISES = [(nn, e) for nn, notebook in NOTEBOOKS.items() for e in course.exercises(notebook)]
 HEADINGS = (
     r"^### Exercise {n} · .+$",
-    r"^\*Difficulty [●○]{{3}} · \d+ minutes · (CPU|GPU|CPU or GPU)\*$",
+    r"^\*Difficulty [●○]{{3}} · importance [●○]{{3}} · \d+ minutes · (CPU|GPU|CPU or GPU)\*$",
 )
 
 

@@ -432,7 +432,7 @@ def test_links_lead_somewhere():
         texts[notebook] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] != "code")
     for page, text in texts.items():
         for target in re.findall(r"\]\(([^)#\s]+)", text):
-            if not target.startswith(("http://", "https://")):
+            if not target.startswith(("http://", "https://", "attachment:")):
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 

@@ -16,9 +16,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from minidino import cli
 from minidino.data.pictures import decode_square
 from minidino.evaluate import extract_features, knn_predict, knn_votes
-from minidino.using.classify import Knn, load_classifier
+from minidino.using.classify import load_classifier
 from minidino.using.confusion import as_text, balanced_accuracy, confusion, per_class
-from minidino.using.score import compare
 from minidino.weights.pretrained import load_trained
 
 SIZES = {"red": 40, "green": 15, "blue": 10}  # pictures a class
@@ -163,28 +162,6 @@ def test_scores_of_an_imbalanced_folder(photos, tmp_path, capsys):
     )
     assert [c["pictures"] for c in sorted(scores["classes"], key=lambda c: c["class"])] == [2, 3, 8]
     assert "mostly taken for" in said and Image.open(picture).width > 300
-
-
-def test_the_bar_of_the_features_knows_its_end(photos, capsys, monkeypatch):
-    bars = []
-
-    class Bar:
-        def __init__(self, total=None, desc="", **_):
-            bars.append([desc, total, 0])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def update(self, n):
-            bars[-1][2] += n
-
-    monkeypatch.setattr("minidino.using.score.tqdm", Bar)
-    trained = load_trained("minidino_things")
-    compare(trained, str(photos), lambda x, y: Knn.fit(x, y, 5, 0.07))
-    assert [(total, done) for _, total, done in bars] == [(52, 52), (13, 13)] * 2
 
 
 # ------------------------------------------------------------------ bad input

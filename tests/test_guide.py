@@ -42,14 +42,14 @@ def test_what_a_check_said_last_is_kept_beside_the_notebook(learner, capsys):
     assert notes(learner / FILE)["0.1"]["status"] == "wrong"
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"^00 tour +✗·· +26 minutes left$", said, re.MULTILINE), said  # 11 + 15
+    assert re.search(r"^00 tour +✗·· +31 minutes left$", said, re.MULTILINE), said  # 11 + 20
     assert re.search(r"^01 softmax walkthrough +·{5} +65 minutes left$", said, re.MULTILINE), said
-    assert "8 exercises: 0 done ✓, 7 not started ·, 1 wrong ✗; 1 h 31 left" in said
+    assert "8 exercises: 0 done ✓, 7 not started ·, 1 wrong ✗; 1 h 36 left" in said
     checks.check_0_1(by_rows)
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out
-    # 3 of 11 minutes are written, and a third of the 15 read.
-    assert re.search(r"^00 tour +✓·· +18 minutes left$", said, re.MULTILINE), said
+    # 3 of 11 minutes are written, and a third of the 20 read.
+    assert re.search(r"^00 tour +✓·· +22 minutes left$", said, re.MULTILINE), said
     assert str(learner / FILE) in said
 
 

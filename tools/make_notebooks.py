@@ -44,7 +44,9 @@ def hang_goal(notebook: NotebookNode) -> None:
     """Put the figure that a notebook leads to (tag ``goal``) on its first page, small."""
     for cell in notebook.cells:
         if "goal" in cell.metadata.get("tags", []):
-            drawn, *_ = (o.data for o in cell.outputs if "image/png" in o.get("data", {}))
+            drawn = next((o.data for o in cell.outputs if "image/png" in o.get("data", {})), None)
+            if drawn is None:  # it has not been run
+                continue
             picture = Image.open(io.BytesIO(base64.b64decode(drawn["image/png"]))).convert("RGB")
             picture.thumbnail((GOAL_WIDTH, GOAL_WIDTH))
             small = io.BytesIO()

@@ -261,16 +261,6 @@ def _mistakes() -> Table:
     }
 
 
-def _two() -> Table:
-    return (
-        both(lambda a, b: _box(part=a, extent=b), PARTS, EXTENTS)
-        | both(lambda a, b: _box(part=a, end=b), PARTS, PIXELS)
-        | both(lambda a, b: _box(mask=a, end=b), MASKS, PIXELS)
-        | both(lambda a, b: _box(mask=a, part=b), MASKS, PARTS)
-        | both(lambda a, b: _box(extent=a, end=b), EXTENTS, PIXELS)
-    )
-
-
 def _map(rows: str, mass: float) -> Tensor:
     """A map of digits, no two patches alike, with this sum."""
     a = torch.tensor([[float(c) if c != "." else 0.05 for c in row] for row in rows.split()])
@@ -348,6 +338,7 @@ def check_11_3(attention_box):
         # By hand: 0.5 + 0.25 of 1 are the mask, two patches one above the other.
         (torch.tensor([[0.05, 0.5, 0.05], [0.05, 0.25, 0.1]]), 3, 0.7),
     ]
-    compare(ask, cases, _box(), _mistakes(), "(x0, y0, x1, y1)", "The box", at_once=_two)
+    two = both(_box, mask=MASKS, part=PARTS, extent=EXTENTS, end=PIXELS)
+    compare(ask, cases, _box(), _mistakes(), "(x0, y0, x1, y1)", "The box", at_once=two)
     for part in attention_box(cases[0][0], 4, 0.93):
         expect(float(part).is_integer(), "Pixels are whole numbers: the corners lie between them.")

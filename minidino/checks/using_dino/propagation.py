@@ -358,16 +358,6 @@ def _mistakes() -> Table:
     return table
 
 
-def _two() -> Table:
-    return (
-        both(lambda a, b: _follow(similar=a, window=b), SIMILAR, WINDOWS)
-        | both(lambda a, b: _follow(window=a, weights=_share(weigh=b)), WINDOWS, WEIGHTS)
-        | both(lambda a, b: _follow(similar=a, weights=_share(weigh=b)), SIMILAR, WEIGHTS)
-        | both(lambda a, b: _follow(window=a, weights=_share(choose=b)), WINDOWS, CHOSEN)
-        | both(lambda a, b: _follow(similar=a, end=b), SIMILAR, ENDS)
-    )
-
-
 def _case(h: int, w: int, dim: int, classes: int, radius: int, k: int, t: float) -> tuple:
     """A frame, its labels, and the frame moved by a patch, with noise; cosines of both signs."""
     before = torch.randn(h, w, dim)
@@ -396,7 +386,10 @@ def check_11_5(propagate):
     t = 1 / torch.tensor(3.0).log().item()
     here = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
     cases.append((here, torch.tensor([[[1.0], [0.0]]]), here, 1, 2, t))
-    compare(propagate, cases, _follow(), _mistakes(), "(h, w, C)", "The new labels", at_once=_two)
+    weights = {m: _share(choose=piece) for m, piece in CHOSEN.items()}
+    weights |= {m: _share(weigh=piece) for m, piece in WEIGHTS.items()}
+    two = both(_follow, similar=SIMILAR, window=WINDOWS, weights=weights, end=ENDS)
+    compare(propagate, cases, _follow(), _mistakes(), "(h, w, C)", "The new labels", at_once=two)
     before, labels, now, *_ = cases[0]
     got = call(propagate, before, labels, now, 0, 3, 0.5)
     expect(

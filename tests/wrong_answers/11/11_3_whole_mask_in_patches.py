@@ -1,4 +1,4 @@
-# names: Two things at once
+# names: Two things.
 def attention_box(
     attention: torch.Tensor, patch_size: int, keep: float = 0.6
 ) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-# names: Two things at once
+# names: Two things.
 def propagate(
     before: torch.Tensor,
     labels: torch.Tensor,

@@ -349,7 +349,8 @@ def test_average_precision_is_scikit_learns():
 
 def test_whitening_is_scikit_learns_where_no_ridge_matters(monkeypatch):
     monkeypatch.setattr("minidino.using.copies.RIDGE", 0.0)
-    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0)) @ torch.randn(5, 5)
+    # Directions that vary unlike each other, and none so little that what is added counts.
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0)) @ torch.ones(5, 5).tril()
     theirs = PCA(whiten=True).fit_transform(x.double().numpy())
     theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
     ours = whiten(x, of=x.repeat(10_000, 1)).numpy()  # of so many that nothing is added

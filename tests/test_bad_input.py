@@ -39,7 +39,7 @@ def set_teacher(value):
 # What is wrong with the checkpoint of a run that is otherwise good.
 DAMAGED = {
     "of-a-newer-version": lambda state: state.update(format="minidino-2"),
-    "newer-settings": set_config(registers=4),
+    "newer-settings": set_config(from_tomorrow=4),
     "newer-look": lambda state: state["config"]["appearance"].update(sharpen=1),
     "no-settings": without("config"),
     "settings-of-text": lambda state: state.update(config="x"),
@@ -311,7 +311,7 @@ OTHERS = [
     ("not a readable checkpoint", "segment ck/text.pt --data picture.png"),
     ("no checkpoint at ck/a-folder.pt", "attend ck/a-folder.pt"),
     ("of-a-newer-version", "knn ck/of-a-newer-version"),
-    ("settings unknown to this version of minidino: registers", "knn ck/newer-settings"),
+    ("settings unknown to this version of minidino: from_tomorrow", "knn ck/newer-settings"),
     ("settings unknown to this version of minidino: sharpen", "linear ck/newer-look"),
     ("lacks the configuration", "knn ck/no-settings"),
     ("not the settings of a training run", "knn ck/settings-of-text"),

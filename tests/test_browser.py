@@ -184,9 +184,10 @@ def test_the_tour_runs_to_its_end(tour):
         said = tour.output(name)
         assert said.startswith(f"· {number} ") and "not started" in said
         assert "Traceback" not in said and "\n" not in said
-    for name in ("data-figure", "finished-figure", "pipeline"):
+    assert tour.cell("play").find_elements("css selector", ".jupyter-widgets [role=slider]")
+    for name in ("data-figure", "finished-figure", "pipeline", "play"):
         (picture,) = tour.cell(name).find_elements("css selector", ".jp-OutputArea-output img")
-        assert int(picture.get_attribute("naturalWidth")) > 400, name
+        assert int(picture.get_attribute("naturalWidth")) > 200, name
     assert "\n" not in tour.output("wrong-example")
     tour.look("tour")
 

@@ -165,7 +165,7 @@ def test_blocks_in_chunks(tmp_path, anew):
 def test_other_blocks_beside_chunks_are_named(tmp_path):
     state = chunked(TEACHER, True) | {"auxiliary.blocks.7.8.bias": torch.ones(1)}
     torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(UserError, match=r"1 differences: auxiliary.blocks.7.8.bias unexpected"):
+    with pytest.raises(UserError, match=r"1 difference: auxiliary.blocks.7.8.bias unexpected"):
         load_pretrained(tmp_path / "w.pth")
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import minidino
+from minidino import checks
+from minidino.checks.core import Wrong
 from minidino.config import RECIPES, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -444,3 +446,15 @@ def test_every_row_of_compatibility_names_a_test_that_is_there():
     for row in rows:
         files = re.findall(r"`(test_\w+\.py)`", row.split(" | ")[-1])
         assert files and all((ROOT / "tests" / f).exists() for f in files), row
+
+
+def test_the_readme_tells_how_many_answers_were_tried_and_what_a_check_says():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    wrong, right = (
+        len([*(ROOT / "tests" / folder).glob("*/*.py")])
+        for folder in ("wrong_answers", "right_answers")
+    )
+    assert f"{wrong:,} wrong answers" in readme and f"and {right} right ones" in readme
+    with pytest.raises(Wrong) as error:
+        checks.check_1_1(lambda scores, temperature: (scores / temperature).softmax(0))
+    assert f"✗ {error.value}" in readme

@@ -10,6 +10,8 @@ what differs from run to run for no reason (execution times, widget state) is dr
 import argparse
 import base64
 import io
+import os
+import time
 from pathlib import Path
 
 from nbclient import NotebookClient
@@ -21,11 +23,13 @@ from minidino.course.smoke import sized
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL_WIDTH = 720  # pixels
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run(path: Path) -> None:
     """Execute a solution in a fresh kernel and keep what its cells print and draw."""
     notebook = read(path)
+    os.environ["MINIDINO_STATIC"] = "1"  # a page has no sliders
     NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(ROOT)}}).execute()
     clean = empty(notebook)  # for its metadata
     notebook.metadata = clean.metadata
@@ -33,8 +37,12 @@ def run(path: Path) -> None:
         tags = cell.metadata.get("tags", [])
         cell.metadata = {"tags": tags} if tags else {}
         if cell.cell_type == "code":
-            # Progress bars and warnings go to stderr; they are of no use on the page.
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            # Progress bars, warnings and widgets are of no use on the page.
+            cell.outputs = [
+                o
+                for o in cell.outputs
+                if o.get("name") != "stderr" and WIDGET not in o.get("data", {})
+            ]
             for output in cell.outputs:
                 output.pop("transient", None)
     write(notebook, path)
@@ -65,8 +73,9 @@ def main() -> None:
     for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.ipynb")):
         ran = wanted is not None and (not wanted or path.name[:2] in wanted)
         if ran:
-            print(f"running {path.name}")
+            began = time.perf_counter()
             run(path)
+            print(f"{path.name} ran in {time.perf_counter() - began:.0f} s", flush=True)
         solution = read(path)
         if ran or "attachments" not in solution.cells[0]:
             hang_goal(solution)

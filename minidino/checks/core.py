@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from minidino.checks import translate
+from minidino.checks import beside, translate
 from minidino.course import progress
 
 LIMIT = 60.0  # seconds; a check takes one or two, and an endless loop for ever
@@ -39,6 +39,10 @@ class NotStarted(NotImplementedError):
 
 class Raised(Wrong):
     """The learner's own code raised an exception, which is the cause of this one."""
+
+
+class Endless(Wrong):
+    """The learner's function was stopped after ``LIMIT`` seconds."""
 
 
 def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -76,6 +80,8 @@ def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[.
                 print(f"✓ {number} {title}")
                 return
             _record(number, "wrong", str(failed))
+            if not isinstance(failed, Raised | Endless):
+                beside.show(number, answers[0])
             raise type(failed)(f"{number} {title}: {failed}") from failed.__cause__
 
         run.number, run.title = number, title
@@ -129,7 +135,7 @@ def _limited() -> Iterator[None]:
     except KeyboardInterrupt:
         if not over.is_set():
             raise
-        raise Wrong(
+        raise Endless(
             f"Your function was still running after {LIMIT:.0f} s. Is there a loop that never "
             "ends, such as `while` with a condition that no draw can meet?"
         ) from None

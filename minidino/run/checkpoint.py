@@ -239,7 +239,8 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
     ]
     if problems:
         shown = "; ".join(problems[:5])
-        raise UserError(f"{where} does not fit this model ({len(problems)} differences: {shown})")
+        found = f"{len(problems)} difference{'s' * (len(problems) > 1)}"
+        raise UserError(f"{where} does not fit this model ({found}: {shown})")
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:  # sparse, for example

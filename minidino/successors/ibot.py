@@ -87,7 +87,7 @@ def hidden_patches(masks: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         Indices (B, M) among both views' patches, and which of them are real: an image with fewer
-        than M, the most that are ever hidden, is filled up. So no size hangs on chance.
+        than M, the most that are ever hidden, is filled up. So no size depends on chance.
     """
     both = torch.cat(masks.chunk(2), dim=1)
     most = int(SHARE[1] * masks.shape[1])

@@ -2,7 +2,7 @@
 
 No position is learned. The coordinates of a patch, from -1 to 1 in height and width, become
 angles, and each pair of numbers of its queries and keys is turned by one of them. A product of a
-query and a key then hangs on how far their patches are apart. [CLS] and registers have no place
+query and a key then depends on how far their patches are apart. [CLS] and registers have no place
 and are not turned.
 """
 
@@ -84,7 +84,7 @@ class RotaryViT(RegisterViT):
     """As ``RegisterViT``, with turns in place of learned positions.
 
     Args:
-        image_size: no position hangs on it; the side at which it is evaluated by default.
+        image_size: no position depends on it; the side at which it is evaluated by default.
 
     The others are those of ``RegisterViT``; a head's width is a multiple of 4.
     """

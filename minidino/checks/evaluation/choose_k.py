@@ -363,7 +363,7 @@ def _expect_passed(ask, cases: list[tuple]) -> None:
 
 
 def _expect_blind(ask, case: tuple) -> None:
-    """Wrong where k hangs on the labels of the test images, or is none of the candidates."""
+    """Wrong where k depends on the labels of the test images, or is none of the candidates."""
     x, y, t, ty, held, candidates = case
 
     def k_with(labels):

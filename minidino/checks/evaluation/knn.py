@@ -295,7 +295,7 @@ def _case(n: int, m: int, dim: int, classes: int, k: int, t: float) -> tuple:
 
     y = torch.randint(0, classes, (n,))
     x, queries = draw(y), draw(torch.randint(0, classes, (700,)))
-    # Not those whose outcome hangs on rounding; and those that tell weights and votes apart.
+    # Not those whose outcome depends on rounding; and those that tell weights and votes apart.
     s = cosine(queries, x)
     best = s.topk(k + 1, dim=1).values
     two = _votes(_exp(best[:, :k] / t), y[top(s, k)]).topk(2, dim=1).values

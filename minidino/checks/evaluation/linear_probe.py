@@ -517,12 +517,12 @@ def _expect_sound(fit_probe, cases: list[tuple]) -> None:
 
     in_all(
         hangs_on_order,
-        "Your result hangs on the *order* of the training images: a step sees a part of them "
+        "Your result depends on the *order* of the training images: a step sees a part of them "
         "(mini-batches, the first so many). Every step uses all the training features.",
     )
     in_all(
         lambda case: not same(ask(case)[:9], ask(case, t=case[2][:9])),
-        "What you say of a test image hangs on the *other test images*. It is judged alone: mean, "
+        "What you say of a test image depends on the *other test images*. It is judged alone: mean, "
         "deviation and weights are learned from the training features.",
     )
     made = []

@@ -234,7 +234,7 @@ def judge_chance(ask: Callable, first: Tensor) -> None:
     )
     expect(
         torch.equal(first, again) and torch.equal(first, third),
-        "The same seed and epoch give another order each time: it hangs on the global random "
+        "The same seed and epoch give another order each time: it depends on the global random "
         "state. A resumed run would see other images, and two loaders, of student and teacher, "
         "would be shuffled apart. Use a torch.Generator of your own.",
     )

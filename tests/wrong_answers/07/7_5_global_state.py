@@ -1,4 +1,4 @@
-# names: hangs on the global random state
+# names: depends on the global random state
 def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> torch.Tensor:
     order = torch.randperm(n)
     batches = n // batch_size

@@ -1,4 +1,4 @@
-# names: hangs on the *other test images*
+# names: depends on the *other test images*
 def fit_probe(train_features, train_labels, test_features, learning_rate, steps):
     x, test = train_features.detach(), test_features.detach()
     mean, std = x.mean(dim=0), x.std(dim=0).clamp(min=1e-6)

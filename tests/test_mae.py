@@ -13,15 +13,8 @@ from minidino.config import OBJECTIVES, TrainConfig, recipe
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.run.objectives import make_trainer
-from minidino.successors.mae import (
-    Decoder,
-    MaskedAutoencoder,
-    mae_loss,
-    patchify,
-    shuffle,
-    sincos_positions,
-    take,
-)
+from minidino.successors.mae import MaskedAutoencoder, mae_loss, patchify
+from minidino.successors.mae_decoder import Decoder, shuffle, sincos_positions, take
 
 CPU = torch.device("cpu")
 

@@ -32,7 +32,7 @@ from minidino.successors.ibot import (
 )
 from minidino.successors.koleo import koleo
 from minidino.successors.registers import RegisterViT
-from minidino.successors.rope import RotaryViT
+from minidino.successors.rotary import RotaryViT
 from minidino.successors.sinkhorn import SinkhornLoss
 from minidino.successors.trainer import Criterion, SuccessorTrainer
 from minidino.successors.vit_v3 import VisionTransformerV3
@@ -432,6 +432,7 @@ def test_a_backbone_of_ones_own_is_used_by_every_command(pieces, config, tmp_pat
         assert cli.main(command) == 0, (command, capsys.readouterr())
     with torch.no_grad():
         assert torch.equal(load_trained(file).backbone(x), result.backbone(x))
+    assert load_trained(file).eval_size == result.backbone.image_size == c.global_size
     assert cli.main(["export", str(run), "--to", "timm", "--out", "x.safetensors"]) == 2
     assert "safetensors alone" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from minidino.rivals.swav import sinkhorn
 class SinkhornLoss(DINOLoss):
     """DINO's loss with shared-out targets; its center stays 0.
 
-    The targets hang on the whole batch: all rows of all processes, of both views together.
+    The targets depend on the whole batch: all rows of all processes, of both views together.
     """
 
     @torch.no_grad()

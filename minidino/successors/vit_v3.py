@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from minidino.successors.rope import RotaryAttention, RotaryViT, Turn
+from minidino.successors.rope import Turn
+from minidino.successors.rotary import RotaryAttention, RotaryViT
 from minidino.successors.vit_v2 import ScaledBlock, VisionTransformerV2
 
 

@@ -59,6 +59,7 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
         "format": FORMAT,
         "patch_size": str(backbone.patch_size),
         "num_heads": str(backbone.num_heads),
+        "image_size": str(backbone.image_size),
     }
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

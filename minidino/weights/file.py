@@ -35,7 +35,7 @@ from minidino.run.checkpoint import (
     read_torch_file,
 )
 from minidino.run.kind import is_safetensors, what_it_is
-from minidino.successors.by_shape import HEAD_WIDTH, check_vit, vit_of
+from minidino.successors.by_shape import HEAD_WIDTH, check_vit, is_rotary, vit_of
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.vit import VisionTransformer
 from minidino.weights.beside import heads_beside, normalisation_beside
@@ -135,12 +135,14 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
         named, notes = _the_weights(content, path, where, left_out)
         weights = our_names(named)
         beside = heads_beside(path, weights)
-        heads = agreed_heads(beside if known is None else known, num_heads, where)
+        heads = agreed_heads(known.get("num_heads", beside), num_heads, where)
         try:
             check_vit(weights, where)
             weights, more = fitted(weights, grid, normalisation_beside(path), where)
             backbone = vit_of(weights, heads, where)
             load_weights(backbone, weights, where)
+            if is_rotary(weights):  # no learned position tells the size that it was trained at
+                backbone.image_size = known.get("image_size", backbone.image_size)
         except UserError as error:
             raise UserError(f"{error}{_guess(named)}") from None
         if heads is None:
@@ -158,17 +160,18 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     return Trained(backbone.eval(), config, path.parent, tuple(notes))
 
 
-def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, int | None]:
-    """The content of a file, and the number of heads if its metadata tells.
+def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, int]]:
+    """The content of a file, and the number of heads and the side of images if its metadata tells.
 
     What it holds decides how it is read, not its suffix. ``left_out``: see ``read_torch_file``.
     """
     if not is_safetensors(path):
-        return read_torch_file(path, where, left_out), None
+        return read_torch_file(path, where, left_out), {}
     try:
         with safe_open(path, framework="pt") as file:
-            heads = (file.metadata() or {}).get("num_heads")  # a string
-            return {name: file.get_tensor(name) for name in file.keys()}, heads and int(heads)  # noqa: SIM118
+            told = file.metadata() or {}  # of strings
+            known = {k: int(told[k]) for k in ("num_heads", "image_size") if told.get(k)}
+            return {name: file.get_tensor(name) for name in file.keys()}, known  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         why = what_it_is(path) or f"it is cut short or damaged ({error})"
         raise UserError(f"{where} is not a readable safetensors file; {why}") from None

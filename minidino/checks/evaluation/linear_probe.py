@@ -460,7 +460,7 @@ def _heard() -> Iterator[list[str]]:
 
 
 def _expect_sound(fit_probe, cases: list[tuple]) -> None:
-    """Of an answer that no known mistake explains: what does its result hang on?"""
+    """Of an answer that no known mistake explains: what does its result depend on?"""
 
     def ask(case, **other) -> Tensor:
         given = dict(zip(("x", "y", "t", "rate", "steps"), case, strict=True)) | other
@@ -522,8 +522,8 @@ def _expect_sound(fit_probe, cases: list[tuple]) -> None:
     )
     in_all(
         lambda case: not same(ask(case)[:9], ask(case, t=case[2][:9])),
-        "What you say of a test image depends on the *other test images*. It is judged alone: mean, "
-        "deviation and weights are learned from the training features.",
+        "What you say of a test image depends on the *other test images*. It is judged alone: "
+        "mean, deviation and weights are learned from the training features.",
     )
     made = []
     for case in cases:

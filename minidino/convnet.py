@@ -7,7 +7,6 @@ last map answers (``activation_map``).
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 SMALL_PICTURES = 64  # pixels; a view of less would leave the max-pooling as 9 x 9
 
@@ -25,6 +24,8 @@ class ConvNet(nn.Module):
 
     def __init__(self, name: str, image_size: int):
         super().__init__()
+        from torchvision import models  # here: it takes as long as torch, and a ViT does without
+
         self.body = models.get_model(name, weights=None)
         self.embed_dim = self.body.fc.in_features
         self.body.fc = nn.Identity()

@@ -111,6 +111,7 @@ def test_what_came_later_is_compared_and_used_like_the_others(
     assert said.count("random weights") >= 2 and "jaccard_best_head" in said
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line_and_each_run_goes_on(tmp_path):
     """A terminal sends it to all processes of the command."""
     command = [sys.executable, "-m", "minidino", "compare", "--objectives", "supervised", "moco",

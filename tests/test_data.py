@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from minidino.data import downloads, folders, load_data, pictures
@@ -174,7 +175,7 @@ def test_a_download_that_fails_says_where_the_files_belong(tmp_path, monkeypatch
 
     for name, class_name in [("cifar10", "CIFAR10"), ("stl10", "STL10"),
                              ("imagenette", "Imagenette"), ("pets", "OxfordIIITPet")]:  # fmt: skip
-        monkeypatch.setattr(downloads.datasets, class_name, offline)
+        monkeypatch.setattr(torchvision.datasets, class_name, offline)
         with pytest.raises(UserError, match=f"could not get {name}.*unreachable"):
             load_data(name, "train", 32, root=tmp_path)
 
@@ -221,7 +222,7 @@ def save_picture(file):
 
 
 def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads.datasets, "Imagenette", lambda *_, **__: [None] * 5)
+    monkeypatch.setattr(torchvision.datasets, "Imagenette", lambda *_, **__: [None] * 5)
     with pytest.raises(UserError, match=r"5 of 9,469 pictures for train.* Remove the folder"):
         load_data("imagenette", "train", 32, root=tmp_path)
 

@@ -219,7 +219,7 @@ def test_parts_of_a_batch_get_the_views_of_the_batch():
             torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])
 def test_resume_with_another_number_of_processes(config, whole, tmp_path, before, after):
     """Stopped within an epoch by one process's clock; the others have no folder to read."""
     outs = (tmp_path / "run", tmp_path / "unused")
@@ -453,7 +453,13 @@ SMALL = ["train", "--max-images", "64", "--batch-size", "16", "--epochs", "20", 
          "--knn-evals", "0", "--snapshots", "0", "--log-every", "1"]  # fmt: skip
 
 
-@pytest.mark.parametrize("last_moment", [False, True], ids=["", "SIGTERM before it can speak"])
+@pytest.mark.parametrize(
+    "last_moment",
+    [
+        pytest.param(False, id="", marks=pytest.mark.slow),
+        pytest.param(True, id="SIGTERM before it can speak"),
+    ],
+)
 def test_a_process_that_is_killed_ends_the_run_with_one_message(tmp_path, last_moment):
     kill = """
 import os, signal

@@ -387,7 +387,10 @@ def compile_with(monkeypatch):
 COMPILED = Engine(compile=True)
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize(
+    "again",
+    [pytest.param(False, id="kept"), pytest.param(True, id="recomputed", marks=pytest.mark.slow)],
+)
 def test_compiled_steps_are_the_plain_ones(config, compile_with, again, capsys):
     compile_with("aot_eager")
     engine = replace(COMPILED, checkpoint_activations=again)

@@ -62,6 +62,7 @@ def report(environment: dict, *stages: str) -> tuple[subprocess.CompletedProcess
     return done, [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_a_sitting_trains_scores_and_goes_on(rehearsal):
     """Two of its stages. Where there is no time nothing begins and nothing is lost."""
     results = Path(rehearsal["RESULTS"])

@@ -272,7 +272,9 @@ def test_where_both_are_damaged_it_is_an_error(stopped, tmp_path):
     assert f"{stopped / LATEST} is not a readable checkpoint" in said["err"]
 
 
-@pytest.mark.parametrize("command", ["knn", "attend", "export"])
+@pytest.mark.parametrize(
+    "command", ["knn", pytest.param("attend", marks=pytest.mark.slow), "export"]
+)
 def test_other_commands_use_the_one_before_too(stopped, tmp_path, command):
     cut_short(stopped / LATEST)
     argv = {

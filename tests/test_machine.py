@@ -184,7 +184,14 @@ def test_marks_are_letters_that_the_console_has(encoding, done):
     "".join(marks.values()).encode(encoding or "ascii")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["knn", "päper-✓-日本"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--help"], marks=pytest.mark.slow),
+        ["train", "--help"],
+        ["knn", "päper-✓-日本"],
+    ],
+)
 def test_a_console_of_windows_can_print_every_command(arguments):
     done = subprocess.run(
         [sys.executable, "-m", "minidino", *arguments],

@@ -252,6 +252,7 @@ def test_a_picture_too_large_for_this_machine_is_refused(tmp_path, monkeypatch, 
         assert "0.png at 360 x 36 px takes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_however_many_numbers_attention_has(tmp_path):
     """Written out, the attention of 10 such pictures would be 2 x 1.1 GiB a block."""
     if sys.platform == "win32":

@@ -158,7 +158,8 @@ def test_small_runs_are_not_kept():
 def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
     """The very thing the README tells to do: pytest --nbval-lax."""
     copy = shutil.copy(path, tmp_path)
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    options = ["-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env"]
+    options += ["--nbval-cell-timeout=300"]
     run = subprocess.run(
         [
             sys.executable,
@@ -171,7 +172,7 @@ def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
             *options,
             copy,
         ],
-        env=os.environ | {"MINIDINO_SMOKE": "1"},
+        env=os.environ | {"MINIDINO_SMOKE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
     )
@@ -324,6 +325,7 @@ def test_unsolved_exercises_block_nothing_else(path):
     assert errors == []
 
 
+@pytest.mark.slow
 def test_a_finished_notebook_is_done(learner, capsys):
     from minidino.cli import main
 

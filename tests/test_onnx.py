@@ -43,7 +43,7 @@ def test_the_backbone_can_be_traced_and_exported(num_heads):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("num_heads", [1, 4])
+@pytest.mark.parametrize("num_heads", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_onnx_takes_any_batch_height_and_width(tmp_path, monkeypatch, capsys, num_heads):
     """Against timm's network of the same weights, which interpolates nothing at its own size."""
     for package in ("onnx", "onnxscript"):

@@ -238,6 +238,13 @@ def test_importing_the_package_is_quick_and_needs_no_pytorch():
     assert float(took) < 0.3 and torch_there == "False"
 
 
+def test_commands_and_checks_start_without_what_takes_as_long_as_pytorch():
+    """torchvision brings torch._dynamo along; a ViT on a folder or on things needs neither."""
+    for entry in ("minidino.cli", "minidino.checks"):
+        there = run_python(f"import {entry}, sys; print(*sys.modules)").split()
+        assert not {"torchvision", "torch._dynamo", "timm", "sklearn"} & set(there), entry
+
+
 def test_public_names_are_what_their_files_define():
     fixed = "VisionTransformer MultiCrop DINOHead DINOLoss update_teacher train recipe"
     fixed += " load_pretrained load_data extract_features knn_predict linear_probe attention_maps"

@@ -260,6 +260,7 @@ def test_a_resnet_is_torchvisions(config):
     assert small.feature_map(torch.randn(1, 3, 60, 60)).shape[-2:] == (4, 4)
 
 
+@pytest.mark.slow
 def test_a_resnet_is_trained_stopped_and_used(config, tmp_path):
     from minidino.weights.pretrained import load_trained
 

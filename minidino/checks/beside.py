@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchvision.transforms import functional as torchvision
 
 from minidino import attention, crops, pixels
 from minidino.data.things import ThingsOnStuff
@@ -134,7 +133,7 @@ def _rings(resize_matrix: Callable) -> Drawn:
 @_picture("3.2")
 def _crop(crop_resize: Callable) -> Drawn:
     matrix = _one_axis(40)
-    flipped = torchvision.hflip(_thing() / 255)
+    flipped = _thing().flip(-1) / 255
     right = torch.einsum("nsh,nchw,ntw->ncst", matrix, flipped, _one_axis(40))
     return _last(crop_resize(_thing(), matrix, matrix, torch.tensor([True]))), _last(right)
 
@@ -150,11 +149,13 @@ def _boxes(draw_boxes: Callable) -> Drawn:
 
 @_picture("3.4")
 def _colours(recolor: Callable) -> Drawn:
+    from torchvision.transforms import functional  # here: it takes as long to import as torch
+
     x, factors = _thing() / 255, torch.tensor([[1.3, 0.6, 1.6]])
     right = x
     for adjust, factor in zip(("brightness", "contrast", "saturation"), factors[0], strict=True):
-        right = getattr(torchvision, f"adjust_{adjust}")(right, factor.item())
-    solarized = torchvision.solarize(right, 128 / 255)
+        right = getattr(functional, f"adjust_{adjust}")(right, factor.item())
+    solarized = functional.solarize(right, 128 / 255)
     return _last(recolor(x, factors, torch.tensor([True]))), _last(solarized)
 
 

@@ -208,10 +208,20 @@ def check(path: Path, progress: bool = True) -> tuple[list[Result], list[str]]:
         copy, report, junit = (Path(folder) / name for name in (path.name, "report", "junit.xml"))
         write(notebook, copy)
         arguments = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600", "-v"]
-        arguments += ["-p", "no:cacheprovider", f"--rootdir={folder}", f"--junitxml={junit}"]
+        # No plugin but nbval: others take seconds to load, and each may want a say.
+        arguments += [
+            "-p",
+            "nbval.plugin",
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={folder}",
+            f"--junitxml={junit}",
+        ]
         run = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-c", os.devnull, *arguments, copy],
-            env=os.environ | {"MINIDINO_SMOKE": "1", "MINIDINO_REPORT": str(report)},
+            env=os.environ
+            | {"MINIDINO_SMOKE": "1", "MINIDINO_REPORT": str(report)}
+            | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch.utils.data import Dataset
-from torchvision import datasets
 
 from minidino.data.pictures import Pictures, check_memory, decode_all, spread, square, to_tensor
 from minidino.engine import distributed
@@ -24,6 +23,8 @@ def data_root(root: Path | None = None) -> Path:
 
 def _torchvision_set(name: str, split: str, where: Path) -> Dataset:
     """One split of a torchvision data set, downloaded if it is not there."""
+    from torchvision import datasets  # here: it takes as long as torch, and things do without
+
     training = split in ("train", "labelled")
     where.mkdir(parents=True, exist_ok=True)
     if name == "cifar10":

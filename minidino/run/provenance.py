@@ -2,11 +2,11 @@
 
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy
 import torch
-import torchvision
 
 from minidino import __version__
 
@@ -43,7 +43,7 @@ def provenance(device: torch.device) -> dict[str, str]:
         "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": version("torchvision"),
         "numpy": numpy.__version__,
         "device": device_name(device),
     }

@@ -213,6 +213,14 @@ def _moments(sampler: Sampler, setting: str) -> tuple[Tensor, Tensor]:
     return features.mean(1), features.std(1)
 
 
+@functools.cache
+def _many(sampler: Sampler, setting: str) -> list[Tensor]:
+    """Each feature of many draws."""
+    _, height, width, scale = SETTINGS[setting]
+    boxes = sampler(8000, height, width, scale, torch.Generator().manual_seed(7))
+    return _features(boxes, height, width, scale)
+
+
 def _likely(sampler: Sampler, mine: dict[str, list[Tensor]]) -> bool:
     """A few draws of it have means and spreads near those of the learner's boxes."""
     for setting in ("wide", "large"):
@@ -230,10 +238,8 @@ def _nearest_mistake(boxes: dict[str, Tensor]) -> str | None:
     best, named = 1.0, None
     for message in likely:
         sampler, worst = mistakes[message], 0.0
-        for setting, (_, height, width, scale) in SETTINGS.items():
-            theirs = sampler(8000, height, width, scale, torch.Generator().manual_seed(7))
-            features = _features(theirs, height, width, scale)
-            worst = max(worst, _distance(mine[setting], features, best))
+        for setting in SETTINGS:
+            worst = max(worst, _distance(mine[setting], _many(sampler, setting), best))
             if worst >= best:
                 break
         else:

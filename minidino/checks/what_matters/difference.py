@@ -2,7 +2,8 @@
 
 import math
 from itertools import combinations
-from statistics import mean, median, stdev
+from statistics import fmean as mean  # mean() adds fractions: 20 times slower
+from statistics import median, stdev
 
 from minidino.checks.compare import compare, same, unsteady
 from minidino.checks.core import check, expect

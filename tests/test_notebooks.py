@@ -115,7 +115,7 @@ def test_the_shape_of_a_notebook(nn):
 
 def test_the_readme_and_the_map_tell_the_minutes_that_are_counted():
     sys.path.insert(0, str(ROOT / "tools"))
-    from notebook_minutes import minutes
+    from notebook_minutes import minutes, running
 
     counted = {nn: "{} + {}".format(*minutes(notebook)) for nn, notebook in NOTEBOOKS.items()}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -123,6 +123,9 @@ def test_the_readme_and_the_map_tell_the_minutes_that_are_counted():
     tour = "\n".join(c.source for c in NOTEBOOKS["00"].cells if c.cell_type == "markdown")
     on_the_map = dict(re.findall(r"^\| \[(\d\d)\]\(.*\| (\d+ \+ \d+) \|$", tour, re.MULTILINE))
     assert told == counted
+    took = running()
+    runs_in = dict(re.findall(r"^\| \[(\d\d) .*\| \d+ \+ \d+ \| ([^|]+) \|$", readme, re.MULTILINE))
+    assert runs_in == {nn: took.get(nn, "not timed") for nn in counted}
     assert on_the_map == {nn: minutes for nn, minutes in counted.items() if nn != "00"}
 
 
@@ -172,7 +175,8 @@ def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
             *options,
             copy,
         ],
-        env=os.environ | {"MINIDINO_SMOKE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=os.environ
+        | {"MINIDINO_SMOKE": "1", "MINIDINO_STATIC": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
     )
@@ -325,7 +329,6 @@ def test_unsolved_exercises_block_nothing_else(path):
     assert errors == []
 
 
-@pytest.mark.slow
 def test_a_finished_notebook_is_done(learner, capsys):
     from minidino.cli import main
 

@@ -32,9 +32,9 @@ from minidino.successors.ibot import (
 )
 from minidino.successors.koleo import koleo
 from minidino.successors.registers import RegisterViT
-from minidino.successors.rotary import RotaryViT
 from minidino.successors.sinkhorn import SinkhornLoss
 from minidino.successors.trainer import Criterion, SuccessorTrainer
+from minidino.successors.vit_rope import RotaryViT
 from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.train import train
 from minidino.trainer import Trainer, seed_of

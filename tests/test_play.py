@@ -11,7 +11,7 @@ NOTEBOOKS = {p.name[:2]: read(p) for p in sorted((home() / "solutions").glob("[0
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn():
     """What ``draw`` was called with, and nothing left open."""
     calls = []
     yield lambda ax, **values: calls.append(values) or ax.set_title(str(values)), calls
@@ -55,3 +55,35 @@ def test_every_notebook_has_one_that_asks_for_a_guess_first(nn):
     text, code = (NOTEBOOKS[nn].cells[ids.index(i)].source for i in ("play-text", "play"))
     assert text.startswith("## Play\n") and "**What do you expect?**" in text
     assert "from minidino.course.play import play" in code
+
+
+# What a play cell uses of the cells above it, besides ``setup``.
+ABOVE = {
+    "00": ("data", "data-figure", "finished-weights", "finished-figure"),
+    "03": ("figure-views",),
+    "08": ("data",),
+    "09": ("data",),
+    "11": ("weights",),
+    "13": ("data",),
+}
+
+
+@pytest.mark.parametrize("nn", NOTEBOOKS)
+def test_every_value_of_every_slider_can_be_drawn(nn, monkeypatch):
+    def all_values(draw, size=None, **choices):
+        middle = {name: values[len(values) // 2] for name, values in choices.items()}
+        for name, values in choices.items():
+            assert len(values) > 1, name
+            for value in values:
+                figure, ax = plt.subplots()
+                draw(ax, **(middle | {name: value}))
+                assert ax.has_data() and ax.get_title(), (name, value)
+                plt.close(figure)
+
+    monkeypatch.setenv("MINIDINO_SMOKE", "1")
+    monkeypatch.setattr(module, "play", all_values)
+    names = {"__name__": "notebook"}
+    for cell in NOTEBOOKS[nn].cells:
+        if cell.cell_type == "code" and cell.id in ("setup", "play", *ABOVE.get(nn, ())):
+            exec(cell.source, names)
+    plt.close("all")

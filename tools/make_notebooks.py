@@ -4,12 +4,14 @@
     python tools/make_notebooks.py --run 03   run a solution top to bottom first, keep its outputs
 
 ``--run`` takes numbers, or nothing for all. Outputs are kept as the notebook shows them;
-what differs from run to run for no reason (execution times, widget state) is dropped.
+what differs from run to run for no reason (execution times, widget state) is dropped. How long each
+took is kept in ``results/notebooks-cpu.json`` (on a GPU: ``notebooks-cuda.json``).
 """
 
 import argparse
 import base64
 import io
+import json
 import os
 import time
 from pathlib import Path
@@ -20,10 +22,11 @@ from PIL import Image
 
 from minidino.course.notebooks import empty, fresh, read, write
 from minidino.course.smoke import sized
+from minidino.engine.machine import pick_device
+from minidino.run.provenance import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL_WIDTH = 720  # pixels
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run(path: Path) -> None:
@@ -37,15 +40,22 @@ def run(path: Path) -> None:
         tags = cell.metadata.get("tags", [])
         cell.metadata = {"tags": tags} if tags else {}
         if cell.cell_type == "code":
-            # Progress bars, warnings and widgets are of no use on the page.
-            cell.outputs = [
-                o
-                for o in cell.outputs
-                if o.get("name") != "stderr" and WIDGET not in o.get("data", {})
-            ]
+            # Progress bars and warnings go to stderr; they are of no use on the page.
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
             for output in cell.outputs:
                 output.pop("transient", None)
     write(notebook, path)
+
+
+def note_seconds(number: str, seconds: float) -> None:
+    """Keep how long a notebook took, and where."""
+    device = pick_device(None)
+    file = ROOT / "results" / f"notebooks-{device.type}.json"
+    took = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    where = {name: value for name, value in provenance(device).items() if name != "minidino"}
+    took[number] = {"seconds": round(seconds), **where}
+    file.write_text(json.dumps(dict(sorted(took.items())), indent=1) + "\n", encoding="utf-8")
+    print(f"{number} took {seconds:.0f} s", flush=True)
 
 
 def hang_goal(notebook: NotebookNode) -> None:
@@ -75,7 +85,7 @@ def main() -> None:
         if ran:
             began = time.perf_counter()
             run(path)
-            print(f"{path.name} ran in {time.perf_counter() - began:.0f} s", flush=True)
+            note_seconds(path.name[:2], time.perf_counter() - began)
         solution = read(path)
         if ran or "attachments" not in solution.cells[0]:
             hang_goal(solution)

@@ -20,6 +20,7 @@ from minidino.checks import beside, translate
 from minidino.course import progress
 
 LIMIT = 60.0  # seconds; a check takes one or two, and an endless loop for ever
+BRIEF = 5.0  # seconds for a picture, which nobody is asked for
 
 
 class Wrong(AssertionError):
@@ -81,7 +82,8 @@ def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[.
                 return
             _record(number, "wrong", str(failed))
             if not isinstance(failed, Raised | Endless):
-                beside.show(number, answers[0])
+                with contextlib.suppress(Wrong), _limited(BRIEF), _modes_kept():
+                    beside.show(number, answers[0])
             raise type(failed)(f"{number} {title}: {failed}") from failed.__cause__
 
         run.number, run.title = number, title
@@ -119,7 +121,7 @@ def _raised(error: Exception, answers: Sequence[Any]) -> Raised:
 
 
 @contextlib.contextmanager
-def _limited() -> Iterator[None]:
+def _limited(seconds: float | None = None) -> Iterator[None]:
     """Wrong in place of an endless loop: after ``LIMIT`` seconds the main thread is interrupted."""
     over = threading.Event()
 
@@ -127,7 +129,7 @@ def _limited() -> Iterator[None]:
         over.set()
         interrupt_main()
 
-    timer = threading.Timer(LIMIT, stop)
+    timer = threading.Timer(seconds or LIMIT, stop)
     timer.daemon = True
     timer.start()
     try:

@@ -220,8 +220,13 @@ def check(path: Path, progress: bool = True) -> tuple[list[Result], list[str]]:
         run = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-c", os.devnull, *arguments, copy],
             env=os.environ
-            | {"MINIDINO_SMOKE": "1", "MINIDINO_REPORT": str(report)}
-            | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            | {
+                "MINIDINO_SMOKE": "1",
+                "MINIDINO_STATIC": "1",
+                "MINIDINO_REPORT": str(report),
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "PYTEST_ADDOPTS": "",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy
@@ -38,12 +37,14 @@ def device_name(device: torch.device) -> str:
 
 def provenance(device: torch.device) -> dict[str, str]:
     """Commit, versions and device, as plain strings."""
+    import torchvision  # here: it takes as long to import as torch
+
     return {
         "minidino": __version__,
         "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "torchvision": version("torchvision"),
+        "torchvision": torchvision.__version__,
         "numpy": numpy.__version__,
         "device": device_name(device),
     }

@@ -4,7 +4,7 @@ from minidino import trainer
 from minidino.config import TrainConfig
 from minidino.convnet import ConvNet
 from minidino.successors.registers import RegisterViT
-from minidino.successors.rotary import RotaryViT
+from minidino.successors.vit_rope import RotaryViT
 from minidino.vit import VisionTransformer
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from minidino.errors import UserError
 from minidino.successors.registers import RegisterViT
-from minidino.successors.rotary import RotaryViT
+from minidino.successors.vit_rope import RotaryViT
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.vit import VisionTransformer

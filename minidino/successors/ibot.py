@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from minidino.pixels import sent
-from minidino.successors.rotary import turns_of
+from minidino.successors.vit_rope import turns_of
 from minidino.vit import VisionTransformer
 
 SHARE = (0.1, 0.5)  # of a view's patches that are hidden

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from minidino.successors.rope import Turn
-from minidino.successors.rotary import RotaryAttention, RotaryViT
+from minidino.successors.vit_rope import RotaryAttention, RotaryViT
 from minidino.successors.vit_v2 import ScaledBlock, VisionTransformerV2
 
 

@@ -141,8 +141,9 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
             weights, more = fitted(weights, grid, normalisation_beside(path), where)
             backbone = vit_of(weights, heads, where)
             load_weights(backbone, weights, where)
-            if is_rotary(weights):  # no learned position tells the size that it was trained at
-                backbone.image_size = known.get("image_size", backbone.image_size)
+            side = known.get("image_size", 0)
+            if is_rotary(weights) and 0 < side <= 4096 and side % backbone.patch_size == 0:
+                backbone.image_size = side  # no learned position tells it
         except UserError as error:
             raise UserError(f"{error}{_guess(named)}") from None
         if heads is None:

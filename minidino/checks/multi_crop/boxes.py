@@ -213,7 +213,7 @@ def _moments(sampler: Sampler, setting: str) -> tuple[Tensor, Tensor]:
     return features.mean(1), features.std(1)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _many(sampler: Sampler, setting: str) -> list[Tensor]:
     """Each feature of many draws."""
     _, height, width, scale = SETTINGS[setting]

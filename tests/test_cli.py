@@ -1,6 +1,9 @@
 """The command line: what a person types, what comes back, and one line for a mistake."""
 
+import functools
 import json
+import re
+import shlex
 import shutil
 import zipfile
 from pathlib import Path
@@ -15,6 +18,8 @@ from minidino.data import THINGS_IMAGES
 from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
 from minidino.using.demo import describe
+
+ROOT = Path(__file__).resolve().parents[1]
 
 SMALL = ["--max-images", "64", "--batch-size", "16", "--epochs", "1", "--depth", "2",
          "--embed-dim", "48", "--out-dim", "32", "--knn-evals", "0", "--device", "cpu"]  # fmt: skip
@@ -280,3 +285,22 @@ def test_a_checkpoint_of_another_shape_is_refused(run, capsys):
     torch.save(state, run / "checkpoint.pt")
     code, _, err = minidino("knn", run, capsys=capsys)
     assert code == 2 and "backbone" not in err and "cls_token is (1, 1, 7), not (1, 1, 48)" in err
+
+
+def _written_commands():
+    """Each ``minidino ...`` line of a code block in the README and the documents."""
+    found = {}
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"```bash\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                for one in re.split(r" # |  #|&&", line):
+                    if one.strip().startswith("minidino "):
+                        found[one.strip()] = file.name
+    return [pytest.param(line, id=f"{name}: {line}") for line, name in found.items()]
+
+
+@pytest.mark.parametrize("line", _written_commands())
+def test_the_commands_of_the_documents_are_understood(line, monkeypatch, capsys):
+    """Parsed as they stand, and not run."""
+    monkeypatch.setattr(cli, "_later", lambda f: functools.wraps(f)(lambda *_, **__: lambda: 0))
+    assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err

@@ -135,6 +135,8 @@ def _in_words(argv: list[str]) -> int:
     """
     try:
         return _run(argv)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         raise UserError(f"{where}{error.strerror or error}") from error
@@ -163,6 +165,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if may_speak():
             print(f"minidino: {one_line(error)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads has read enough, as in `minidino train --help | head`
+        return 141  # as programs that SIGPIPE ends
     except RunStopped as stop:
         if may_speak():
             print(f"minidino: {stop}", file=sys.stderr)

@@ -5,6 +5,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -304,3 +306,12 @@ def test_the_commands_of_the_documents_are_understood(line, monkeypatch, capsys)
     """Parsed as they stand, and not run."""
     monkeypatch.setattr(cli, "_later", lambda f: functools.wraps(f)(lambda *_, **__: lambda: 0))
     assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+def test_a_reader_who_has_read_enough_is_no_error():
+    """``minidino train --help | head``."""
+    command = [sys.executable, "-m", "minidino", "train", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        one.stdout.close()
+        assert one.stderr.read() == b""
+        assert one.wait() == 141

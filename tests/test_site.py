@@ -55,6 +55,17 @@ def test_the_api_page_has_every_public_name_and_no_other():
     assert sorted(told) == sorted(minidino.__all__)
 
 
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "solutions").glob("*.ipynb")), ids=lambda p: p.name[:2]
+)
+def test_a_notebooks_first_picture_is_a_file_of_the_site(page):
+    text, pictures = make_site.notebook_page(page.relative_to(ROOT), make_site.pages())
+    (name,) = pictures
+    assert pictures[name].startswith(b"\x89PNG") and f"]({name})" in text
+    assert "attachment:" not in text
+    assert r"\\arg\\max" not in text  # which the site's converter of equations does not know
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning():
     if not importlib.util.find_spec("sphinx"):

@@ -8,6 +8,7 @@ is read from the source files, so PyTorch need not be there.
 """
 
 import ast
+import base64
 import re
 import shutil
 import subprocess
@@ -64,8 +65,11 @@ def turned(text: str, page: Path, known: set[Path]) -> str:
     return LINK.sub(lead, text)
 
 
-def notebook_page(page: Path, known: set[Path]) -> str:
-    """A worked notebook, without the marks of a solution; a badge opens the empty one."""
+def notebook_page(page: Path, known: set[Path]) -> tuple[str, dict[str, bytes]]:
+    """A worked notebook, without the marks of a solution; a badge opens the empty one.
+
+    Also its attached pictures, by the names of the files that the page takes them from.
+    """
     notebook = nbformat.read(ROOT / page, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -73,8 +77,14 @@ def notebook_page(page: Path, known: set[Path]) -> str:
             cell.source = turned(text, page, known)
         else:
             cell.source = re.sub(r"(?m)^ *### (BEGIN|END) SOLUTION\n?", "", cell.source)
-    notebook.cells[0].source += f"\n\n{badge(page.name)} (the empty notebook; this one is worked)"
-    return nbformat.writes(notebook)
+    pictures = {}
+    first = notebook.cells[0]
+    for name, kinds in first.pop("attachments", {}).items():
+        file = f"{page.stem}-{name}"
+        pictures[file] = base64.b64decode(kinds["image/png"])
+        first.source = first.source.replace(f"(attachment:{name})", f"({file})")
+    first.source += f"\n\n{badge(page.name)} (the empty notebook; this one is worked)"
+    return nbformat.writes(notebook), pictures
 
 
 def api_page() -> str:
@@ -105,7 +115,10 @@ def main() -> int:
         if page.suffix == ".png":
             shutil.copy(ROOT / page, SOURCE / page)
         elif page.suffix == ".ipynb":
-            (SOURCE / page).write_text(notebook_page(page, known), encoding="utf-8")
+            text, pictures = notebook_page(page, known)
+            (SOURCE / page).write_text(text, encoding="utf-8")
+            for name, png in pictures.items():
+                (SOURCE / page.parent / name).write_bytes(png)
         else:
             text = (ROOT / page).read_text(encoding="utf-8")
             if not text.startswith("# "):  # what a program wrote is a table and no more

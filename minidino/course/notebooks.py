@@ -31,6 +31,15 @@ REGION = re.compile(
 )
 # A cell with this tag may fail and "Run All" goes on; nbval would take it for a pass.
 KEEP_GOING = "raises-exception"
+# Small sizes, no sliders, and no plugin but nbval: others take seconds to load.
+NBVAL = {
+    "MINIDINO_SMOKE": "1",
+    "MINIDINO_STATIC": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_ADDOPTS": "",
+}
+NBVAL_OPTIONS = ("-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", "-v")
+NBVAL_OPTIONS += ("--nbval-cell-timeout=600", "-p", "no:cacheprovider")
 MARKS = {"done": "✓", "not started": "·", "wrong": "✗"}
 ASCII_MARKS = {"done": "+", "not started": ".", "wrong": "x"}
 
@@ -207,26 +216,10 @@ def check(path: Path, progress: bool = True) -> tuple[list[Result], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         copy, report, junit = (Path(folder) / name for name in (path.name, "report", "junit.xml"))
         write(notebook, copy)
-        arguments = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=600", "-v"]
-        # No plugin but nbval: others take seconds to load, and each may want a say.
-        arguments += [
-            "-p",
-            "nbval.plugin",
-            "-p",
-            "no:cacheprovider",
-            f"--rootdir={folder}",
-            f"--junitxml={junit}",
-        ]
+        options = [*NBVAL_OPTIONS, f"--rootdir={folder}", f"--junitxml={junit}"]
         run = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-c", os.devnull, *arguments, copy],
-            env=os.environ
-            | {
-                "MINIDINO_SMOKE": "1",
-                "MINIDINO_STATIC": "1",
-                "MINIDINO_REPORT": str(report),
-                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                "PYTEST_ADDOPTS": "",
-            },
+            [sys.executable, "-m", "pytest", "-c", os.devnull, *options, copy],
+            env=os.environ | NBVAL | {"MINIDINO_REPORT": str(report)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

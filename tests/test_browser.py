@@ -20,7 +20,7 @@ WRONG = "def l2_normalize(x): return x / x.norm(dim=0)"
 PATIENCE = 600  # seconds for the whole tour, on a machine that does other things as well
 
 # Alone: three tests in one sitting, in this order, which processes side by side would tear apart.
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")

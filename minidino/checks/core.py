@@ -122,7 +122,7 @@ def _raised(error: Exception, answers: Sequence[Any]) -> Raised:
 
 @contextlib.contextmanager
 def _limited(seconds: float | None = None) -> Iterator[None]:
-    """Wrong in place of an endless loop: after ``LIMIT`` seconds the main thread is interrupted."""
+    """Endless in place of an endless loop, after so many seconds, or ``LIMIT``."""
     over = threading.Event()
 
     def stop() -> None:

@@ -1,4 +1,7 @@
-"""MAE's decoder: patches back in their places, a token for each hidden one, and pixels painted."""
+"""MAE's decoder: patches back in their places, a token for each hidden one, and pixels painted.
+
+The order that takes patches away, and the way back, are here too; the encoder asks for them.
+"""
 
 import math
 

@@ -6,7 +6,6 @@ writes files are replaced by ones that count, and kill in the middle of a chosen
 
 import io
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -18,6 +17,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import torch
+from forked import START
 from safetensors.torch import save_file
 
 from minidino import cli
@@ -25,9 +25,6 @@ from minidino.run import monitor
 from minidino.run.checkpoint import load_checkpoint
 from minidino.trainer import Trainer
 
-# A server that has imported everything forks each process in no time.
-START = multiprocessing.get_context("forkserver")
-START.set_forkserver_preload(["minidino.cli", "killed"])
 SECONDS = 150  # far longer than any of this takes: a hang fails the test
 
 # 12 steps in 3 epochs; k-NN and snapshots at an epoch's end, within one, and at both ends.

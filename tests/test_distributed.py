@@ -4,7 +4,6 @@ Real processes with gloo, one thread each, in the environment that torchrun give
 tests go through torchrun itself.
 """
 
-import multiprocessing
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from forked import START
 from PIL import Image
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
@@ -37,9 +37,6 @@ from minidino.train import train
 from minidino.trainer import Trainer, batch_indices
 
 CPU = torch.device("cpu")
-# A server that has imported everything forks each process in no time.
-START = multiprocessing.get_context("forkserver")
-START.set_forkserver_preload(["minidino.train", "test_distributed"])
 SECONDS = 150  # far longer than any of this takes: a hang fails the test
 
 

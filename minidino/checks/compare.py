@@ -7,6 +7,7 @@ result is described by how it relates to the right one (its negative, a K-th of 
 transpose), if one relation holds in every case.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -133,23 +134,24 @@ def _known(
     In every case; else in all cases that are wrong and raise nothing, if these are two or
     more; else, of tuples, in the first part that is wrong.
     """
-    theirs = {message: [outcome(m, case) for case in cases] for message, m in mistakes.items()}
+    made = functools.cache(lambda message, i: outcome(mistakes[message], cases[i]))
     wrong = [
         i
         for i, (g, r) in enumerate(zip(got, right, strict=True))
         if not isinstance(g, Exception) and not same(g, r, tolerance)
     ]
     for among in [range(len(cases)), *([wrong] if len(wrong) > 1 else [])]:
-        for message, outcomes in theirs.items():
-            if _agree([got[i] for i in among], [outcomes[i] for i in among], tolerance):
+        for message in mistakes:  # most part with the learner's in the first case
+            if all(same(got[i], made(message, i), tolerance) for i in among):
                 return message
     if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
         return None
     n = len(right[0])
-    parts = (_parts(outcomes, n) for outcomes in (got, right, *theirs.values()))
+    theirs = [[made(message, i) for i in range(len(cases))] for message in mistakes]
+    parts = (_parts(outcomes, n) for outcomes in (got, right, *theirs))
     for mine, true, *known in zip(*parts, strict=True):
         if not _agree(mine, true, tolerance):
-            named = zip(theirs, known, strict=True)
+            named = zip(mistakes, known, strict=True)
             return next((message for message, k in named if _agree(mine, k, tolerance)), None)
     return None
 

@@ -49,14 +49,18 @@ def _features(boxes: Tensor, height: int, width: int, scale: tuple[float, float]
     return [*numbers, *(e.double() for e in edges)]
 
 
+def _sorted(features: list[Tensor]) -> list[Tensor]:
+    return [v.sort().values for v in features]
+
+
 def _distance(mine: list[Tensor], theirs: list[Tensor], stop: float = math.inf) -> float:
-    """How far two samples' distributions are apart, in units of what chance may do."""
+    """How far two samples' distributions are apart, in units of what chance may do; both sorted."""
     worst = 0.0
     for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
         n = 1 / len(a) + 1 / len(b)
         if k < NUMBERS:  # Kolmogorov and Smirnov: beyond 1 by chance once in a million
-            at = torch.cat([a, b]).sort().values
-            below = [torch.searchsorted(v.sort().values, at, right=True) / len(v) for v in (a, b)]
+            at = torch.cat([a, b])
+            below = [torch.searchsorted(v, at, right=True) / len(v) for v in (a, b)]
             far = (below[0] - below[1]).abs().max().item() / (2.7 * math.sqrt(n))
         else:  # six standard deviations
             p = (a.sum() + b.sum()).item() / (len(a) + len(b))
@@ -72,7 +76,7 @@ def _distance(mine: list[Tensor], theirs: list[Tensor], stop: float = math.inf) 
 def _expected(setting: str) -> list[Tensor]:
     _, height, width, scale = SETTINGS[setting]
     boxes = right(16_000, height, width, scale, torch.Generator().manual_seed(99))
-    return _features(boxes, height, width, scale)
+    return _sorted(_features(boxes, height, width, scale))
 
 
 class _Patience(TorchFunctionMode):
@@ -204,37 +208,42 @@ def _drawn_once(boxes: dict[str, Tensor]) -> None:
         )
 
 
+def _mean_and_std(features: list[Tensor]) -> tuple[Tensor, Tensor]:
+    values = torch.stack(features)
+    return values.mean(1), values.std(1)
+
+
 @functools.cache
 def _moments(sampler: Sampler, setting: str) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each feature, from a few draws."""
     _, height, width, scale = SETTINGS[setting]
     boxes = sampler(1000, height, width, scale, torch.Generator().manual_seed(8))
-    features = torch.stack(_features(boxes, height, width, scale))
-    return features.mean(1), features.std(1)
+    return _mean_and_std(_features(boxes, height, width, scale))
 
 
 @functools.lru_cache(maxsize=64)
 def _many(sampler: Sampler, setting: str) -> list[Tensor]:
-    """Each feature of many draws."""
+    """Each feature of many draws, sorted."""
     _, height, width, scale = SETTINGS[setting]
     boxes = sampler(8000, height, width, scale, torch.Generator().manual_seed(7))
-    return _features(boxes, height, width, scale)
+    return _sorted(_features(boxes, height, width, scale))
 
 
-def _likely(sampler: Sampler, mine: dict[str, list[Tensor]]) -> bool:
+def _likely(sampler: Sampler, mine: dict[str, tuple[Tensor, Tensor]]) -> bool:
     """A few draws of it have means and spreads near those of the learner's boxes."""
-    for setting in ("wide", "large"):
-        a, (mean, std) = torch.stack(mine[setting]), _moments(sampler, setting)
-        off = (a.mean(1) - mean).abs() / (a.std(1) + std + 1e-2)
-        spread = (a.std(1) / std).nan_to_num(1.0)[:NUMBERS].log().abs()
+    for setting, (my_mean, my_std) in mine.items():
+        mean, std = _moments(sampler, setting)
+        off = (my_mean - mean).abs() / (my_std + std + 1e-2)
+        spread = (my_std / std).nan_to_num(1.0)[:NUMBERS].log().abs()
         if off.max() > 0.15 or spread.max() > 0.5:
             return False
     return True
 
 
 def _nearest_mistake(boxes: dict[str, Tensor]) -> str | None:
-    mine = {s: _features(b, *SETTINGS[s][1:]) for s, b in boxes.items()}
-    likely = [m for m, sampler in mistakes.items() if _likely(sampler, mine)]
+    mine = {s: _sorted(_features(b, *SETTINGS[s][1:])) for s, b in boxes.items()}
+    moments = {s: _mean_and_std(mine[s]) for s in ("wide", "large")}
+    likely = [m for m, sampler in mistakes.items() if _likely(sampler, moments)]
     best, named = 1.0, None
     for message in likely:
         sampler, worst = mistakes[message], 0.0
@@ -280,12 +289,10 @@ def _pairs_go_together(boxes: dict[str, Tensor]) -> None:
 
 def _far(boxes: dict[str, Tensor]) -> dict[str, list[float]]:
     """Setting -> how far each feature is from where it should be."""
+    features = {s: _sorted(_features(b, *SETTINGS[s][1:])) for s, b in boxes.items()}
     return {
-        setting: [
-            _distance([a], [b])
-            for a, b in zip(_features(got, *SETTINGS[setting][1:]), _expected(setting), strict=True)
-        ]
-        for setting, got in boxes.items()
+        setting: [_distance([a], [b]) for a, b in zip(mine, _expected(setting), strict=True)]
+        for setting, mine in features.items()
     }
 
 
@@ -369,7 +376,7 @@ def check_3_3(draw_boxes):
         return True
 
     if all(
-        inside(s) and _distance(_features(b, *SETTINGS[s][1:]), _expected(s), 1) <= 1
+        inside(s) and _distance(_sorted(_features(b, *SETTINGS[s][1:])), _expected(s), 1) <= 1
         for s, b in boxes.items()
     ):
         _expect_independence(boxes)

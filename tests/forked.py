@@ -1,0 +1,19 @@
+"""Where tests' own processes begin: forked from a server that has imported what takes seconds.
+
+A process that imports PyTorch, torchvision and what PyTorch fetches for its first optimizer
+works for five seconds before its first step; a forked one begins at once. There is one server
+for all tests, so its list of imports is here.
+"""
+
+import multiprocessing
+
+import torch
+import torchvision.transforms.v2.functional  # noqa: F401
+
+import minidino.cli
+import minidino.train  # noqa: F401
+
+START = multiprocessing.get_context("forkserver")
+START.set_forkserver_preload(["forked", "killed", "test_distributed"])
+
+torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # PyTorch imports much for the first one

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from minidino.config import TrainConfig, recipe
+from minidino.run.monitor import KnnMonitor
 
 # How a batch is divided among threads follows the cores: let all machines divide it alike.
 torch.set_num_threads(min(torch.get_num_threads(), 2))
@@ -15,6 +16,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and all processes of these tests would
     # ignore the Ctrl-C that some of them are sent.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def few_to_monitor(monkeypatch):
+    """k-NN during training is among few: a test's whole training is shorter than the usual one."""
+    monkeypatch.setattr(KnnMonitor, "LABELLED", 100)
+    monkeypatch.setattr(KnnMonitor, "HELD_OUT", 100)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from minidino.errors import UserError
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
 from minidino.weights.export import TARGETS, export_backbone
-from minidino.weights.pretrained import load_pretrained
+from minidino.weights.pretrained import load_pretrained, load_trained
 
 NAMED = [to for to in TARGETS if to != "onnx"]  # keep the names of parameters; see test_onnx.py
 
@@ -50,6 +50,13 @@ def test_safetensors_comes_back_the_same(backbone, tmp_path):
     assert (back.num_heads, back.patch_size, back.image_size) == (4, 8, 40)
     assert all(torch.equal(v, back.state_dict()[k]) for k, v in backbone.state_dict().items())
     assert torch.equal(back(images()), backbone(images()))
+
+
+@pytest.mark.parametrize(("told", "used"), [(None, 40), (56, 56), (57, 40), (-8, 40), (99999, 40)])
+def test_safetensors_tells_the_size_to_evaluate(backbone, tmp_path, told, used):
+    """A size that cannot be is as if it were not told."""
+    export_backbone(backbone, "safetensors", tmp_path / "w.safetensors", told)
+    assert load_trained(tmp_path / "w.safetensors").eval_size == used
 
 
 @torch.no_grad()

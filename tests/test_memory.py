@@ -109,6 +109,17 @@ def test_a_large_batch_takes_its_activations_a_few_images_at_a_time_on_a_cpu():
         assert large.activations == pytest.approx(growth * small.activations, rel=0.05)
 
 
+def test_images_that_are_compared_are_all_kept_at_once():
+    """On a CPU too, where other batches are taken a few images at a time."""
+    small, large = (
+        step_memory(recipe("photos", batch_size=n), Engine(), cuda=False).activations
+        for n in (64, 1024)
+    )
+    assert large == pytest.approx(16 * small, rel=0.05)
+    with pytest.raises(UserError, match="--accumulate 2 takes a batch in parts"):
+        step_memory(recipe("photos"), Engine(accumulate=2), cuda=False)
+
+
 def test_the_largest_activation_is_the_largest_that_autograd_keeps():
     config = CONFIGS["tiny"]
     trainer, sizes = Trainer(config, 10, CPU, KEPT), []

@@ -432,7 +432,9 @@ def test_a_backbone_of_ones_own_is_used_by_every_command(pieces, config, tmp_pat
         assert cli.main(command) == 0, (command, capsys.readouterr())
     with torch.no_grad():
         assert torch.equal(load_trained(file).backbone(x), result.backbone(x))
-    assert load_trained(file).eval_size == result.backbone.image_size == c.global_size
+    exported = load_trained(file)
+    assert exported.backbone.image_size == result.backbone.image_size == c.global_size
+    assert exported.eval_size == c.eval_size != c.global_size
     assert cli.main(["export", str(run), "--to", "timm", "--out", "x.safetensors"]) == 2
     assert "safetensors alone" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 import argparse
 import http.server
+import json
 import os
 import pickle
 import threading
@@ -558,16 +559,40 @@ def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_shipped_backbone_is_trained_and_of_the_recipe():
+@pytest.mark.parametrize("name", ["things", "photos"])
+def test_a_shipped_backbone_is_small_and_of_its_recipe(name):
+    trained, config = load_trained(f"minidino_{name}"), recipe(name)
+    vit = trained.backbone
+    sizes = (vit.patch_size, vit.embed_dim, vit.depth, vit.num_heads, trained.eval_size)
+    assert sizes == (
+        config.patch_size, config.embed_dim, config.depth, config.num_heads, config.eval_size
+    )  # fmt: skip
+    folder = Path(pretrained.__file__).parent
+    assert (folder / f"{name}.safetensors").stat().st_size < 12e6
+    assert "| commit | `" in (folder / f"{name}.md").read_text()
+
+
+def test_the_backbone_of_things_is_trained():
     trained, config = load_trained("minidino_things"), recipe("things")
     vit = trained.backbone
-    sizes = (vit.patch_size, vit.embed_dim, vit.depth, vit.num_heads)
-    assert sizes == (config.patch_size, config.embed_dim, config.depth, config.num_heads)
     test = load_data("things", "test", config.eval_size, max_images=200)
     ours, random = (
         score_attention(m, test.images, test.masks).best_head for m in (vit, trained.random())
     )
     assert ours > 1.5 * random
-    folder = Path(pretrained.__file__).parent
-    assert (folder / "things.safetensors").stat().st_size < 2e6
-    assert "| commit | `" in (folder / "README.md").read_text()
+
+
+def test_the_backbone_of_photos_tells_photographs_apart(shared_data, tmp_path):
+    """300 that it was not trained on, among 600: random weights have 24%, give or take 3."""
+    with zipfile.ZipFile(shared_data / "imagenette128.zip") as archive:
+        for part, each in (("train", 60), ("val", 30)):
+            kinds = {Path(n).parent for n in archive.namelist() if f"/{part}/" in n}
+            for kind in sorted(kinds):
+                names = sorted(n for n in archive.namelist() if Path(n).parent == kind)
+                archive.extractall(tmp_path, [n for n in names if not n.endswith("/")][:each])
+    out = tmp_path / "knn.json"
+    data = str(tmp_path / "imagenette128")
+    assert cli.main(["knn", "minidino_photos", "--data", data, "--json", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert (found["train_images"], found["test_images"]) == (600, 300)
+    assert found["trained"] > found["random"] + 8

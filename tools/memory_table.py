@@ -37,7 +37,8 @@ allocator's peak (`pytest tests/test_memory.py`); the same test for CUDA is
 `--batch auto` does not rely on this table: on CUDA it takes real steps, and its batch is one that
 they fitted in. `--accumulate N` takes the same steps as without, to rounding, in N parts (only drop
 path draws anew); a batch below is that of all parts together. No batch above {MOST} is tried, the
-largest of the paper's ViT-S, and none above an eighth of the images. Training images that are
+largest of the paper's ViT-S, and none above an eighth of the images. `photos` has no rows of parts:
+its images are compared with each other. Training images that are
 kept on the card (up to 4 GiB; a larger folder is streamed) come on top.
 """
 
@@ -66,6 +67,8 @@ def page() -> str:
             f"| --- |{' --- |' * len(CARDS)}\n"
         )
         for how, engine in ENGINES.items():
+            if config.compares_images and engine.accumulate > 1:
+                continue
             sizes = [largest(config, engine, g) for g in CARDS]
             cells = " | ".join(str(s) if s else "no" for s in sizes)
             text += f"| {f'`{how}`' if how.startswith('--') else how or 'plain'} | {cells} |\n"

@@ -1,51 +1,87 @@
-"""Keep the backbone of a finished ``minidino demo`` as the course's own, with a card.
+"""Keep the backbone of a finished run as the course's own, with a card.
 
     minidino demo --out runs/demo --seed 0
-    python tools/ship_weights.py runs/demo
+    python tools/ship_weights.py things runs/demo
 
-Writes ``minidino/weights/things.safetensors`` (half precision) and a card beside it.
+    minidino train --recipe photos --data imagenette128/ --out runs/photos
+    minidino knn runs/photos --json runs/photos/knn.json
+    minidino linear runs/photos --json runs/photos/linear.json
+    minidino attend runs/photos --data DAVIS/images --masks DAVIS/masks
+    python tools/ship_weights.py photos runs/photos
+
+Writes ``minidino/weights/NAME.safetensors`` (half precision) and a card beside it, NAME.md, whose
+figures are those that the commands have left in the folder of the run.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-import torch
-from safetensors.torch import save_file
-
-from minidino.run.checkpoint import FORMAT, load_backbone
+from minidino.run.checkpoint import load_backbone
+from minidino.weights.export import export_backbone
 
 FOLDER = Path(__file__).resolve().parents[1] / "minidino" / "weights"
-CARD = """# things.safetensors
+CARD = """# {name}.safetensors
 
-`minidino.load_pretrained("minidino_things")`
+`minidino.load_pretrained("minidino_{name}")`
 
 | | |
 | --- | --- |
 | network | ViT, width {embed_dim}, {depth} blocks, {num_heads} heads, patches of {patch_size} px |
+{rows}
+| commit | `{commit}` |
+
+Half precision; written by `tools/ship_weights.py`. {limits}
+"""
+THINGS = """\
 | data | ThingsOnStuff, {train_images:,} images of {image_size} px, no labels |
 | recipe | `things`, {epochs} epochs, seed {seed}: `minidino demo --seed {seed}` |
 | training | {train_seconds:.0f} s on {device}, torch {torch} |
 | k-NN, {test_images:,} test images | {knn:.1f}% (random weights {knn_random:.1f}%) |
-| Jaccard, best head | {jaccard_best_head:.2f} (random weights {jaccard_best_head_random:.2f}) |
-| commit | `{commit}` |
+| Jaccard, best head | {jaccard_best_head:.2f} (random weights {jaccard_best_head_random:.2f}) |"""
+PHOTOS = """\
+| data | Imagenette, {knn[train_images]:,} training photographs at {image_size} px, no labels |
+| recipe | `photos`, {epochs} epochs, seed {seed} |
+| training | {hours:.1f} hours on {device}, torch {torch} |
+| k-NN, {knn[test_images]:,} validation images | {knn[trained]:.1f}% (random weights {knn[random]:.1f}%) |
+| linear | {linear[trained]:.1f}% (random weights {linear[random]:.1f}%) |
+| DAVIS, {attend[images]} frames, Jaccard of the best head | {trained[jaccard_best_head]:.2f} (random weights {random[jaccard_best_head]:.2f}) |
+| of the mean map | {trained[jaccard_mean]:.2f} (random weights {random[jaccard_mean]:.2f}) |"""  # noqa: E501
+LIMITS = {
+    "things": "It knows things on gray noise and nothing else.",
+    "photos": "It has seen photographs of ten kinds, small: a toy beside released weights, and "
+    "made to show on a CPU, without a network, what they show.",
+}
 
-Half precision; written by `tools/ship_weights.py`. It knows things on gray noise and nothing else.
-"""
+
+def found_things(run: Path) -> dict:
+    return json.loads((run / "summary.json").read_text())
+
+
+def found_photos(run: Path) -> dict:
+    read = {n: json.loads((run / f"{n}.json").read_text()) for n in ("knn", "linear", "config")}
+    attend = json.loads((run / "attend/scores.json").read_text())
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    seconds = max(line["seconds"] for line in lines if "seconds" in line)
+    made_by = {k: read["config"].get(k) for k in ("device", "torch", "commit")}
+    scores = {k: attend[k] for k in ("trained", "random")}
+    return made_by | scores | read | {"attend": attend, "hours": seconds / 3600}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", type=Path, help="the folder of a finished demo")
-    run = parser.parse_args().run
+    parser.add_argument("name", choices=LIMITS)
+    parser.add_argument("run", type=Path, help="the folder of the finished run")
+    name, run = vars(parser.parse_args()).values()
+    rows, found = {"things": (THINGS, found_things), "photos": (PHOTOS, found_photos)}[name]
     backbone, config = load_backbone(run)
-    summary = json.loads((run / "summary.json").read_text())
-    weights = {k: v.to(torch.float16).contiguous() for k, v in backbone.state_dict().items()}
-    metadata = {"patch_size": str(config.patch_size), "num_heads": str(config.num_heads)}
-    FOLDER.mkdir(exist_ok=True)
-    save_file(weights, FOLDER / "things.safetensors", {"format": FORMAT} | metadata)
-    (FOLDER / "README.md").write_text(CARD.format(**(config.to_dict() | summary)))
-    print(f"wrote {FOLDER / 'things.safetensors'}")
+    told = config.to_dict() | found(run)
+    card = CARD.replace("{rows}", rows).format(**told, name=name, limits=LIMITS[name])
+    out = FOLDER / f"{name}.safetensors"
+    out.unlink(missing_ok=True)
+    export_backbone(backbone.half(), "safetensors", out, config.eval_size)
+    out.with_suffix(".md").write_text(card)
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

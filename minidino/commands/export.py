@@ -23,5 +23,5 @@ def export_command(
     trained = weights.load(checkpoint)
     needs_a_vit(trained.backbone, "export")
     out = out or trained.folder / TARGETS[to]
-    export_backbone(trained.backbone, to, out)
+    export_backbone(trained.backbone, to, out, trained.eval_size)
     print(f"wrote {out}; load it with: {how_to_load(trained.backbone, to, out)}")

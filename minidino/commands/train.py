@@ -41,8 +41,9 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
 
         Args:
             config: Settings; the defaults shown are those of the recipe.
-            recipe: Where the settings start from: things (CPU, minutes), tiny (ViT-Ti),
-                small (ViT-S) or paper-vits16 (the official run). Any setting below changes it.
+            recipe: Where the settings start from: things (CPU, minutes), photos (CPU, an hour or
+                two), tiny (ViT-Ti), small (ViT-S) or paper-vits16 (the official run). Any setting
+                below changes it.
             out: Folder for checkpoint.pt, metrics.jsonl and snapshots (default: runs/RECIPE).
             minutes: Time limit. Without --epochs, as many epochs as fit are planned; with it,
                 training stops when the time is up, and --resume goes on.

@@ -36,10 +36,17 @@ class StepMemory:
 
 
 def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
-    """The peak of one step of a whole batch; by default float32 on a CPU, bf16 on CUDA."""
+    """The peak of one step of a whole batch; by default float32 on a CPU, bf16 on CUDA.
+
+    Raises:
+        UserError: if the engine is to take parts of a batch whose images are compared.
+    """
     c, batch = config, config.batch_size
     device = torch.device("cuda" if cuda else "cpu")
-    images = batch // engine.pieces(batch, device, widest_activation(c))  # at a time
+    if c.compares_images:
+        engine = engine.in_one_piece()
+    pieces = 1 if c.compares_images else engine.pieces(batch, device, widest_activation(c))
+    images = batch // pieces  # at a time
     threads = engine.threads(batch, device)
     precision = engine.precision or ("bf16" if cuda else "fp32")
     compute = FLOAT if precision == "fp32" else 2

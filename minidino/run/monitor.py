@@ -118,6 +118,8 @@ def _told(path: Path | str) -> Iterator[None]:
 class KnnMonitor:
     """k-NN on the validation images, as a curve to watch; small, so that it costs little."""
 
+    LABELLED, HELD_OUT = 1000, 500  # images at most
+
     def __init__(self, bank: Pictures, val: Pictures):
         self.bank, self.val = bank, val
 
@@ -128,8 +130,10 @@ class KnnMonitor:
             return None
         try:
             how = {"size": config.eval_size, "reading": config.reading}
-            bank = load_data(config.data, "labelled", max_images=1000, seed=config.seed, **how)
-            val = load_data(config.data, "val", max_images=500, **how)
+            bank = load_data(
+                config.data, "labelled", max_images=cls.LABELLED, seed=config.seed, **how
+            )
+            val = load_data(config.data, "val", max_images=cls.HELD_OUT, **how)
             for part in (bank, val):
                 if not isinstance(part, Pictures):
                     raise UserError(f"{len(part)} images of {config.eval_size} px are too many")

@@ -68,8 +68,7 @@ class SuccessorTrainer(trainer.Trainer):
     objective = staticmethod(objective)
 
     def __init__(self, config: TrainConfig, *args, **kwargs):
-        # A nearest neighbour, or an equal share, is one among all images.
-        self.sees_whole_batch = bool(config.koleo) or config.centering == "sinkhorn"
+        self.sees_whole_batch = config.compares_images
         self.terms = [name for name in ("koleo", "ibot", "gram") if getattr(config, name)]
         super().__init__(config, *args, **kwargs)
         self.anchored_at = min(

@@ -29,7 +29,9 @@ TARGETS = {
 }
 
 
-def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
+def export_backbone(
+    backbone: VisionTransformer, to: str, out: Path, eval_size: int | None = None
+) -> None:
     """Write a backbone; ``out`` appears whole or not at all.
 
     Args:
@@ -39,6 +41,7 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
             ``timm.create_model(..., num_classes=0)``, whose names are the same; ``huggingface``,
             a folder for ``transformers.ViTModel.from_pretrained``; or ``onnx``.
         out: the file, or for Hugging Face the folder; it must not exist.
+        eval_size: side in pixels of the images to evaluate, which our own file keeps.
 
     Raises:
         UserError: if there is no such target, ``out`` exists, or it cannot be written.
@@ -55,7 +58,8 @@ def export_backbone(backbone: VisionTransformer, to: str, out: Path) -> None:
     if to in ("safetensors", "timm") and out.suffix != ".safetensors":
         raise UserError(f"--out {out}: a name ends in .safetensors, or no library reads the file")
     weights = {k: v.detach().cpu().contiguous() for k, v in backbone.state_dict().items()}
-    metadata = {
+    metadata = {"eval_size": str(eval_size)} if eval_size else {}
+    metadata |= {
         "format": FORMAT,
         "patch_size": str(backbone.patch_size),
         "num_heads": str(backbone.num_heads),

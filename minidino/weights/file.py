@@ -42,6 +42,8 @@ from minidino.weights.beside import heads_beside, normalisation_beside
 from minidino.weights.fit import Grid, fitted
 from minidino.weights.names import Weights, our_names, tensors_in, the_network
 
+METADATA = ("num_heads", "image_size", "eval_size")  # numbers that an export of ours tells
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -52,15 +54,18 @@ class Trained:
     folder: Path  # where figures of it go
     notes: tuple[str, ...] = ()  # what was chosen, assumed or left out, a line each
     source: str = ""  # what it was loaded by: a name, or the whole path
+    told_size: int | None = None  # side of the images it was evaluated at, if an export tells
 
     @property
     def eval_size(self) -> int:
-        """Side of the images to evaluate, in pixels; without a configuration, the trained one.
+        """Side of the images to evaluate, in pixels; where nothing tells, the trained one.
 
         DINOv2's positions are of 518 px, and its own scores (table 4) of 224.
         """
         if self.config:
             return self.config.eval_size
+        if self.told_size:
+            return self.told_size
         side = self.backbone.image_size
         if isinstance(self.backbone, VisionTransformerV2):
             side = min(side, 224 // self.backbone.patch_size * self.backbone.patch_size)
@@ -123,7 +128,7 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
     left_out: list[str] = []
     content, known = _read(path, where, left_out)
-    config, notes = None, []
+    config, notes, told_size = None, [], None
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
         agreed_heads(config.num_heads, num_heads, where)
@@ -141,9 +146,14 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
             weights, more = fitted(weights, grid, normalisation_beside(path), where)
             backbone = vit_of(weights, heads, where)
             load_weights(backbone, weights, where)
-            side = known.get("image_size", 0)
-            if is_rotary(weights) and 0 < side <= 4096 and side % backbone.patch_size == 0:
-                backbone.image_size = side  # no learned position tells it
+            sides = {
+                k: known[k]
+                for k in ("image_size", "eval_size")
+                if 0 < known.get(k, 0) <= 4096 and known[k] % backbone.patch_size == 0
+            }
+            told_size = sides.get("eval_size")
+            if is_rotary(weights) and "image_size" in sides:
+                backbone.image_size = sides["image_size"]  # no learned position tells it
         except UserError as error:
             raise UserError(f"{error}{_guess(named)}") from None
         if heads is None:
@@ -158,11 +168,11 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
             f"{where} has NaN or infinite numbers in {len(broken)} parameters: "
             f"{', '.join(broken[:5])}"
         )
-    return Trained(backbone.eval(), config, path.parent, tuple(notes))
+    return Trained(backbone.eval(), config, path.parent, tuple(notes), told_size=told_size)
 
 
 def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, int]]:
-    """The content of a file, and the number of heads and the side of images if its metadata tells.
+    """The content of a file, and the number of heads and sides of images if its metadata tells.
 
     What it holds decides how it is read, not its suffix. ``left_out``: see ``read_torch_file``.
     """
@@ -171,7 +181,7 @@ def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, i
     try:
         with safe_open(path, framework="pt") as file:
             told = file.metadata() or {}  # of strings
-            known = {k: int(told[k]) for k in ("num_heads", "image_size") if told.get(k)}
+            known = {k: int(told[k]) for k in METADATA if told.get(k)}
             return {name: file.get_tensor(name) for name in file.keys()}, known  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         why = what_it_is(path) or f"it is cut short or damaged ({error})"

@@ -66,8 +66,11 @@ RELEASED |= {
 GATED = [f"dinov3_vit{size}16" for size in ("s", "b", "l", "7b")]
 GATED += ["dinov3_vits16plus", "dinov3_vith16plus"]
 
-# The course's own, small enough to come with the package; its card lies beside it.
-SHIPPED = {"minidino_things": Path(__file__).with_name("things.safetensors")}
+# The course's own, small enough to come with the package; their cards lie beside them.
+SHIPPED = {
+    f"minidino_{name}": Path(__file__).with_name(f"{name}.safetensors")
+    for name in ("things", "photos")
+}
 
 
 def load_pretrained(
@@ -76,9 +79,9 @@ def load_pretrained(
     """A backbone with trained weights, in eval mode on the CPU.
 
     Args:
-        name_or_path: ``minidino_things`` (comes with the package); ``dino_vits16``,
-            ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``, ``dinov2_vits14`` (or b, l, g; with
-            registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's cache; or a file of
+        name_or_path: ``minidino_photos`` or ``minidino_things`` (they come with the package);
+            ``dino_vits16``, ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``, ``dinov2_vits14``
+            (or b, l, g; with registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's cache; or a file of
             PyTorch's or safetensors with the names of the released weights, of timm, torchvision,
             mmpretrain or Hugging Face's ``ViTModel``, ``Dinov2Model`` (with registers or without)
             and ``DINOv3ViTModel``, whatever stands before them: a full checkpoint of the official
@@ -115,8 +118,7 @@ def _load(name_or_path: str | Path, num_heads: int | None, grid: tuple[int, int]
     if name in RELEASED:
         return _load_released(name, num_heads, grid)
     if name in SHIPPED:
-        backbone = load_file(SHIPPED[name], num_heads, name, grid).backbone
-        return Trained(backbone, None, Path("runs") / name)
+        return replace(load_file(SHIPPED[name], num_heads, name, grid), folder=Path("runs") / name)
     path = Path(name_or_path).expanduser()
     if path.is_dir() and has_checkpoint(path):
         return from_newest(path, lambda file: load_file(file, num_heads, str(path), grid))[0]

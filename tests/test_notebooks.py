@@ -162,20 +162,8 @@ def test_small_runs_are_not_kept():
 def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
     """The very thing the README tells to do: pytest --nbval-lax."""
     copy = shutil.copy(path, tmp_path)
-    options = ["-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env"]
-    options += ["--nbval-cell-timeout=300"]
     run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-c",
-            os.devnull,
-            "-p",
-            "no:cacheprovider",
-            *options,
-            copy,
-        ],
+        [sys.executable, "-m", "pytest", "-c", os.devnull, *course.NBVAL_OPTIONS, copy],
         env=os.environ | course.NBVAL,
         capture_output=True,
         text=True,

@@ -245,6 +245,12 @@ def test_commands_and_checks_start_without_what_takes_as_long_as_pytorch():
         assert not {"torchvision", "torch._dynamo", "timm", "sklearn"} & set(there), entry
 
 
+def test_notebooks_are_read_without_a_grammar_of_web_addresses():
+    """jsonschema's, three seconds: more than all else that `minidino status` does."""
+    there = run_python("import minidino.course.notebooks, sys; print(*sys.modules)").split()
+    assert "nbformat" in there and "rfc3987_syntax.syntax_helpers" not in there
+
+
 def test_public_names_are_what_their_files_define():
     fixed = "VisionTransformer MultiCrop DINOHead DINOLoss update_teacher train recipe"
     fixed += " load_pretrained load_data extract_features knn_predict linear_probe attention_maps"

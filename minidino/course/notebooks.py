@@ -38,8 +38,8 @@ NBVAL = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_ADDOPTS": "",
 }
-NBVAL_OPTIONS = ("-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", "-v")
-NBVAL_OPTIONS += ("--nbval-cell-timeout=600", "-p", "no:cacheprovider")
+NBVAL_OPTIONS = ("-p", "minidino.course", "-p", "nbval.plugin", "--nbval-lax")
+NBVAL_OPTIONS += ("--nbval-current-env", "--nbval-cell-timeout=600", "-v", "-p", "no:cacheprovider")
 MARKS = {"done": "✓", "not started": "·", "wrong": "✗"}
 ASCII_MARKS = {"done": "+", "not started": ".", "wrong": "x"}
 

@@ -81,12 +81,13 @@ def load_pretrained(
     Args:
         name_or_path: ``minidino_photos`` or ``minidino_things`` (they come with the package);
             ``dino_vits16``, ``dino_vits8``, ``dino_vitb16`` or ``dino_vitb8``, ``dinov2_vits14``
-            (or b, l, g; with registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's cache; or a file of
-            PyTorch's or safetensors with the names of the released weights, of timm, torchvision,
-            mmpretrain or Hugging Face's ``ViTModel``, ``Dinov2Model`` (with registers or without)
-            and ``DINOv3ViTModel``, whatever stands before them: a full checkpoint of the official
-            code, of lightly or of solo-learn (its teacher), a checkpoint or export of minidino; or
-            a folder with one of ``checkpoint.pt``, ``model.safetensors``, ``pytorch_model.bin``.
+            (or b, l, g; with registers ``dinov2_vits14_reg``), downloaded once, to torch.hub's
+            cache; or a file of PyTorch's or safetensors with the names of the released weights, of
+            timm, torchvision, mmpretrain or Hugging Face's ``ViTModel``, ``Dinov2Model`` (with
+            registers or without) and ``DINOv3ViTModel``, whatever stands before them: a full
+            checkpoint of the official code, of lightly or of solo-learn (its teacher), a checkpoint
+            or export of minidino; or a folder with one of ``checkpoint.pt``, ``model.safetensors``,
+            ``pytorch_model.bin``.
         num_heads: attention heads, where nothing beside the weights tells (see ``file.py``).
         grid: rows and columns of the patches that positions are of, where they form no square.
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from minidino.checks.compare import agreeing, compare, outcome, same
 from minidino.checks.core import Wrong, call, check, expect
@@ -30,6 +29,8 @@ def _counted_flops(config: TrainConfig) -> tuple[int, int]:
         with the student's patch projection three times like the rest, and as counted: images
         need no gradient, so its backward pass is one product only.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # brings triton, for no other check
+
     network = Network(config)
     views = [
         torch.zeros(n, 3, size, size)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from minidino.crops import Appearance
 from minidino.errors import UserError
-from minidino.limits import check_limits, check_pieces
+from minidino.limits import PIECES, check_limits, check_together
 
 
 @dataclass(frozen=True)
@@ -159,40 +159,18 @@ class TrainConfig(Reading):
         """Raises UserError, in one line, for what cannot be trained."""
         super().__post_init__()
         check_limits(self.appearance)
-        p = self.patch_size
-        for name in ("global_size", "local_size", "eval_size", "image_size"):
-            if (size := getattr(self, name)) < p:
-                raise UserError(f"{name} {size} is smaller than a patch of {p} px")
-        for name in ("global_size", "local_size", "eval_size"):
-            if (size := getattr(self, name)) % p:
-                raise UserError(
-                    f"{name} {size} is not a multiple of patch_size {p}; "
-                    f"try {size // p * p} or {-(-size // p) * p}"
-                )
-        if self.embed_dim % self.num_heads:
-            raise UserError(
-                f"num_heads: embed_dim {self.embed_dim} does not divide into {self.num_heads} heads"
-            )
-        for name, (low, high) in (
-            ("global_scale", self.global_scale),
-            ("local_scale", self.local_scale),
-            ("blur_sigma", self.appearance.blur_sigma),
-        ):
-            if low > high:
-                raise UserError(f"{name} is ({low}, {high}); give the lower end first")
-        for name in ("warmup_epochs", "warmup_teacher_temp_epochs"):
-            if (long := getattr(self, name)) > self.epochs:
-                raise UserError(
-                    f"{name} is {long:g}, longer than the training of {self.epochs} epochs"
-                )
-        if self.min_lr > self.base_lr > 0:
-            raise UserError(f"min_lr {self.min_lr:g} is above base_lr {self.base_lr:g}")
-        check_pieces(self)
+        check_together(self)
 
     @property
     def compares_images(self) -> bool:
-        """A nearest neighbour, or an equal share, is one among all images of a batch."""
-        return bool(self.koleo) or self.centering == "sinkhorn"
+        """Does the loss, or a batch norm, see a batch's images beside each other?"""
+        return (
+            self.objective in ("simclr", "byol", "swav", "lejepa")
+            or bool(self.koleo)
+            or self.centering == "sinkhorn"
+            or self.head_batch_norm
+            or self.backbone != "vit"
+        )
 
     def with_epochs(self, epochs: int) -> "TrainConfig":
         """A longer or shorter training in which warm-ups and freezing keep their share.
@@ -268,29 +246,24 @@ THINGS = TrainConfig(
     teacher_momentum=0.985,
 )
 
-# Photographs on two CPU cores, in an hour and a half; the package's minidino_photos. The trials by
-# which it was chosen, on a fifth of the training pictures, are in docs/log.md.
-PHOTOS = TrainConfig(
+# Photographs on two CPU cores, in an hour and a half; the trials are in docs/log.md.
+PHOTOS = replace(
+    THINGS,
     data="imagenette",
     image_size=64,
     eval_size=64,
+    max_images=None,
     patch_size=8,
     embed_dim=128,
     depth=4,
     num_heads=8,
-    drop_path_rate=0.0,
-    out_dim=512,
     hidden_dim=512,
-    bottleneck_dim=64,
     global_size=48,
     local_size=24,
-    n_local=4,
     local_scale=(0.1, 0.4),
-    appearance=Appearance(blur_p=(0.5, 0.1, 0.2), blur_sigma=(0.1, 1.0)),
     epochs=60,
-    base_lr=4e-3,
     warmup_epochs=5,
-    # With the center k-NN stayed at that of random weights for as long as was tried.
+    # With the center k-NN hardly left that of random weights.
     centering="sinkhorn",
     koleo=0.1,
     teacher_temp=0.03,
@@ -332,8 +305,7 @@ SMALL = TrainConfig(
 # The official ViT-S/16 settings, with a batch that one card holds (base_lr scales with it).
 PAPER_VITS16 = TrainConfig(data="imagenette", batch_size=64)
 
-# What a rival changes in a recipe: the views that its paper shows it, and what it has in DINO's
-# place.
+# What a rival changes in a recipe: its paper's views, and what it has in DINO's place.
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "dino": {},
     "supervised": {"n_local": 0},
@@ -352,8 +324,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "lejepa": {},
 }  # fmt: skip
 
-# Where a rival wants another learning rate than the recipe's. All objectives had the same search,
-# DINO too: five rates, 2 epochs each, k-NN on validation images (tools/tune_rivals.py).
+# Another learning rate than the recipe's. DINO and the rivals had the same search, MAE and LeJEPA
+# none: five rates, 2 epochs each, k-NN on validation images (tools/tune_rivals.py).
 TUNED = {"things": {"byol": {"base_lr": 8e-3}, "swav": {"base_lr": 16e-3}}}
 
 RECIPES = {
@@ -373,4 +345,6 @@ def recipe(name: str, **changes) -> TrainConfig:
     if objective not in OBJECTIVES:
         raise UserError(f'no objective "{objective}"; there are {", ".join(OBJECTIVES)}')
     own = OBJECTIVES[objective] | TUNED.get(name, {}).get(objective, {})
+    if objective != "dino":  # the recipe's pieces are DINO's
+        own |= {f.name: f.default for f in fields(TrainConfig) if f.name in PIECES}
     return replace(RECIPES[name], **(own | changes))

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minidino.engine import distributed
+
 
 class Prototypes(nn.Module):
     """A bias-free linear layer whose K rows have a length of their own: w = g * v / |v|.
@@ -27,6 +29,16 @@ class Prototypes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight_g * F.normalize(self.weight_v, dim=1))
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm over the rows of all processes, so that two of them do what one does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = distributed.world_size()
+        if not self.training or n == 1:
+            return super().forward(x)
+        return super().forward(distributed.gather(x)).chunk(n)[distributed.rank()]
 
 
 class DINOHead(nn.Module):
@@ -57,7 +69,7 @@ class DINOHead(nn.Module):
         super().__init__()
         if out_dim < 2:
             raise ValueError(f"out_dim (K) is {out_dim}; a distribution needs 2 or more prototypes")
-        norm = [nn.BatchNorm1d(hidden_dim)] if batch_norm else []
+        norm = [BatchNorm(hidden_dim)] if batch_norm else []
         self.mlp = nn.Sequential(
             *(nn.Linear(in_dim, hidden_dim), *norm, nn.GELU()),
             *(nn.Linear(hidden_dim, hidden_dim), *copy.deepcopy(norm), nn.GELU()),

@@ -73,6 +73,37 @@ def check_limits(settings: Any) -> None:
             raise UserError(f"{f.name} is {value}; it must be {kind}, {bounds}")
 
 
+def check_together(config: Any) -> None:
+    """Raises UserError for settings of a training that cannot be beside each other."""
+    c, p = config, config.patch_size
+    for name in ("global_size", "local_size", "eval_size", "image_size"):
+        if (size := getattr(c, name)) < p:
+            raise UserError(f"{name} {size} is smaller than a patch of {p} px")
+    for name in ("global_size", "local_size", "eval_size"):
+        if (size := getattr(c, name)) % p:
+            raise UserError(
+                f"{name} {size} is not a multiple of patch_size {p}; "
+                f"try {size // p * p} or {-(-size // p) * p}"
+            )
+    if c.embed_dim % c.num_heads:
+        raise UserError(
+            f"num_heads: embed_dim {c.embed_dim} does not divide into {c.num_heads} heads"
+        )
+    for name, (low, high) in (
+        ("global_scale", c.global_scale),
+        ("local_scale", c.local_scale),
+        ("blur_sigma", c.appearance.blur_sigma),
+    ):
+        if low > high:
+            raise UserError(f"{name} is ({low}, {high}); give the lower end first")
+    for name in ("warmup_epochs", "warmup_teacher_temp_epochs"):
+        if (long := getattr(c, name)) > c.epochs:
+            raise UserError(f"{name} is {long:g}, longer than the training of {c.epochs} epochs")
+    if c.min_lr > c.base_lr > 0:
+        raise UserError(f"min_lr {c.min_lr:g} is above base_lr {c.base_lr:g}")
+    check_pieces(c)
+
+
 # The settings that add something of a successor (minidino/successors/) to DINO.
 PIECES = ("registers", "positions", "koleo", "centering", "ibot", "gram")
 

@@ -146,7 +146,6 @@ class Trainer:
 
     objective = staticmethod(objective)
     uses_labels = False
-    sees_whole_batch = False  # does the loss compare the images of a batch with each other?
 
     def __init__(
         self,
@@ -177,7 +176,7 @@ class Trainer:
             device,
             c.batch_size // distributed.world_size(),
             widest_activation(c),
-            whole=self.sees_whole_batch or has_batch_norm(self.student),
+            whole=c.compares_images,
         )
         self.parameters = [p for p in self.student.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameter_groups(self.student), fused=True)

@@ -55,7 +55,11 @@ def test_a_grid_runs_once_and_writes_table_and_picture(small, tmp_path, capsys):
     ]
     for run in found["runs"]:
         assert 0 <= run["knn"] <= 100 and 0 <= run["linear"] <= 100
-        assert 0 <= run["jaccard_mean"] <= run["jaccard_best_head"] + 0.5
+        assert 0 <= run["jaccard_mean"] <= 1 and run["jaccard_best_head"] >= max(
+            run["jaccard_heads"]
+        )
+        assert {"commit", "torch", "device"} <= set(run["made_by"])
+        assert run["variant"] == "random" or run["images_seen"] == 96  # 6 steps of 16
     assert out.with_suffix(".png").stat().st_size > 5000
     assert "| dino |" in out.with_suffix(".md").read_text()
     assert main(command) == 0
@@ -69,6 +73,14 @@ def test_a_grid_runs_once_and_writes_table_and_picture(small, tmp_path, capsys):
     assert main(command) == 0
     assert len(small) == 4
     assert "dino" in capsys.readouterr().out
+    # What is not asked for this time stays; what has other settings than it would have today goes.
+    found["runs"][0]["config"]["seed"] = 7
+    out.with_suffix(".json").write_text(json.dumps(found))
+    asked = [*command[:2], "dino", *command[command.index("--seeds") :]]
+    assert main(asked) == 0 and len(small) == 4
+    assert "left out" in capsys.readouterr().err
+    after = json.loads(out.with_suffix(".json").read_text())
+    assert after["runs"] == found["runs"][1:]
 
 
 def test_other_settings_are_another_run(small, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build/site"
 SOURCE = BUILD / "source"
 PAGES = [
-    *("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*.png", "solutions/[0-9][0-9]_*.ipynb"),
+    *("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/**/*.png", "solutions/[0-9][0-9]_*.ipynb"),
     *("results/**/*.md", "results/*.png"),
 ]
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")

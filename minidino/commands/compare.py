@@ -28,8 +28,8 @@ def compare_command(
     """Train a recipe with several objectives and seeds, and put their scores side by side.
 
     Every run sees the same images, as often. What is stopped goes on where it was when the same
-    command is given again, and what OUT.json already has is not run again. Writes OUT.json, OUT.md
-    and OUT.png.
+    command is given again, and what OUT.json already has is not run again, nor lost. Writes
+    OUT.json, OUT.md and OUT.png.
 
     Args:
         recipe: Where the settings come from.

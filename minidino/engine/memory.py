@@ -13,6 +13,7 @@ import torch
 
 from minidino.config import TrainConfig
 from minidino.engine.settings import Engine
+from minidino.errors import UserError
 from minidino.vit import FEW, NARROW
 
 FLOAT = 4  # bytes
@@ -39,8 +40,11 @@ def step_memory(config: TrainConfig, engine: Engine, cuda: bool) -> StepMemory:
     """The peak of one step of a whole batch; by default float32 on a CPU, bf16 on CUDA.
 
     Raises:
-        UserError: if the engine is to take parts of a batch whose images are compared.
+        UserError: if the engine is to take parts of a batch whose images are compared, or the
+            backbone is no ViT.
     """
+    if config.backbone != "vit":
+        raise UserError(f"nothing is known of a {config.backbone}'s memory; give --batch-size")
     c, batch = config, config.batch_size
     device = torch.device("cuda" if cuda else "cpu")
     if c.compares_images:

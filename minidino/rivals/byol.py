@@ -47,7 +47,6 @@ class Predicting(Projector):
 class BYOL(Rival):
     """Two global views; the teacher's copy of the predictor is never asked."""
 
-    sees_whole_batch = True  # by batch norm
     has_momentum_encoder = True
 
     @staticmethod

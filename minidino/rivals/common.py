@@ -8,21 +8,9 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.engine import distributed
+from minidino.head import BatchNorm
 from minidino.teacher import update_teacher
 from minidino.trainer import Trainer, build_backbone, seed_of
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch norm over the rows of all processes, so that two of them do what one does."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or distributed.world_size() == 1:
-            return super().forward(x)
-        return (
-            super()
-            .forward(distributed.gather(x))
-            .chunk(distributed.world_size())[distributed.rank()]
-        )
 
 
 def mlp(*widths: int, batch_norm: bool = False) -> nn.Sequential:

@@ -33,8 +33,6 @@ def nt_xent(z: Tensor, temperature: float | Tensor) -> Tensor:
 class SimCLR(Rival):
     """Two global views, a projection with one hidden layer, NT-Xent over the whole batch."""
 
-    sees_whole_batch = True
-
     @staticmethod
     def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
         z = student(views[0])  # global views only

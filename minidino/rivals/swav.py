@@ -63,8 +63,6 @@ class Assigning(Projector):
 class SwAV(Rival):
     """Global and local views; prototypes are brought to length 1 after every step."""
 
-    sees_whole_batch = True
-
     @staticmethod
     def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
         scores = student(*views)

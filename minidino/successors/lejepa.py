@@ -59,8 +59,6 @@ def lejepa_loss(z: Tensor, n_images: int, sigreg: SIGReg) -> Tensor:
 class LeJEPA(Rival):
     """Global and local views; a projection with two hidden layers and batch norm."""
 
-    sees_whole_batch = True
-
     @staticmethod
     def objective(teacher, criterion, student, temp, *views) -> tuple[Tensor, Tensor]:
         z = student(*views)

@@ -68,7 +68,6 @@ class SuccessorTrainer(trainer.Trainer):
     objective = staticmethod(objective)
 
     def __init__(self, config: TrainConfig, *args, **kwargs):
-        self.sees_whole_batch = config.compares_images
         self.terms = [name for name in ("koleo", "ibot", "gram") if getattr(config, name)]
         super().__init__(config, *args, **kwargs)
         self.anchored_at = min(

@@ -96,7 +96,7 @@ class Run:
         """Its scores, if they are there and of these settings."""
         asked, usual = (json.loads(json.dumps(c.to_dict())) for c in (self.config, TrainConfig()))
         found = [read_json(self.scores)]
-        earlier = read_json(self.earlier) if self.earlier else {}
+        earlier = read_json(self.earlier)
         if earlier.get("split") == self.split:
             found += earlier.get("runs", [])
         found = [f for f in found if f.get("variant") == self.variant]
@@ -104,8 +104,10 @@ class Run:
         return next((f for f in found if usual | f.get("config", {}) == asked), None)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path | None) -> dict[str, Any]:
     """The object in a file; an empty one if there is none, or it cannot be read."""
+    if path is None:
+        return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -118,7 +120,8 @@ def train_and_score(run: Run) -> dict[str, Any]:
 
     Returns:
         ``variant``, ``seed``, the scores (see ``score.quality``), ``effective_rank`` of the
-        test images' features, ``images_per_second``, ``seconds``, ``verdict``, ``config``.
+        test images' features, ``images_seen``, ``images_per_second``, ``seconds``, ``verdict``,
+        ``config``, ``made_by``.
     """
     config, where = run.config, pick_device(run.device)
     found: dict[str, Any] = {"variant": run.variant, "seed": config.seed}
@@ -131,13 +134,14 @@ def train_and_score(run: Run) -> dict[str, Any]:
         # Of the whole run; the result's is of the part since it went on.
         speeds = [x["images_per_second"] for x in result.history if "images_per_second" in x]
         how = {
+            "images_seen": result.history[-1]["step"] * config.batch_size,
             "images_per_second": round(median(speeds), 1),
             "seconds": round(result.seconds, 1),
             "verdict": result.verdict,
         }
     scores, features = quality(backbone.to(where), config, run.split)
     found |= scores | {"effective_rank": round(effective_rank(features), 1)} | how
-    found["config"] = config.to_dict()
+    found |= {"config": config.to_dict(), "made_by": provenance(where)}
     run.folder.mkdir(parents=True, exist_ok=True)
     write_text(run.scores, json.dumps(found, indent=2) + "\n")
     return found
@@ -201,7 +205,8 @@ def compare(
     Args:
         folder: each run has a folder below it.
         split: "test" to report, "val" to choose.
-        earlier: the JSON of an earlier comparison, whose runs of the same settings are taken over.
+        earlier: the JSON of an earlier comparison. Its runs of the same settings are taken over,
+            those that are not asked for as well.
         processes: runs under way at a time; by default one a core on a CPU, and one on a GPU.
 
     Raises:
@@ -210,25 +215,19 @@ def compare(
     where = pick_device(device)
     cores = os.cpu_count() or 1
     processes = processes or (min(cores, 8) if where.type == "cpu" else 1)
-    runs = [
-        Run(
-            variant,
-            settings_of(recipe_name, variant, seed),
-            folder / recipe_name / f"{variant}-{seed}",
-            split,
-            device,
-            earlier,
-        )
-        for variant in variants
-        for seed in range(seeds)
-    ]
-    order = {(run.variant, run.config.seed): i for i, run in enumerate(runs)}
-    found = sorted(run_grid(runs, processes), key=lambda f: order[f["variant"], f["seed"]])
-    base = recipe(recipe_name)
-    return {
-        "recipe": recipe_name,
-        "split": split,
-        "images_seen": base.epochs * ((base.max_images or 0) // base.batch_size) * base.batch_size,
-        "processes": processes,
-        "runs": found,
-    } | provenance(where)
+
+    def run_of(variant: str, seed: int) -> Run:
+        config = settings_of(recipe_name, variant, seed)
+        at = folder / recipe_name / f"{variant}-{seed}"
+        return Run(variant, config, at, split, device, earlier)
+
+    asked = [(variant, seed) for variant in variants for seed in range(seeds)]
+    runs = [run_of(*one) for one in asked]
+    before = {(f["variant"], f["seed"]) for f in read_json(earlier).get("runs", [])} - set(asked)
+    kept = [run_of(*one).known() for one in before if one[0] in VARIANTS]
+    kept = [found for found in kept if found]
+    if len(kept) < len(before):
+        tqdm.write(f"left out of {earlier}: {len(before) - len(kept)} runs of other settings")
+    found = [*run_grid(runs, processes), *kept]
+    found.sort(key=lambda f: (VARIANTS.index(f["variant"]), f["seed"]))
+    return {"recipe": recipe_name, "split": split, "processes": processes, "runs": found}

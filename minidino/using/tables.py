@@ -35,7 +35,7 @@ COLUMNS = {
 
 
 def by_variant(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The runs of each variant, in the order in which they were asked for."""
+    """The runs of each variant, in the order in which they stand."""
     groups: dict[str, list] = defaultdict(list)
     for run in found["runs"]:
         groups[run["variant"]].append(run)

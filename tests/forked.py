@@ -6,6 +6,7 @@ for all tests, so its list of imports is here.
 """
 
 import multiprocessing
+import sys
 
 import torch
 import torchvision.transforms.v2.functional  # noqa: F401
@@ -13,7 +14,8 @@ import torchvision.transforms.v2.functional  # noqa: F401
 import minidino.cli
 import minidino.train  # noqa: F401
 
-START = multiprocessing.get_context("forkserver")
-START.set_forkserver_preload(["forked", "killed", "test_distributed"])
+START = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+if sys.platform != "win32":
+    START.set_forkserver_preload(["forked", "killed", "test_distributed"])
 
 torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # PyTorch imports much for the first one

@@ -7,7 +7,6 @@ writes files are replaced by ones that count, and kill in the middle of a chosen
 import io
 import json
 import os
-import resource
 import signal
 import time
 import traceback
@@ -121,6 +120,8 @@ def live(
     writes = Writes(kill_at)
     writes.install()
     if limit is not None:
+        import resource  # Windows has none
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if patch is not None:
         patch()

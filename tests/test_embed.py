@@ -294,6 +294,10 @@ MISTAKES = {
     "nowhere to look": (["retrieve", "W", "photos/b/21.png"], "give --data"),
     "nothing to look for": (["retrieve", "W", "--data", "photos"], "give the picture"),
     "both": (["retrieve", "W", "photos/b/21.png", "--duplicates", "--data", "photos"], "leave out"),
+    "a cosine for a query": (["retrieve", "W", "photos/b/21.png", "--data", "photos",
+                              "--threshold", "0.5"], "--threshold is for --duplicates"),
+    "so many pairs": (
+        ["retrieve", "W", "--duplicates", "--data", "photos", "--k", "5"], "--k is for a query"),
     "one picture": (["retrieve", "W", "--duplicates", "--data", "one"], "no two pictures in one"),
     "no cosine": (
         ["retrieve", "W", "--duplicates", "--data", "photos", "--threshold", "2"], "--threshold"),

@@ -189,7 +189,7 @@ def test_the_second_eigenvector_is_scipys():
 
 
 def test_cut_takes_the_piece_that_stands_out_by_hand():
-    """Of 48 patches nine are of another kind; six of them lie together."""
+    """Of 48 patches seven are of another kind; six of them lie together."""
     keys = torch.tensor([1.0, 0.0, 0.1]).repeat(6, 8, 1)
     thing = torch.zeros(6, 8, dtype=torch.bool)
     thing[2:4, 3:6] = True

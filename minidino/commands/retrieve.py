@@ -22,6 +22,7 @@ from minidino.using.retrieve import check_index, find_neighbours, look_up
 from minidino.weights.file import Trained
 
 DRAWN = 10  # pairs of near-copies
+NEAREST = 9
 
 
 def retrieve_command(
@@ -31,7 +32,7 @@ def retrieve_command(
     index: Path | None = None,
     duplicates: bool = False,
     threshold: float = LIKELY,
-    k: int = 9,
+    k: int = NEAREST,
     out: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
@@ -93,6 +94,10 @@ def _check(query, data, index, duplicates: bool, threshold: float, k: int) -> No
         raise UserError(f"--threshold is {threshold:g}; a cosine is from -1 to 1")
     if duplicates and query is not None:
         raise UserError("--duplicates compares all pictures with each other; leave out the query")
+    if duplicates and k != NEAREST:
+        raise UserError("--k is for a query; --duplicates lists all pairs above --threshold")
+    if query is not None and threshold != LIKELY:
+        raise UserError("--threshold is for --duplicates; a query has its --k nearest, however far")
     if not duplicates and query is None:
         raise UserError("give the picture to look for, or --duplicates")
     if query is not None and not query.is_file():

@@ -8,7 +8,8 @@ import pytest
 for name in ("timm", "lightly"):
     pytest.importorskip(name)
 
-from parity import PIECES  # noqa: E402  (it imports the two)
+import parity_losses  # noqa: E402, F401  (it imports the two, and adds its own)
+from parity import PIECES  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 

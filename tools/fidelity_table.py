@@ -1,7 +1,8 @@
 """Measure every piece against its oracle and write the tables of ``docs/fidelity.md``.
 
 Run it where the ``test`` extra is installed: ``python tools/fidelity_table.py``. The
-comparisons are those of ``tests/parity.py``; the rest of the document is written by hand.
+comparisons are those of ``tests/parity.py`` and ``parity_losses.py``; the rest of the document is
+written by hand.
 """
 
 import sys
@@ -54,6 +55,7 @@ def rows_of(document: str) -> list[dict]:
 
 def main() -> None:
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]  # parity.py, dino.py
+    import parity_losses  # noqa: F401  (which adds its own)
     from parity import PIECES
 
     measured = {p: p.measure() for p in in_order(PIECES)}

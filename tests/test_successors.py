@@ -222,16 +222,45 @@ def test_released_names_are_timms_urls():
             assert (release.embed_dim, release.depth) == (model.embed_dim, len(model.blocks))
 
 
-def test_commands_take_dinov2(tmp_path, capsys):
+@pytest.fixture
+def photos(tmp_path):
+    """20 pictures of two kinds."""
+    for i in range(20):
+        file = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((60, 70, 3), 12 * i, dtype=np.uint8)).save(file)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    ("make", "size"), [(lambda: huggingface("registers"), 56), (v3, 48)], ids=["v2", "v3"]
+)
+def test_every_command_takes_weights_of_a_successor(make, size, photos, tmp_path):
+    make().save_pretrained(tmp_path / "w")
+    weights, data = str(tmp_path / "w"), ["--data", str(photos), "--size", str(size)]
+    index, kept = str(tmp_path / "f.npz"), str(tmp_path / "c.safetensors")
+    one = str(photos / "a" / "0.png")
+    for command in (
+        ["knn", weights, *data, "--k", "3", "--save", kept],
+        ["linear", weights, *data, "--epochs", "1"],
+        ["attend", weights, *data, "--pictures", "2", "--out", str(tmp_path / "look")],
+        ["segment", weights, *data, "--by", "cut", "--out", str(tmp_path / "masks")],
+        ["embed", weights, *data, "--out", index],
+        ["retrieve", weights, one, "--index", index, "--out", str(tmp_path / "r.png")],
+        ["predict", kept, "--data", str(photos), "--out", str(tmp_path / "p.csv")],
+        ["explore", weights, *data, "--out", str(tmp_path / "e.html")],
+    ):
+        assert cli.main(command) == 0, command
+    with np.load(index) as features:
+        assert features["cls"].shape == (20, 128)
+
+
+def test_commands_take_dinov2(photos, tmp_path, capsys):
     """At 224 px, by default; random weights beside them have the same registers."""
     huggingface("registers").save_pretrained(tmp_path / "w")
     trained = load_trained(tmp_path / "w")
     assert trained.random().registers == 4
     assert trained.eval_size == 98
-    for i in range(20):
-        file = tmp_path / "photos" / "ab"[i % 2] / f"{i}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((60, 70, 3), 12 * i, dtype=np.uint8)).save(file)
     sizes = ["--data", str(tmp_path / "photos"), "--size", "56"]
     out = tmp_path / "look"
     assert cli.main(["attend", str(tmp_path / "w"), *sizes, "--out", str(out)]) == 0

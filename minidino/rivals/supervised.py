@@ -26,8 +26,7 @@ class Supervised(Rival):
         if self.n_classes < 2:
             raise UserError(
                 "--objective supervised needs pictures with labels, a folder for each class, that "
-                "fit "
-                "in memory"
+                "fit in memory"
             )
         student = Projector(self.config)
         student.head = nn.Linear(student.backbone.embed_dim, self.n_classes)

@@ -57,6 +57,8 @@ class ConvNet(nn.Module):
         return strength / strength.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
 
 
-def has_batch_norm(network: nn.Module) -> bool:
-    """Does a part of the batch see the others in this network?"""
-    return any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in network.modules())
+def by_its_batch(network: nn.Module) -> nn.Module:
+    """The network as in evaluation (no path is dropped), its batch norms as in training."""
+    for module in network.modules():  # a module comes before its parts
+        module.train(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d))
+    return network

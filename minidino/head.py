@@ -6,12 +6,11 @@ the temperatures of the loss decide how peaked the softmax over the K scores bec
 """
 
 import copy
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from minidino.engine import distributed
 
 
 class Prototypes(nn.Module):
@@ -31,16 +30,6 @@ class Prototypes(nn.Module):
         return F.linear(x, self.weight_g * F.normalize(self.weight_v, dim=1))
 
 
-class BatchNorm(nn.BatchNorm1d):
-    """Batch norm over the rows of all processes, so that two of them do what one does."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        n = distributed.world_size()
-        if not self.training or n == 1:
-            return super().forward(x)
-        return super().forward(distributed.gather(x)).chunk(n)[distributed.rank()]
-
-
 class DINOHead(nn.Module):
     """(..., in_dim) -> (..., out_dim): MLP, L2-normalised bottleneck, prototypes.
 
@@ -51,7 +40,8 @@ class DINOHead(nn.Module):
         bottleneck_dim: width of the normalised bottleneck.
         norm_last_layer: keep every prototype at length 1, which makes training steadier;
             otherwise the lengths are learned.
-        batch_norm: batch norm after the two hidden layers (an ablation; DINO needs none).
+        batch_norm: a kind of batch norm to put after the two hidden layers, such as
+            ``nn.BatchNorm1d`` (an ablation; DINO needs none).
 
     Raises:
         ValueError: if ``out_dim`` is below 2; a softmax over one prototype says nothing.
@@ -64,12 +54,12 @@ class DINOHead(nn.Module):
         hidden_dim: int = 2048,
         bottleneck_dim: int = 256,
         norm_last_layer: bool = True,
-        batch_norm: bool = False,
+        batch_norm: Callable[[int], nn.Module] | None = None,
     ):
         super().__init__()
         if out_dim < 2:
             raise ValueError(f"out_dim (K) is {out_dim}; a distribution needs 2 or more prototypes")
-        norm = [BatchNorm(hidden_dim)] if batch_norm else []
+        norm = [batch_norm(hidden_dim)] if batch_norm else []
         self.mlp = nn.Sequential(
             *(nn.Linear(in_dim, hidden_dim), *norm, nn.GELU()),
             *(nn.Linear(hidden_dim, hidden_dim), *copy.deepcopy(norm), nn.GELU()),

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from minidino.collapse import entropy
 from minidino.config import TrainConfig
-from minidino.convnet import ConvNet, has_batch_norm
+from minidino.convnet import ConvNet, by_its_batch
 from minidino.crops import MultiCrop
 from minidino.engine import distributed
+from minidino.engine.batch_norm import BatchNorm
 from minidino.engine.gradients import Gradients
 from minidino.engine.memory import widest_activation
 from minidino.engine.settings import Engine
@@ -58,7 +59,7 @@ class Network(nn.Module):
             c.hidden_dim,
             c.bottleneck_dim,
             c.norm_last_layer,
-            c.head_batch_norm,
+            BatchNorm if c.head_batch_norm else None,
         )
 
     def forward(self, *views: Tensor) -> Tensor:
@@ -187,9 +188,7 @@ class Trainer:
     def _networks(self) -> tuple[nn.Module, nn.Module]:
         """Student and teacher, of the same weights; only the student will be trained."""
         student = self._network()
-        teacher = copy.deepcopy(student).requires_grad_(False)
-        # With batch norm the teacher, too, goes by the statistics of its batch.
-        return student, teacher.train(has_batch_norm(student))
+        return student, by_its_batch(copy.deepcopy(student).requires_grad_(False))
 
     def _network(self) -> nn.Module:
         return Network(self.config)
@@ -264,7 +263,11 @@ class Trainer:
 def begin_with(network: nn.Module, backbone: nn.Module, drop_path_rate: float) -> None:
     """Put a copy of a trained backbone in the place of a network's fresh one."""
     fresh, copied = network.backbone, copy.deepcopy(backbone)
-    copied.train(fresh.training).requires_grad_(next(fresh.parameters()).requires_grad)
+    if fresh.training:
+        copied.train()
+    else:  # the teacher's
+        by_its_batch(copied)
+    copied.requires_grad_(next(fresh.parameters()).requires_grad)
     blocks = getattr(copied, "blocks", ())
     for block, rate in zip(blocks, torch.linspace(0, drop_path_rate, len(blocks)), strict=True):
         block.drop_path.rate = rate.item()

@@ -78,7 +78,7 @@ def test_a_grid_runs_once_and_writes_table_and_picture(small, tmp_path, capsys):
     out.with_suffix(".json").write_text(json.dumps(found))
     asked = [*command[:2], "dino", *command[command.index("--seeds") :]]
     assert main(asked) == 0 and len(small) == 4
-    assert "left out" in capsys.readouterr().err
+    assert "left out: 1 of the runs" in capsys.readouterr().out
     after = json.loads(out.with_suffix(".json").read_text())
     assert after["runs"] == found["runs"][1:]
 

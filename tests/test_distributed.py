@@ -193,9 +193,11 @@ def test_two_processes_train_a_rival_as_one_does(tiny_config, tmp_path, objectiv
 ALL_PIECES = {"registers": 2, "positions": "rope", "koleo": 0.1, "centering": "sinkhorn"}
 
 
-@pytest.mark.parametrize("pieces", [{"ibot": 1.0}, ALL_PIECES | {"ibot": 0.5}])
+@pytest.mark.parametrize(
+    "pieces", [{"ibot": 1.0}, ALL_PIECES | {"ibot": 0.5}, {"head_batch_norm": True}]
+)
 def test_two_processes_train_with_pieces_as_one_does(tiny_config, tmp_path, pieces):
-    """Neighbours, shares, masks and centers are those of the whole batch."""
+    """Neighbours, shares, masks, centers and norms are those of the whole batch."""
     config = replace(tiny_config, max_images=96, epochs=1, knn_evals=0, **pieces)
     whole = run(config)
     two, other = in_processes(2, tmp_path / "two", run, config)

@@ -312,8 +312,11 @@ def test_ablations_change_what_they_say(tiny_config):
     assert not step(center_momentum=1.0).criterion.center.any()
     momenta = step(teacher_momentum_end=tiny_config.teacher_momentum).schedules.teacher_momentum
     assert set(momenta) == {tiny_config.teacher_momentum}
-    normed = step(head_batch_norm=True).student.head.mlp
-    assert [type(m).__name__ for m in normed][1] == "BatchNorm1d"
+    normed = step(head_batch_norm=True)
+    modes = {type(m).__name__: m.training for m in normed.teacher.modules()}
+    assert modes["BatchNorm"] and not modes["DropPath"], "the teacher drops no paths"
+    normed = normed.student.head.mlp
+    assert [type(m).__name__ for m in normed][1] == "BatchNorm"
 
 
 def test_squares_of_pairs_by_hand():

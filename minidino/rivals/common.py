@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from minidino.config import TrainConfig
 from minidino.engine import distributed
-from minidino.head import BatchNorm
+from minidino.engine.batch_norm import BatchNorm
 from minidino.teacher import update_teacher
 from minidino.trainer import Trainer, build_backbone, seed_of
 

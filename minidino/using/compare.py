@@ -227,7 +227,8 @@ def compare(
     kept = [run_of(*one).known() for one in before if one[0] in VARIANTS]
     kept = [found for found in kept if found]
     if len(kept) < len(before):
-        tqdm.write(f"left out of {earlier}: {len(before) - len(kept)} runs of other settings")
+        gone = len(before) - len(kept)
+        tqdm.write(f"left out: {gone} of the runs in {earlier}, which have other settings")
     found = [*run_grid(runs, processes), *kept]
     found.sort(key=lambda f: (VARIANTS.index(f["variant"]), f["seed"]))
     return {"recipe": recipe_name, "split": split, "processes": processes, "runs": found}

@@ -13,9 +13,11 @@ import torchvision.transforms.v2.functional  # noqa: F401
 
 import minidino.cli
 import minidino.train  # noqa: F401
+from minidino.run.monitor import KnnMonitor
 
 START = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
 if sys.platform != "win32":
     START.set_forkserver_preload(["forked", "killed", "test_distributed"])
 
+KnnMonitor.LABELLED = KnnMonitor.HELD_OUT = 100  # as conftest.py has it
 torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # PyTorch imports much for the first one

@@ -76,7 +76,7 @@ def test_what_is_saved_says_the_same_of_new_pictures(kind, photos, new, tmp_path
     assert [row["name"] for row in rows] == [f"deep/{f.name}" for f in files]
     # By hand, from the numbers in the file.
     model = load_trained("minidino_things").backbone
-    images = torch.stack([decode_square(file, 36) for file in files])  # its own size
+    images = torch.stack([decode_square(file, 60) for file in files])  # its own size
     numbers = load_file(saved)
     if kind == "knn":
         x = extract_features(model, images).double()

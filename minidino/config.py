@@ -246,7 +246,7 @@ THINGS = TrainConfig(
     teacher_momentum=0.985,
 )
 
-# Photographs on two CPU cores, in an hour and a half; the trials are in docs/log.md.
+# Photographs on two CPU cores, in less than two hours; the trials are in docs/log.md.
 PHOTOS = replace(
     THINGS,
     data="imagenette",

@@ -83,6 +83,16 @@ def test_a_grid_runs_once_and_writes_table_and_picture(small, tmp_path, capsys):
     assert after["runs"] == found["runs"][1:]
 
 
+@pytest.mark.parametrize("there", [{"recipe": "things", "split": "val", "runs": []}, {"a": 1}])
+def test_a_file_of_something_else_is_kept(there, tmp_path, capsys):
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(there))
+    argv = ["compare", "--objectives", "random", "--out", str(tmp_path / "result")]
+    assert main([*argv, "--runs", str(tmp_path / "runs")]) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    assert json.loads(file.read_text()) == there and not (tmp_path / "runs").exists()
+
+
 def test_other_settings_are_another_run(small, tmp_path, monkeypatch):
     compare("things", ["dino"], 1, tmp_path, processes=1)
     monkeypatch.setitem(

@@ -96,9 +96,7 @@ class Run:
         """Its scores, if they are there and of these settings."""
         asked, usual = (json.loads(json.dumps(c.to_dict())) for c in (self.config, TrainConfig()))
         found = [read_json(self.scores)]
-        earlier = read_json(self.earlier)
-        if earlier.get("split") == self.split:
-            found += earlier.get("runs", [])
+        found += read_json(self.earlier).get("runs", [])
         found = [f for f in found if f.get("variant") == self.variant]
         # A setting that was not there yet is as it was without it.
         return next((f for f in found if usual | f.get("config", {}) == asked), None)
@@ -210,7 +208,8 @@ def compare(
         processes: runs under way at a time; by default one a core on a CPU, and one on a GPU.
 
     Raises:
-        UserError: for unknown names and for variants that the recipe cannot bear, before any run.
+        UserError: for unknown names, for variants that the recipe cannot bear, and if ``earlier``
+            is of other data, before any run.
     """
     where = pick_device(device)
     cores = os.cpu_count() or 1
@@ -221,9 +220,15 @@ def compare(
         at = folder / recipe_name / f"{variant}-{seed}"
         return Run(variant, config, at, split, device, earlier)
 
+    there = read_json(earlier)
+    if there and (there.get("recipe"), there.get("split")) != (recipe_name, split):
+        raise UserError(
+            f"{earlier} is there, and no comparison of {recipe_name} on {split} images; choose "
+            "another --out"
+        )
     asked = [(variant, seed) for variant in variants for seed in range(seeds)]
     runs = [run_of(*one) for one in asked]
-    before = {(f["variant"], f["seed"]) for f in read_json(earlier).get("runs", [])} - set(asked)
+    before = {(f["variant"], f["seed"]) for f in there["runs"]} - set(asked) if there else set()
     kept = [run_of(*one).known() for one in before if one[0] in VARIANTS]
     kept = [found for found in kept if found]
     if len(kept) < len(before):

@@ -249,7 +249,7 @@ def test_a_picture_too_large_for_this_machine_is_refused(tmp_path, monkeypatch, 
         files = folder_of(tmp_path, 1, (600, 60))
         argv = [command, "minidino_things", "--data", files[0], "--out", tmp_path / "out"]
         assert cli.main([*map(str, argv), "--device", "cpu"]) == 2
-        assert "0.png at 360 x 36 px takes" in capsys.readouterr().err
+        assert "0.png at 600 x 60 px takes" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 from forked import START
-from safetensors.torch import save_file
 
 from minidino import cli
 from minidino.run import monitor
 from minidino.run.checkpoint import load_checkpoint
+from minidino.run.files import save_tensors
 from minidino.trainer import Trainer
 
 SECONDS = 150  # far longer than any of this takes: a hang fails the test
@@ -66,12 +66,12 @@ class Writes:
         file = open(path, mode, *args, **kwargs)  # noqa: SIM115
         return file if mode in ("r", "rb") else Counted(file, path.name, self)
 
-    def save_file(self, weights: dict, path: Path) -> None:
-        save_file(weights, path)
+    def save_tensors(self, weights: dict, path: Path) -> None:
+        save_tensors(weights, path)
         self.moment("snapshot", lambda: os.truncate(path, path.stat().st_size // 2))
 
     def install(self) -> None:
-        monitor.save_file = self.save_file
+        monitor.save_tensors = self.save_tensors
         for name in ("replace", "fsync"):
             setattr(os, name, self.around(name, getattr(os, name)))
         Trainer.step = self.around("step", Trainer.step)

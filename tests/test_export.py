@@ -178,13 +178,22 @@ def test_a_write_that_fails_leaves_nothing(backbone, tmp_path, monkeypatch):
     def full_too(*_):
         raise SafetensorError("No space left on device")
 
-    for name, failure in [("minidino.weights.export.save_file", full_too), ("os.replace", full)]:
+    for name, failure in [("minidino.weights.export.save_tensors", full_too), ("os.replace", full)]:
         for to in NAMED:
             with monkeypatch.context() as patch:
                 patch.setattr(name, failure)
                 with pytest.raises(UserError, match=r"cannot write .*No space left"):
                     export_backbone(backbone, to, tmp_path / "out.safetensors")
             assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("to", NAMED)
+def test_whoever_may_read_the_folder_may_read_the_weights(backbone, tmp_path, to):
+    export_backbone(backbone, to, tmp_path / "w.safetensors")
+    Path(tmp_path / "beside").touch()
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {oct(file.stat().st_mode) for file in files} == {oct(files[-1].stat().st_mode)}
 
 
 def test_a_name_that_no_library_would_read_is_refused(backbone, tmp_path):

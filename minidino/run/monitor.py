@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from minidino.config import TrainConfig
 from minidino.data import load_data
@@ -18,7 +17,7 @@ from minidino.data.twins import tell_twins
 from minidino.engine import distributed
 from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
-from minidino.run.files import replacing
+from minidino.run.files import replacing, save_tensors
 from minidino.vit import VisionTransformer
 
 
@@ -42,7 +41,7 @@ def save_snapshot(path: Path, backbone: VisionTransformer) -> None:
     """
     weights = {k: v.half().contiguous().cpu() for k, v in backbone.state_dict().items()}
     with _told(path), replacing(path) as partial:
-        save_file(weights, partial)
+        save_tensors(weights, partial)
 
 
 class MetricsLog:

@@ -15,14 +15,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from minidino.config import Reading
 from minidino.errors import UserError
 from minidino.evaluate import LinearClassifier, fit_linear, images_at_once, knn_votes
-from minidino.run.files import replacing
+from minidino.run.files import replacing, save_tensors
 from minidino.using.embed import embed_images, readable, streamed
 from minidino.weights.file import Trained, fingerprint
 
@@ -107,7 +106,7 @@ class Classifier:
         tensors = {name: t.contiguous() for name, t in tensors.items()}
         try:
             with replacing(path) as partial:
-                save_file(tensors, partial, {"format": FORMAT, "about": json.dumps(about)})
+                save_tensors(tensors, partial, {"format": FORMAT, "about": json.dumps(about)})
         except (OSError, SafetensorError) as error:
             raise UserError(f"cannot write {path}: {error}") from None
 

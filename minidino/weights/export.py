@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 from minidino.run.checkpoint import FORMAT
+from minidino.run.files import save_tensors
 from minidino.successors.registers import RegisterViT
 from minidino.vit import VisionTransformer
 from minidino.weights.onnx import write_onnx
@@ -75,11 +75,11 @@ def export_backbone(
                     text = json.dumps(content(backbone), indent=2) + "\n"
                     (written / f"{name}.json").write_text(text, encoding="utf-8")
                 # transformers reads only files that say they are PyTorch's.
-                save_file(_huggingface(weights), written / "model.safetensors", {"format": "pt"})
+                save_tensors(_huggingface(weights), written / "model.safetensors", {"format": "pt"})
             elif to == "onnx":
                 write_onnx(backbone, written)
             else:
-                save_file(weights, written, metadata)
+                save_tensors(weights, written, metadata)
             os.replace(written, out)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {out}: {error}") from None

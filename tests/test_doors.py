@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import mistune
 import pytest
 
 import minidino
@@ -192,10 +193,25 @@ def wheel(tmp_path_factory):
         capture_output=True,
         text=True,
     )
-    if tried.returncode and "hatchling" in tried.stderr:
+    if tried.returncode and "hatch" in tried.stderr:
         pytest.skip("no package index can be reached, and the wheel is built by hatchling")
     assert tried.returncode == 0, tried.stderr
     return next(folder.glob("*.whl"))
+
+
+def test_the_readme_has_addresses_where_it_has_no_neighbours():
+    """On the package index, whose page of minidino is the README: read as Markdown is there."""
+    hook = PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for one in hook["substitutions"]:
+        text = re.sub(one["pattern"], one["replacement"], text)
+    places = re.findall(r'(?:href|src)="([^"]*)"', mistune.html(text))
+    assert len(places) > 100 and all(p.startswith(("https://", "#")) for p in places)
+    ours = [re.match(r"https://(?:raw|git)[^/]*/minidino/minidino/(.*)", p) for p in places]
+    for place in filter(None, ours):
+        file = place[1].removeprefix("blob/").removeprefix("main/").split("#")[0]
+        assert (ROOT / file).exists(), place[0]
+    assert "https://raw.githubusercontent.com/minidino/minidino/main/docs/attention.png" in places
 
 
 @pytest.mark.slow
@@ -214,6 +230,10 @@ def test_from_the_wheel_alone_a_notebook_is_made_solved_and_checked(wheel, tmp_p
             [python, "-m", "minidino", *words], cwd=cwd, env=CLEAN, capture_output=True, text=True
         )
         return done.returncode, done.stdout + done.stderr
+
+    read_metadata = "import importlib.metadata as m; print(m.metadata('minidino')['Description'])"
+    shown = subprocess.check_output([python, "-c", read_metadata], env=CLEAN, text=True)
+    assert "(https://github.com/minidino/minidino/blob/main/docs/claims.md)" in shown
 
     where = subprocess.check_output(
         [python, "-c", "import minidino; print(minidino.__file__)"], cwd=tmp_path, env=CLEAN

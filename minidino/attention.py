@@ -24,6 +24,7 @@ def attention_maps(
     images: Tensor,
     layer: int | None = None,
     patch: tuple[int, int] | None = None,
+    register: int | None = None,
 ) -> Tensor:
     """Attention to the patches, of the last block's [CLS] query or of another.
 
@@ -33,13 +34,14 @@ def attention_maps(
         images: normalised floats (B, 3, H, W), H and W multiples of the patch size.
         layer: the block, counted from 1; by default the last.
         patch: row and column, from 0, of the patch that looks; by default [CLS] does.
+        register: the register that looks, counted from 1 (2309.16588, figure 9).
 
     Returns:
         (B, heads, h, w). A map sums to 1 less what goes to [CLS] (and to registers).
 
     Raises:
         TypeError: if the images are bytes.
-        ValueError: if there is no such layer or patch.
+        ValueError: if there is no such layer, patch or register, or both of the last are given.
     """
     if not images.is_floating_point():
         raise TypeError(
@@ -47,18 +49,32 @@ def attention_maps(
             f"{tuple(images.shape)}; minidino.pixels.normalize makes them of bytes"
         )
     if isinstance(model, ConvNet):
-        if layer is not None or patch is not None:
-            raise ValueError("a ResNet has no layer or patch that attends")
+        if (layer, patch, register) != (None, None, None):
+            raise ValueError("a ResNet has no layer, patch or register that attends")
         return model.activation_map(images)
     h, w = (side // model.patch_size for side in images.shape[-2:])
-    if layer is None and patch is None:
+    if (layer, patch, register) == (None, None, None):
         to_patches = model.get_last_selfattention(images, cls_only=True)[:, :, 0, 1:]
     else:
         q, k = queries_and_keys(model, images, layer)
-        row = 0 if patch is None else k.shape[2] - h * w + patch_index(patch, h, w)
+        row = _row_that_looks(k.shape[2] - 1 - h * w, (h, w), patch, register)
         scores = (k @ q[:, :, row, :, None])[..., 0] * q.shape[-1] ** -0.5
         to_patches = scores.softmax(dim=-1)[..., -h * w :]
     return rearrange(to_patches, "b heads (h w) -> b heads h w", h=h)
+
+
+def _row_that_looks(
+    registers: int, grid: tuple[int, int], patch: tuple[int, int] | None, register: int | None
+) -> int:
+    """Its position among [CLS], registers and patches; raises ValueError if there is none."""
+    if patch is not None and register is not None:
+        raise ValueError("a patch looks or a register, not both")
+    if patch is not None:
+        return 1 + registers + patch_index(patch, *grid)
+    if register is not None and not 1 <= register <= registers:
+        there = f"they are 1 to {registers}" if registers else "this network has none"
+        raise ValueError(f"there is no register {register}; {there}")
+    return register or 0
 
 
 @torch.no_grad()

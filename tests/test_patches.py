@@ -201,6 +201,7 @@ MISTAKES = {
     "no patch": (["--patch", "here"], "not row,column"),
     "patch outside of one": (["--patch", "3,12"], "0.png: patch 3,12 is outside: there are 10"),
     "outside, alike": (["--show", "similarity", "--patch", "3,12"], "0.png: patch 3,12 is outside"),
+    "no registers": (["--register", 1], "these weights have none"),
     "like what": (["--show", "similarity"], "needs a patch"),
     "threshold": (["--threshold", 1.5], "in (0, 1]"),
     "of no use": (["--show", "pca", "--heads", "each"], "makes no use of --heads"),

@@ -81,6 +81,13 @@ def test_dinov2_is_hugging_faces(kind, tmp_path):
         maps = attention_maps(ours, x)
         close(maps.flatten(2), attention[:, :, 0, 1 + r :])
         assert maps.shape == (2, 2, height // 14, width // 14)
+        for register in range(1, r + 1):
+            close(
+                attention_maps(ours, x, register=register).flatten(2),
+                attention[:, :, register, 1 + r :],
+            )
+        with pytest.raises(ValueError, match=f"no register {r + 1}; .* {r if r else 'none'}"):
+            attention_maps(ours, x, register=r + 1)
 
 
 @pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2",
@@ -130,6 +137,7 @@ def test_dinov3_is_hugging_faces(gated, tmp_path):
         attention = out.attentions[-1]
         close(ours.get_last_selfattention(x, registers=True), attention)
         close(attention_maps(ours, x).flatten(2), attention[:, :, 0, 5:])
+        close(attention_maps(ours, x, register=3).flatten(2), attention[:, :, 3, 5:])
 
 
 @pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "vit_small_patch16_dinov3_qkvb",
@@ -244,6 +252,7 @@ def test_every_command_takes_weights_of_a_successor(make, size, photos, tmp_path
         ["knn", weights, *data, "--k", "3", "--save", kept],
         ["linear", weights, *data, "--epochs", "1"],
         ["attend", weights, *data, "--pictures", "2", "--out", str(tmp_path / "look")],
+        ["attend", weights, *data, "--register", "4", "--out", str(tmp_path / "look")],
         ["segment", weights, *data, "--by", "cut", "--out", str(tmp_path / "masks")],
         ["embed", weights, *data, "--out", index],
         ["retrieve", weights, one, "--index", index, "--out", str(tmp_path / "r.png")],
@@ -265,6 +274,9 @@ def test_commands_take_dinov2(photos, tmp_path, capsys):
     out = tmp_path / "look"
     assert cli.main(["attend", str(tmp_path / "w"), *sizes, "--out", str(out)]) == 0
     assert (out / "attention.png").is_file()
+    for said, words in ((["5"], "they are 1 to 4"), (["1", "--patch", "0,0"], "not both")):
+        assert cli.main(["attend", str(tmp_path / "w"), *sizes, "--register", *said]) == 2
+        assert words in capsys.readouterr().err
     assert cli.main(["knn", str(tmp_path / "w"), *sizes]) == 0
     file = tmp_path / "e.safetensors"
     assert cli.main(["export", str(tmp_path / "w"), "--to", "safetensors", "--out", str(file)]) == 0

@@ -45,6 +45,8 @@ class AskedGaze:
     """The block whose attention it is, counted from 1 (default: the last)."""
     patch: str | None = None
     """Y,X: row and column, from 0, of the patch that looks (default: [CLS] looks)."""
+    register: int | None = None
+    """The register that looks, counted from 1, in weights that have some; maps leave them out."""
     heads: Literal["mean", "each"] = "mean"
     """What is written to maps/: the heads' mean, or each head as well."""
     threshold: float = 0.6
@@ -59,11 +61,17 @@ class AskedGaze:
             if not (found := re.fullmatch(r"(\d{1,4}),(\d{1,4})", self.patch)):
                 raise UserError(f'--patch "{self.patch}" is not row,column of a patch, as 3,4')
             patch = int(found[1]), int(found[2])
-        if patch is not None or self.layer is not None:
-            needs_a_vit(backbone, "attend with --patch or --layer")
+        if (patch, self.layer, self.register) != (None, None, None):
+            needs_a_vit(backbone, "attend with --patch, --layer or --register")
         if self.layer is not None and not 1 <= self.layer <= backbone.depth:
             raise UserError(f"--layer {self.layer}: the blocks are 1 to {backbone.depth}")
-        return Gaze(self.layer, patch, self.threshold, self.heads == "each")
+        there = getattr(backbone, "registers", 0)
+        if self.register is not None and patch is not None:
+            raise UserError("--patch or --register looks, not both")
+        if self.register is not None and not 1 <= self.register <= there:
+            have = f"they are 1 to {there}" if there else "these weights have none"
+            raise UserError(f"--register {self.register}: {have}")
+        return Gaze(self.layer, patch, self.register, self.threshold, self.heads == "each")
 
 
 def attend_command(
@@ -132,6 +140,7 @@ def _check_shown(show: str, backbone: nn.Module, asked: AskedGaze, masks: str | 
         "--masks": masks is not None,
         "--layer": asked.layer is not None,
         "--heads": asked.heads != "mean",
+        "--register": asked.register is not None,
         "--threshold": asked.threshold != AskedGaze.threshold,
         "--patch": show == "pca" and asked.patch is not None,
     }

@@ -39,13 +39,20 @@ class Gaze:
     """Whose attention is looked at, and how much of it makes a mask."""
 
     layer: int | None = None  # the block, counted from 1; None for the last
-    patch: tuple[int, int] | None = None  # row and column; None for [CLS]
+    patch: tuple[int, int] | None = None  # row and column; None for [CLS] or a register
+    register: int | None = None  # counted from 1
     keep: float = 0.6  # share of a map's mass
     each_head: bool = False  # is written, beside their mean
+
+    @property
+    def token(self) -> tuple:
+        """What ``attention_maps`` is told."""
+        return self.layer, self.patch, self.register
 
     def words(self) -> str:
         block = "the last block" if self.layer is None else f"block {self.layer}"
         who = "[CLS] token" if self.patch is None else "patch {},{}".format(*self.patch)
+        who = who if self.register is None else f"register {self.register}"
         return f"Attention of {block}'s {who}"
 
 
@@ -71,7 +78,7 @@ def maps_of(
         for some in torch.tensor(index).split(images_at_once(model, *shape[-2:])):
             images = torch.stack([examples[i].image for i in some]).to(device)
             try:
-                found = attention_maps(model, normalize(images), gaze.layer, gaze.patch)
+                found = attention_maps(model, normalize(images), *gaze.token)
             except ValueError as error:
                 raise UserError(f"{examples[some[0]].name}: {error}") from None
             found = found.float().cpu()

@@ -4,7 +4,10 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from minidino.using.copies import (
 )
 from minidino.using.embed import embed
 from minidino.using.index import load_index
+from minidino.vit import VisionTransformer
 from minidino.weights.export import export_backbone
 from minidino.weights.file import fingerprint
 from minidino.weights.pretrained import load_trained
@@ -411,3 +415,47 @@ def test_copy_detection_by_hand():
     found = copy_detection(lambda _: next(answers), pictures, copied=10)
     assert found["crop"] == found["jpeg"] == 1 and found["rotation"] < 0.5 and found["text"] < 0.1
     assert found["precision"] == pytest.approx(2 / 3) and found["recall"] == 0.5
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from minidino.using import index
+from minidino.using.embed import embed
+from minidino.weights.pretrained import load_trained
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def run(name, photos):
+    embed(trained, photos, Path(f"{name}.npz"), size=128, patches=True, workers=0)
+    return peak()
+
+trained = load_trained("w.safetensors")
+index.PART_BYTES = 2**20
+few = run("few", Path("photos/few"))
+many = run("many", Path("photos"))
+index.PART_BYTES, index.PART_SECONDS = 2**40, 1e9  # everything waits for the end
+print("KIB", many - few, run("waiting", Path("photos")) - many)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="counts memory as Linux does")
+def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
+    """The 860 more have 80 MiB of patches."""
+    torch.manual_seed(0)
+    vit = VisionTransformer(32, 8, embed_dim=192, depth=1, num_heads=3)
+    export_backbone(vit, "safetensors", tmp_path / "w.safetensors")
+    (tmp_path / "photos/few").mkdir(parents=True)
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "photos/few/0.png")
+    for i in range(1, 900):
+        shutil.copy(tmp_path / "photos/few/0.png", tmp_path / f"photos/{'few/' * (i < 40)}{i}.png")
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    grown, waiting = (int(n) / 1024 for n in done.stdout.split("KIB")[1].split())
+    assert grown < 20, f"{grown} MiB"
+    assert waiting > 40, f"{waiting} MiB: this test would not have seen it"

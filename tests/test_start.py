@@ -135,14 +135,19 @@ def earlier(tiny_config, tmp_path_factory):
     return folder
 
 
-def test_a_head_that_fits_is_taken_over_with_its_center(earlier, tiny_config, tmp_path, capsys):
-    run(quick(tiny_config, init=str(earlier), seed=3, center_momentum=1.0, **STILL), tmp_path / "n")
-    assert f"the head is that of {earlier}, too" in capsys.readouterr().out
+@pytest.mark.parametrize("piece", [{}, {"koleo": 0.1}, {"gram": 0.5}], ids=str)
+def test_a_head_that_fits_is_taken_over_with_its_center(
+    piece, earlier, tiny_config, tmp_path, capsys
+):
+    changes = piece | STILL | {"init": str(earlier), "seed": 3, "center_momentum": 1.0}
+    run(quick(tiny_config, **changes), tmp_path / "n")
+    assert f"the head is that of {earlier}, too\n" in capsys.readouterr().out
     old, new = load_checkpoint(earlier), load_checkpoint(tmp_path / "n")
     assert old["teacher"].keys() == new["teacher"].keys()
     for name, v in old["teacher"].items():
         assert torch.equal(v, new["teacher"][name]) and torch.equal(v, new["student"][name]), name
-    assert torch.equal(old["loss"]["center"], new["loss"]["center"])
+    center = "dino.center" if piece else "center"
+    assert torch.equal(old["loss"]["center"], new["loss"][center])
     assert old["loss"]["center"].abs().max() > 0
 
 
@@ -199,6 +204,15 @@ def test_a_run_from_weights_is_used_like_any_other(tmp_path, monkeypatch, capsys
     assert code == 0 and "finished" in said, err
     code, _, err = minidino("attend", out, "--pictures", 2, capsys=capsys)
     assert code == 0 and Image.open(out / "attend/filmstrip.png").width > 300, err
+    argv = ["attend", out, "--pictures", 2, "--register", 2, "--out", tmp_path / "register"]
+    assert minidino(*argv, capsys=capsys)[0] == 0
+    # Random weights beside it are of the same network, not of the one that the settings tell.
+    trained = load_trained(out)
+    shapes, random = (
+        {k: v.shape for k, v in m.state_dict().items()}
+        for m in (trained.backbone, trained.random())
+    )
+    assert shapes == random and type(trained.random()) is type(trained.backbone)
     code, said, err = minidino("knn", out, "--max-images", 100, capsys=capsys)
     assert code == 0 and re.search(r"k-NN .*random weights", said), err
     code, _, err = minidino("export", out, "--to", "safetensors", capsys=capsys)

@@ -104,9 +104,10 @@ class Trained:
         return self.config.data if asked is None else asked
 
     def random(self) -> VisionTransformer:
-        """The same architecture, untrained; for a run of ours, as it was before training."""
-        if self.config is not None:
-            return random_backbone(self.config)
+        """The same architecture, untrained; for a run that began so, as it was before training."""
+        config = self.config
+        if config is not None and (config.init is None or config.backbone != "vit"):
+            return random_backbone(config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             sizes = self.backbone.state_dict()

@@ -111,10 +111,15 @@ def take_over_head(trainer: Trainer, start: Start) -> None:
     for network in dict.fromkeys((trainer.student, trainer.teacher)):
         own = {k: v for k, v in network.state_dict().items() if k.startswith("backbone.")}
         load_weights(network, own | start.head, start.source)
-    fits = {k: v.shape for k, v in trainer.criterion.state_dict().items()}
-    if {k: v.shape for k, v in start.loss.items()} == fits:
-        load_weights(trainer.criterion, start.loss, start.source)
-    distributed.note(f"the head is that of {start.source}, too")
+    # With a piece of a successor DINO's loss is one of several, and its center has a longer name.
+    there = {name.removeprefix("dino."): v for name, v in start.loss.items()}
+    own = trainer.criterion.state_dict()
+    fits = {k: there[n] for k in own if (n := k.removeprefix("dino.")) in there}
+    fits = {k: v for k, v in fits.items() if v.shape == own[k].shape}
+    load_weights(trainer.criterion, own | fits, start.source)
+    fresh = [k for k in own if k not in fits and k.split(".")[0] != "anchor"]
+    rest = f"; fresh: {', '.join(fresh)}" if fresh else ""
+    distributed.note(f"the head is that of {start.source}, too{rest}")
 
 
 def _unfit(config: TrainConfig, start: Start) -> str | None:

@@ -28,8 +28,9 @@ def pick_device(name: str | None = None) -> torch.device:
     Raises:
         UserError: if it is not there.
     """
+    name = usual_device() if name is None else name
     try:
-        device = torch.device(usual_device() if name is None else name)
+        device = torch.device(name)
         torch.ones(1, device=device).item()  # "meta" is a device that keeps no numbers
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UserError(f'no device "{name}" on this machine; try --device cpu') from None

@@ -16,6 +16,11 @@ from minidino.rivals.common import Projector, Rival
 EPSILON, ITERATIONS = 0.05, 3
 
 
+def widest_float(device: torch.device) -> torch.dtype:
+    """In float32 exponentials vanish below e^-87; Apple's GPUs have nothing wider."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 @torch.no_grad()
 def sinkhorn(scores: Tensor, epsilon: float = EPSILON, iterations: int = ITERATIONS) -> Tensor:
     """(B, K) scores -> (B, K) assignments: rows sum to 1, columns to about B / K each.
@@ -23,11 +28,12 @@ def sinkhorn(scores: Tensor, epsilon: float = EPSILON, iterations: int = ITERATI
     Rows and columns of exp(scores / epsilon) are scaled in turn (section 3.1 and algorithm 1 of
     2006.09882). B counts the rows of all processes.
     """
-    rows = distributed.gather(scores.double())
+    wide = widest_float(scores.device)
+    rows, least = distributed.gather(scores.to(wide)), torch.finfo(wide).tiny
     q = (rows - rows.max()).div(epsilon).exp()
     for _ in range(iterations):
-        q = q / q.sum(dim=0, keepdim=True).clamp(min=1e-300)
-        q = q / q.sum(dim=1, keepdim=True).clamp(min=1e-300)
+        q = q / q.sum(dim=0, keepdim=True).clamp(min=least)
+        q = q / q.sum(dim=1, keepdim=True).clamp(min=least)
     return q.chunk(distributed.world_size())[distributed.rank()].to(scores.dtype)
 
 

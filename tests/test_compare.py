@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from PIL import Image
 
 from minidino import config as configs
 from minidino.cli import main
@@ -164,6 +165,41 @@ def test_every_ablation_is_possible_in_the_real_recipe(variant):
     """And changes something."""
     config = settings_of("things", variant, 0)
     assert config != settings_of("things", "dino", 0)
+
+
+@pytest.mark.parametrize("recipe", configs.RECIPES)
+def test_in_other_recipes_a_variant_is_what_it_says_or_is_refused(recipe):
+    base, nothing = settings_of(recipe, "dino", 0), []
+    for variant in VARIANTS:
+        try:
+            found = settings_of(recipe, variant, 0)
+        except UserError as error:
+            assert f"{variant} changes nothing in the recipe {recipe}" in str(error)
+            nothing.append(variant)
+            continue
+        if variant.startswith("patch-"):  # views and pictures are as large as they were, nearly
+            p = found.patch_size
+            assert variant == f"patch-{p}"
+            for side in ("global_size", "local_size", "eval_size"):
+                assert abs(getattr(found, side) - getattr(base, side)) <= p / 2
+    assert nothing == (["no-centering", "koleo-0.1", "sinkhorn"] if recipe == "photos" else [])
+    assert settings_of(recipe, "temp-0.04-to-0.07", 0).warmup_teacher_temp == 0.04
+    with_labels = settings_of(recipe, "supervised-resnet18", 0)
+    assert with_labels.n_local == 0 and with_labels.koleo == 0
+
+
+def test_where_a_comparison_is_written_is_seen_before_any_run(small, tmp_path, capsys):
+    argv = ["compare", "--objectives", "random", "--seeds", "1", "--runs", str(tmp_path / "runs")]
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    (tmp_path / "file").write_text("")
+    for out, words in (("photo", "was not written by minidino"), ("file/x", "file")):
+        assert main([*argv, "--out", str(tmp_path / out)]) == 2
+        assert words in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    assert main([*argv, "--out", str(tmp_path / "deep/er/v1.2")]) == 0
+    written = sorted(p.name for p in (tmp_path / "deep/er").iterdir())
+    assert written == ["v1.2.json", "v1.2.md", "v1.2.png"]
+    said = capsys.readouterr().out
+    assert all(str(tmp_path / "deep/er" / name) in said for name in written)
 
 
 def test_unknown_names_are_told_before_any_run(tmp_path, capsys):

@@ -47,14 +47,17 @@ def compare_command(
         raise UserError("--seeds and --processes must be positive")
     variants = list(dict.fromkeys((*objectives, *ablations)))
     out = out or runs / f"compare-{recipe}"
+    table, text, figure = (out.with_name(f"{out.name}.{kind}") for kind in ("json", "md", "png"))
+    out.parent.mkdir(parents=True, exist_ok=True)  # hours of training come before the writing
+    plots.check_target(figure)
     how = {"split": split, "processes": processes, "device": device}
     try:
-        found = compare(recipe, variants, seeds, runs, earlier=out.with_suffix(".json"), **how)
+        found = compare(recipe, variants, seeds, runs, earlier=table, **how)
     except KeyboardInterrupt as stop:
         number = stop.exit_code - 128 if isinstance(stop, RunStopped) else signal.SIGINT
         said = f"stopped; {runs} has what was done so far, and the same command goes on with it"
         raise RunStopped(said, number) from None
-    write_text(out.with_suffix(".json"), json.dumps(found, indent=1) + "\n")
-    write_text(out.with_suffix(".md"), markdown(found))
-    plots.save(comparison_figure(found), out.with_suffix(".png"))
-    print(f"{markdown(found)}\nwrote {out}.json, {out}.md and {out}.png")
+    write_text(table, json.dumps(found, indent=1) + "\n")
+    write_text(text, markdown(found))
+    plots.save(comparison_figure(found), figure)
+    print(f"{markdown(found)}\nwrote {table}, {text} and {figure}")

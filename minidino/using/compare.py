@@ -42,7 +42,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "mse": {"pair_loss": "mse"},
     "head-batch-norm": {"head_batch_norm": True},
     "temp-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp": 0.07},
-    "temp-0.04-to-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp_epochs": 2},
+    "temp-0.04-to-0.07": {"teacher_temp": 0.07, "warmup_teacher_temp": 0.04},
     "K-64": {"out_dim": 64},
     "K-2048": {"out_dim": 2048},
     "registers-4": {"registers": 4},
@@ -50,10 +50,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "koleo-0.1": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
     "ibot-1": {"ibot": 1.0},
-    "gram": {"gram": 3},
-    "patch-4": {"patch_size": 4, "local_size": 20},
-    "patch-10": {"patch_size": 10, "global_size": 40, "local_size": 20},
-    "patch-12": {"patch_size": 12, "local_size": 24},
+    "gram": {},
+    "patch-4": {"patch_size": 4},
+    "patch-10": {"patch_size": 10},
+    "patch-12": {"patch_size": 12},
     "resnet18": {"backbone": "resnet18"},
     "supervised-resnet18": {"objective": "supervised", "backbone": "resnet18"},
 }
@@ -69,12 +69,29 @@ def settings_of(recipe_name: str, variant: str, seed: int) -> TrainConfig:
     """
     if variant not in VARIANTS:
         raise UserError(f'no variant "{variant}"; there are {", ".join(VARIANTS)}')
-    changes = {"seed": seed, "snapshots": 0, "knn_evals": 0}
-    if variant in OBJECTIVES:
-        changes |= {"objective": variant}
-    elif variant == "constant-momentum":
-        changes |= {"teacher_momentum_end": recipe(recipe_name).teacher_momentum}
-    return recipe(recipe_name, **(changes | ABLATIONS.get(variant, {})))
+    common = {"seed": seed, "snapshots": 0, "knn_evals": 0}
+    base = recipe(recipe_name, **common)
+    changes = {"objective": variant} if variant in OBJECTIVES else ABLATIONS.get(variant, {})
+    config = recipe(recipe_name, **(common | changes | _of_the_recipe(base, variant)))
+    of_the_center = variant == "no-centering" and base.centering == "sinkhorn"
+    if variant not in (RANDOM, "dino") and (config == base or of_the_center):
+        raise UserError(f"{variant} changes nothing in the recipe {recipe_name}; leave it out")
+    return config
+
+
+def _of_the_recipe(base: TrainConfig, variant: str) -> dict[str, Any]:
+    """What a variant changes that depends on the recipe's own settings."""
+    if variant == "constant-momentum":
+        return {"teacher_momentum_end": base.teacher_momentum}
+    if variant == "temp-0.04-to-0.07":
+        return {"warmup_teacher_temp_epochs": 0.4 * base.epochs}
+    if variant == "gram":
+        return {"gram": 0.6 * base.epochs}
+    if "patch_size" in ABLATIONS.get(variant, {}):  # sides become the nearest that it divides
+        p = ABLATIONS[variant]["patch_size"]
+        sides = ("global_size", "local_size", "eval_size")
+        return {side: max(1, int(getattr(base, side) / p + 0.5)) * p for side in sides}
+    return {}
 
 
 @dataclass(frozen=True)

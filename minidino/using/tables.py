@@ -24,6 +24,7 @@ PAPER: dict[str, tuple[float | None, float | None]] = {
     "mse": (52.6, None),
     "teacher-is-copy": (0.1, None),
 }
+LEGEND = 'A mean over seeds, and their range. "none": the ranges of the two overlap.'
 COLUMNS = {
     "knn": ("k-NN", 1),
     "linear": ("linear", 1),
@@ -65,7 +66,7 @@ def markdown(found: dict[str, Any]) -> str:
         against = difference(runs, base, "knn") if base and runs is not base else ""
         paper = ("" if x is None else f"{x:.1f}" for x in PAPER.get(variant, (None, None)))
         lines.append(f"| {' | '.join([*cells, against, *paper])} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{LEGEND}\n"
 
 
 def _mean_and_range(values: list[float], digits: int) -> str:

@@ -8,6 +8,7 @@ import timm
 import torch
 import transformers
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from test_pretrained import shake
 
 from minidino import cli
@@ -115,10 +116,11 @@ def v3(gated=False, **extra):
     return shake(transformers.DINOv3ViTModel(config))
 
 
-@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("gated", [False, True, None])
 @torch.no_grad()
 def test_dinov3_is_hugging_faces(gated, tmp_path):
-    theirs = v3(gated)
+    """The last without any bias of queries, keys and values, as the largest model."""
+    theirs = v3(gated) if gated is not None else v3(True, query_bias=False, value_bias=False)
     theirs.save_pretrained(tmp_path / "folder")
     ours = load_pretrained(tmp_path / "folder")
     assert isinstance(ours, VisionTransformerV3) and ours.registers == 4
@@ -315,12 +317,26 @@ def test_a_file_of_another_generation_is_told(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("dinov3_vits16", "agree to its licence"), ("dinov2_vits15", "dinov2_vits14_reg")],
+    [
+        ("dinov3_vits16", "agree to its licence"),
+        ("facebook/dinov3-vits16-pretrain-lvd1689m", "agree to its licence"),
+        ("dinov3_convnext_tiny", "is a ConvNeXt"),
+        ("dinov2_vits15", "dinov2_vits14_reg"),
+    ],
 )
 def test_what_cannot_be_fetched_says_where_to_get_it(name, words, capsys):
     assert cli.main(["knn", name, "--data", "things"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and words in said
+
+
+def test_missing_blocks_are_told_by_what_lies_beside(tmp_path, capsys):
+    huggingface("registers").save_pretrained(tmp_path / "w")
+    file = tmp_path / "w/model.safetensors"
+    weights = {k: v for k, v in load_file(file).items() if ".layer.2." not in k}
+    save_file(weights, file, {"format": "pt"})
+    assert cli.main(["knn", str(tmp_path / "w"), "--data", "things"]) == 2
+    assert "holds 2 blocks, and" in (said := capsys.readouterr().err) and "says 3" in said
 
 
 def test_a_convnext_is_told(tmp_path, capsys):

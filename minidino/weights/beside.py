@@ -43,6 +43,9 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
         raise UserError(f"{file} is not a readable configuration") from None
     if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
         return None  # it describes something else
+    blocks = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    if (depth := config.get("num_hidden_layers", blocks)) != blocks:
+        raise UserError(f"{path} holds {blocks} blocks, and {file} says {depth}: part is missing")
     known = "silu" if config.get("use_gated_mlp") else "gelu"  # the gate of DINOv3's
     if (activation := config.get("hidden_act", known)) != known:
         raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")

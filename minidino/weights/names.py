@@ -210,6 +210,9 @@ def _later_generations(weights: Weights) -> Weights:
             group = [name.replace(parts[0], part) for part in parts]
             if all(part in named for part in group):
                 named[name.replace(parts[0], joint)] = torch.cat([named.pop(p) for p in group])
+    if "pos_embed" not in named:  # DINOv3's largest has no biases at all there
+        for name in [n for n in named if n.endswith(".attn.qkv.weight")]:
+            named.setdefault(name.replace("weight", "bias"), named[name][:, 0] * 0)
     if "blocks.0.ls1.gamma" in named:
         named = {name: v for name, v in named.items() if not _NOT_NEEDED.fullmatch(name)}
     if any(".mlp.up." in name for name in named):  # no gate: Hugging Face's names of a plain MLP
@@ -234,7 +237,7 @@ def _renamed(weights: Weights, pairs: dict[str, str]) -> Weights:
 
 
 def _keys_without_bias(named: Weights) -> None:
-    """DINOv3's keys have none: it is masked, left out, or the whole bias is, where it is 0."""
+    """DINOv3's keys have none: it is masked, or left out."""
     for name, v in list(named.items()):
         if name.endswith(".attn.qkv.bias_mask") and name.removesuffix("_mask") in named:
             bias = named[name.removesuffix("_mask")]
@@ -244,6 +247,3 @@ def _keys_without_bias(named: Weights) -> None:
             named[name.replace("q_bias", "qkv.bias")] = torch.cat([named.pop(name), v * 0, values])
         elif name.endswith(".attn.q.bias") and name.replace(".q.", ".v.") in named:
             named.setdefault(name.replace(".q.", ".k."), v * 0)
-    if "pos_embed" not in named:
-        for name in [n for n in named if n.endswith(".attn.qkv.weight")]:
-            named.setdefault(name.replace("weight", "bias"), named[name][:, 0] * 0)

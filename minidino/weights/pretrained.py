@@ -63,8 +63,8 @@ RELEASED |= {
     for kind, file, registers in (("", "", 0), ("_reg", "_reg4", 4))
 }
 # Given out by Meta to who agrees to a licence; nobody may pass them on.
-GATED = [f"dinov3_vit{size}16" for size in ("s", "b", "l", "7b")]
-GATED += ["dinov3_vits16plus", "dinov3_vith16plus"]
+GATED = re.compile(r"dinov3[-_]vit", re.IGNORECASE)  # facebook/dinov3-vits16-... as well
+CONVNET = re.compile(r"convnext", re.IGNORECASE)
 
 # The course's own, small enough to come with the package; their cards lie beside them.
 SHIPPED = {
@@ -133,18 +133,20 @@ def _weights_file(path: Path) -> Path:
         if not found:
             raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
         return found[0]
-    if path.name in GATED and not path.is_file():
+    if path.is_file():
+        return path
+    if CONVNET.search(path.name):
+        raise UserError(f"{path.name} is a ConvNeXt, and minidino computes ViTs; choose another")
+    if GATED.search(path.name):
         raise UserError(
             f"{path.name} is given out by Meta after you agree to its licence: ask for it at "
             "ai.meta.com/resources/models-and-libraries/dinov3-downloads, or at huggingface.co "
             "(facebook/dinov3-...-pretrain-lvd1689m); then give the file or folder in its place"
         )
-    if not path.is_file():
-        raise UserError(
-            f"no checkpoint at {path}, and no released weights of that name "
-            f"({', '.join([*SHIPPED, *RELEASED])}); train one with: minidino train --out FOLDER"
-        )
-    return path
+    raise UserError(
+        f"no checkpoint at {path}, and no released weights of that name "
+        f"({', '.join([*SHIPPED, *RELEASED])}); train one with: minidino train --out FOLDER"
+    )
 
 
 # ------------------------------------------------------------------ the released files

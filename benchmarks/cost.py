@@ -3,8 +3,9 @@
     python benchmarks/cost.py                                   # the things recipe
     python benchmarks/cost.py --recipe small --device cuda
 
-Varied are the batch, the number of local crops, the image size (all crops with it), the number
-of images in the data set (which should cost nothing) and K. Every point is measured in a process
+Varied are the batch, the number of local crops, the image size (all crops with it), the size of
+a patch (views as large as before, or nearly), the number of images in the data set (which should
+cost nothing) and K. Every point is measured in a process
 of its own.
 """
 
@@ -29,6 +30,7 @@ from minidino.config import TrainConfig, recipe
 from minidino.data import load_data
 from minidino.engine.machine import pick_device
 from minidino.run.provenance import provenance
+from minidino.using.compare import nearest_sides
 
 warnings.filterwarnings("ignore")
 
@@ -43,7 +45,8 @@ def variations(config: TrainConfig) -> dict[str, dict[int, tuple[TrainConfig, in
         side = max(patches * p, round(config.image_size * share))
         return replace(config, global_size=patches * p, local_size=local, image_size=side)
 
-    b, g = config.batch_size, config.global_size // config.patch_size
+    patch = config.patch_size
+    b, g = config.batch_size, config.global_size // patch
     n = max(1024, 2 * b)
     return {
         "images a step": {
@@ -52,6 +55,10 @@ def variations(config: TrainConfig) -> dict[str, dict[int, tuple[TrainConfig, in
         "local views": {v: (replace(config, n_local=v), n) for v in (0, 2, 4, 6, 8)},
         "side of a global view (px)": {
             s * config.patch_size: (sized(s), n) for s in (g // 2, g, g * 3 // 2, 2 * g)
+        },
+        "patch (px)": {
+            p: (replace(config, patch_size=p, **nearest_sides(config, p)), n)
+            for p in ((4, 6, 10, 12) if config.patch_size == 6 else (patch // 2, patch, 2 * patch))
         },
         "images in the data set": {m: (config, m) for m in (n, 4 * n, 16 * n)},
         "prototypes K": {k: (replace(config, out_dim=k), n) for k in (256, 1024, 4096, 16384)},

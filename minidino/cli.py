@@ -9,6 +9,7 @@ import functools
 import io
 import re
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -120,11 +121,23 @@ def _later(function):
 
 
 def _one_line(box: str, argv: Sequence[str]) -> str:
-    """The first sentence of the parser's box of text (drawn in Unicode or in ASCII)."""
-    lines = [line.strip("│|╭╮╰╯ ") for line in box.splitlines()]
-    words = [line for line in lines[1:] if line.strip("─-+")]  # the first line is a title
-    command = f"minidino {argv[0]}" if argv and not argv[0].startswith("-") else "minidino"
-    return f"{words[0] if words else 'the arguments were not understood'}; see {command} --help"
+    """The first part of the parser's box of text (drawn in Unicode or in ASCII)."""
+    lines = [line.strip("│|╭╮╰╯").rstrip() for line in box.splitlines()[1:]]  # after a title
+    is_text = [bool(line.strip(" ─-+")) for line in lines]
+    begin = is_text.index(True) if any(is_text) else 0  # after a rule, in ASCII
+    end = is_text.index(False, begin) if False in is_text[begin:] else None
+    first = textwrap.dedent("\n".join(lines[begin:end])).splitlines()
+    words = " ".join(line for line in first if not line.startswith(" "))
+    if words.endswith(":"):  # what is missing: options, or the help of what has no name
+        indented = [line.strip() for line in first if line.startswith(" ")]
+        options = [line for line in indented if line.startswith("-")]
+        missing = ", ".join(options) or " ".join(indented[1:]).removesuffix(" (required)")
+        words = f"{words} {missing}"
+    lines = [line.strip() for line in lines]
+    if "Perhaps you meant:" in lines:
+        words += f" (perhaps {lines[lines.index('Perhaps you meant:') + 1].split()[0]})"
+    command = f"minidino {argv[0]}" if argv and argv[0] in COMMANDS else "minidino"
+    return f"{words or 'the arguments were not understood'}; see {command} --help"
 
 
 def _in_words(argv: list[str]) -> int:

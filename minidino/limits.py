@@ -75,6 +75,26 @@ def check_limits(settings: Any) -> None:
 
 def check_together(config: Any) -> None:
     """Raises UserError for settings of a training that cannot be beside each other."""
+    c = config
+    if c.backbone == "vit":
+        check_patches(c)
+    for name, (low, high) in (
+        ("global_scale", c.global_scale),
+        ("local_scale", c.local_scale),
+        ("blur_sigma", c.appearance.blur_sigma),
+    ):
+        if low > high:
+            raise UserError(f"{name} is ({low}, {high}); give the lower end first")
+    for name in ("warmup_epochs", "warmup_teacher_temp_epochs"):
+        if (long := getattr(c, name)) > c.epochs:
+            raise UserError(f"{name} is {long:g}, longer than the training of {c.epochs} epochs")
+    if c.min_lr > c.base_lr > 0:
+        raise UserError(f"min_lr {c.min_lr:g} is above base_lr {c.base_lr:g}")
+    check_pieces(c)
+
+
+def check_patches(config: Any) -> None:
+    """Raises UserError for sizes that make no ViT; a ResNet takes pictures of any."""
     c, p = config, config.patch_size
     for name in ("global_size", "local_size", "eval_size", "image_size"):
         if (size := getattr(c, name)) < p:
@@ -89,19 +109,32 @@ def check_together(config: Any) -> None:
         raise UserError(
             f"num_heads: embed_dim {c.embed_dim} does not divide into {c.num_heads} heads"
         )
-    for name, (low, high) in (
-        ("global_scale", c.global_scale),
-        ("local_scale", c.local_scale),
-        ("blur_sigma", c.appearance.blur_sigma),
-    ):
-        if low > high:
-            raise UserError(f"{name} is ({low}, {high}); give the lower end first")
-    for name in ("warmup_epochs", "warmup_teacher_temp_epochs"):
-        if (long := getattr(c, name)) > c.epochs:
-            raise UserError(f"{name} is {long:g}, longer than the training of {c.epochs} epochs")
-    if c.min_lr > c.base_lr > 0:
-        raise UserError(f"min_lr {c.min_lr:g} is above base_lr {c.base_lr:g}")
-    check_pieces(c)
+
+
+# Settings that say nothing to the objectives that are not named.
+_VIEWS, _TARGETS, _TEACHER = ("dino", "swav", "lejepa"), ("dino",), ("dino", "moco", "byol")
+READ_BY = {
+    "n_local": _VIEWS, "local_size": _VIEWS, "local_scale": _VIEWS,
+    "teacher": _TEACHER, "teacher_momentum": _TEACHER, "teacher_momentum_end": _TEACHER,
+    "pair_loss": _TARGETS, "center_momentum": _TARGETS,
+    "teacher_temp": _TARGETS, "warmup_teacher_temp": _TARGETS,
+    "warmup_teacher_temp_epochs": _TARGETS, "head_batch_norm": _TARGETS,
+    "norm_last_layer": _TARGETS, "student_temp": ("dino", "simclr", "moco", "swav"),
+    "out_dim": ("dino", "swav"), "queue_length": ("moco",),
+}  # fmt: skip
+
+
+def check_read(config: Any, typed: set[str]) -> None:
+    """Raises UserError for a setting that was typed and that the training does not read."""
+    for name in sorted(typed & set(READ_BY)):
+        flag = f"--{name.replace('_', '-')}"
+        if config.objective not in READ_BY[name]:
+            raise UserError(
+                f"{flag} is for the objective {' or '.join(READ_BY[name])}, and "
+                f"{config.objective} does not read it; leave it out"
+            )
+        if name == "center_momentum" and config.centering == "sinkhorn":
+            raise UserError(f"{flag} is the center's, and Sinkhorn has none; leave it out")
 
 
 # The settings that add something of a successor (minidino/successors/) to DINO.
@@ -139,6 +172,11 @@ def check_pieces(config: Any) -> None:
         raise UserError(
             f"ibot hides blocks of a global view's patches, of which it has {side} x {side}; "
             "3 x 3 are the least, with a larger --global-size or a smaller --patch-size"
+        )
+    if c.ibot and c.head_batch_norm:
+        raise UserError(
+            "ibot has a head for hidden patches, of which images have different numbers; with "
+            "head_batch_norm those that fill up would count: leave one out"
         )
     if c.gram is not None and c.gram >= c.epochs:
         raise UserError(

@@ -192,12 +192,14 @@ def curves_figure(history: Sequence[dict], out_dim: int, title: str = "") -> Fig
     knn = [line for line in history if "knn" in line]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
     x = [line["step"] for line in steps]
+    parts = all("kl" in line for line in steps)  # which a squared error has not
     for key, name, color in (
-        ("loss", "loss = H + KL", TRAINED),
+        ("loss", "loss = H + KL" if parts else "loss", TRAINED),
         ("entropy", "H(teacher)", TRUTH),
         ("kl", "KL(teacher || student)", "#3d5a80"),
     ):
-        left.plot(x, [line[key] for line in steps], color=color, lw=1.4, label=name)
+        if parts or key != "kl":
+            left.plot(x, [line[key] for line in steps], color=color, lw=1.4, label=name)
     left.axhline(
         math.log(out_dim), color=RANDOM, ls=":", lw=1.2, label=f"ln K = {math.log(out_dim):.2f}"
     )

@@ -1,7 +1,9 @@
 """A training run in three stages: settle its settings, build its parts, take its steps."""
 
 import copy
+import os
 import shlex
+import subprocess
 import sys
 import time
 import types
@@ -316,8 +318,9 @@ def _how_to_go_on(stop: StopRequest, trainer: Trainer, asked: Request) -> str:
         return f"{done}; nothing was saved, as the run has no folder"
     flags = [] if asked.device is None else ["--device", asked.device]
     flags += trainer.engine.flags(trainer.device)
-    command = ["minidino", "train", "--out", shlex.quote(str(asked.out)), *flags, "--resume"]
-    return f"{done}, and saved; go on with: {' '.join(command)}"
+    command = ["minidino", "train", "--out", str(asked.out), *flags, "--resume"]
+    typed = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+    return f"{done}, and saved; go on with: {typed}"
 
 
 class _Callable(types.ModuleType):

@@ -490,6 +490,7 @@ def test_what_looks_across_the_batch_is_not_taken_in_parts(piece, config):
             "of which it has 2 x 2; 3 x 3 are the least",
         ),
         ({"ibot": float("nan")}, "ibot is nan"),
+        ({"ibot": 1.0, "head_batch_norm": True}, "with head_batch_norm those that fill up would"),
         ({"gram": 7, "epochs": 5}, "gram is 7, and a training of 5 epochs has no teacher of then"),
         ({"gram": 0}, "gram is 0; it must be a number, from 1e-06"),
         ({"gram": 1, "objective": "supervised"}, "gram is a piece to add to DINO"),

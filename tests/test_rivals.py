@@ -1,6 +1,7 @@
 """The rivals' objectives against lightly's, float64 formulas and hand-worked cases; their runs."""
 
 import copy
+import json
 import math
 import re
 from dataclasses import replace
@@ -10,11 +11,14 @@ import torch
 import torch.nn.functional as F
 from lightly.loss import NegativeCosineSimilarity, NTXentLoss, SwaVLoss
 from lightly.loss.swav_loss import sinkhorn as lightly_sinkhorn
+from matplotlib.figure import Figure
 
+from minidino import cli, plots
 from minidino.config import OBJECTIVES, recipe
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.evaluate import extract_features
+from minidino.limits import READ_BY, check_read
 from minidino.rivals.byol import byol_loss
 from minidino.rivals.common import mlp, spread
 from minidino.rivals.moco import Queue, info_nce
@@ -23,6 +27,7 @@ from minidino.rivals.swav import sinkhorn, swav_loss
 from minidino.run.objectives import TRAINERS, make_trainer
 from minidino.train import train
 from minidino.trainer import Trainer
+from minidino.using import examples
 
 CPU = torch.device("cpu")
 RIVALS = [name for name in OBJECTIVES if name != "dino"]
@@ -294,6 +299,25 @@ def test_a_resnet_is_trained_stopped_and_used(config, tmp_path):
     assert extract_features(trained.backbone, pictures).shape == (3, 512)
 
 
+def test_a_resnets_maps_are_named_for_what_they_are(config, tmp_path):
+    """Untrained, of views that no patch divides, with its moments kept: pictures and scores."""
+    c = config("dino", backbone="resnet18", global_size=40, epochs=1, max_images=16, batch_size=8)
+    c = replace(c, snapshots=2, knn_evals=0)
+    with pytest.raises(UserError, match="--checkpoint-activations is for a ViT's blocks"):
+        make_trainer(c, 2, CPU, Engine(checkpoint_activations=True))
+    train(c, tmp_path / "run", progress=False, device="cpu")
+    titles = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "filmstrip_figure", lambda *a: titles.append(a[2]) or Figure())
+        patch.setattr(plots, "attention_figure", lambda *a: titles.append(a[4]) or Figure())
+        patch.setattr(examples, "MOST_OF_A_SET", 4)
+        argv = ["attend", str(tmp_path / "run"), "--pictures", "1", "--device", "cpu"]
+        assert cli.main(argv) == 0
+    assert len(titles) == 2 and all("(a ResNet has no attention)" in title for title in titles)
+    scores = json.loads((tmp_path / "run/attend/scores.json").read_text())
+    assert "a ResNet has no attention" in scores["map"]
+
+
 def test_ablations_change_what_they_say(tiny_config):
     def step(n: int = 1, **changes) -> Trainer:
         c = replace(tiny_config, **changes)
@@ -334,3 +358,46 @@ def test_copies_of_configurations_are_apart(config):
     before = copy.deepcopy(recipe("things"))
     assert recipe("things", objective="byol").n_local == 0
     assert recipe("things") == before
+
+
+# What each setting becomes, to see who reads it. Two halves of a warm-up differ after a step.
+OTHER = {
+    "n_local": 1, "local_size": 12, "local_scale": (0.05, 0.1), "teacher": "copy",
+    "pair_loss": "mse", "center_momentum": 0.1, "teacher_temp": 0.2, "warmup_teacher_temp": 0.01,
+    "warmup_teacher_temp_epochs": 0.2, "head_batch_norm": True, "norm_last_layer": False,
+    "student_temp": 0.3, "out_dim": 4, "queue_length": 8, "teacher_momentum": 0.1,
+    "teacher_momentum_end": 0.2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_setting_that_an_objective_does_not_read_changes_nothing_and_is_refused(
+    objective, tiny_config
+):
+    own = OBJECTIVES[objective] | {"objective": objective, "queue_length": 16, "out_dim": 8}
+    changes = {"warmup_epochs": 0, "freeze_last_layer_epochs": 0, "warmup_teacher_temp_epochs": 1,
+               "warmup_teacher_temp": 0.02, "depth": 1, "batch_size": 8}  # fmt: skip
+    base = replace(tiny_config, **(own | changes))
+    images = torch.randint(0, 256, (3, 8, 3, 60, 60), dtype=torch.uint8)
+    labels = torch.arange(8) % 4
+
+    def weights(config):
+        trainer = make_trainer(config, 6, CPU, Engine(), n_classes=4)
+        for step in images:
+            trainer.step(step, labels if objective == "supervised" else None)
+        return torch.cat([p.flatten() for p in trainer.student.backbone.parameters()])
+
+    usual, changed = weights(base), set()
+    for name, value in OTHER.items():
+        if base.n_local == 0 and name.startswith("local"):
+            continue
+        if not torch.equal(weights(replace(base, **{name: value})), usual):
+            changed.add(name)
+    assert changed == {name for name in OTHER if objective in READ_BY[name]}
+    assert set(OTHER) == set(READ_BY)
+    for name in OTHER:
+        if name in changed or (base.n_local == 0 and name.startswith("local")):
+            continue
+        with pytest.raises(UserError, match=f"--{name.replace('_', '-')} is for the objective"):
+            check_read(base, {name, "epochs"})
+    check_read(base, changed)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from minidino import plots
 from minidino.attention import attention_maps
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
@@ -133,6 +134,16 @@ def test_every_image_once_an_epoch_in_a_new_order():
 
 
 # ------------------------------------------------------------------ the run
+
+
+def test_a_squared_error_has_no_parts_and_none_is_told(tiny_config):
+    """Loss less entropy is negative there, and no KL."""
+    result = train(replace(tiny_config, pair_loss="mse", epochs=1), progress=False)
+    for line in steps_of(result):
+        assert "entropy" in line and "kl" not in line
+    left = plots.curves_figure(result.history, tiny_config.out_dim, "").axes[0]
+    assert [text.get_text() for text in left.get_legend().get_texts()][:2] == ["loss", "H(teacher)"]
+    assert not any("KL" in text.get_text() for text in left.get_legend().get_texts())
 
 
 def test_a_run_leaves_what_it_promises(tiny_config, tmp_path):

@@ -172,7 +172,7 @@ def _attention(
     if trained.config is not None:
         chosen = [example for example, *_ in looked.drawn]
         device = next(trained.backbone.parameters()).device
-        draw_filmstrip(out, trained.folder, trained.config, device, chosen, gaze)
+        draw_filmstrip(out, trained.folder, trained.config, device, chosen, gaze, what)
 
 
 def _told(looked: Looked) -> dict | None:

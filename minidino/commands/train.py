@@ -9,6 +9,7 @@ from minidino.config import TrainConfig
 from minidino.engine.distributed import is_main, together
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
+from minidino.limits import check_read
 from minidino.run.checkpoint import has_checkpoint
 from minidino.run.folder import RunFolder, settings_kept
 from minidino.train import train
@@ -58,6 +59,7 @@ def make_train_command(base: TrainConfig, given: set[str], engine: Engine):
             asked = {n: value for n, value in vars(config).items() if n in given}
             with RunFolder(out) as folder:
                 config = settings_kept(out, folder.saved(resume), asked)
+        check_read(config, given)
         fit = None if "epochs" in given else "fill"
         start = _start(config, given, resume and has_checkpoint(out))
         time_and_place = dict(minutes=minutes, fit=fit, device=device, engine=engine, batch=batch)

@@ -18,6 +18,7 @@ from minidino.engine.chance import WholeBatch, part_by_part
 from minidino.engine.compiled import Compiled
 from minidino.engine.parallel import Replica, SideBySide, replicas, sum_gradients
 from minidino.engine.settings import Engine
+from minidino.errors import UserError
 
 
 class Gradients:
@@ -55,6 +56,8 @@ class Gradients:
         self.widest, self.whole = widest, whole
         self.threads = SideBySide(engine.threads(batch_size, device))
         if engine.checkpoint_activations:
+            if not hasattr(network.backbone, "blocks"):
+                raise UserError("--checkpoint-activations is for a ViT's blocks; leave it out")
             recompute_blocks(network.backbone.blocks)
         self.replicas = self._replicas(self.threads.n)
         self.dtype = engine.dtype(device)

@@ -108,9 +108,12 @@ class Recorder:
         if "entropy" in metrics:
             h = metrics["entropy"].item()
             added = {name: metrics[name].item() for name in PIECES if name in metrics}
-            kl = loss - sum(added.values()) - h
-            seen = {"entropy": h, "usage": entropy(metrics["mean_target"]).item(), "kl": kl} | added
-            shown = f"H {h:.3f} KL {kl:.3f}"
+            seen = {"entropy": h, "usage": entropy(metrics["mean_target"]).item()}
+            shown = f"H {h:.3f}"
+            if self.trainer.config.pair_loss == "cross-entropy":  # which is H + KL
+                seen["kl"] = loss - sum(added.values()) - h
+                shown += f" KL {seen['kl']:.3f}"
+            seen |= added
         else:
             seen = {"spread": metrics["spread"].item()}
             shown = f"spread {seen['spread']:.2f}"

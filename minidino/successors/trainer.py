@@ -36,7 +36,7 @@ class Network(trainer.Network):
         if config.ibot:
             c, dim = config, self.backbone.embed_dim
             sizes = (c.out_dim, c.hidden_dim, c.bottleneck_dim, c.norm_last_layer)
-            self.patch_head = DINOHead(dim, *sizes, c.head_batch_norm)
+            self.patch_head = DINOHead(dim, *sizes)
             self.mask_token = nn.Parameter(torch.zeros(1, dim))
 
     def forward(

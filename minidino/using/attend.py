@@ -256,11 +256,12 @@ def draw_filmstrip(
     device: torch.device,
     chosen: Sequence[Example],
     gaze: Gaze = USUAL_GAZE,
+    what: str | None = None,
 ) -> None:
-    """``filmstrip.png``, if the training run kept snapshots."""
+    """``filmstrip.png``, if the training run kept snapshots; ``what`` names its maps."""
     film = [(f"step {s}", maps_of(b.to(device), chosen, gaze)) for s, b in snapshots(run, config)]
     if film:
-        title = f"{gaze.words()} (teacher, mean of heads) while it trains"
+        title = f"{what or gaze.words()} (teacher, mean of heads) while it trains"
         images = [_for_figure(e).image for e in chosen]
         plots.save(plots.filmstrip_figure(images, film, title), out / "filmstrip.png")
 

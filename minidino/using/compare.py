@@ -87,11 +87,15 @@ def _of_the_recipe(base: TrainConfig, variant: str) -> dict[str, Any]:
         return {"warmup_teacher_temp_epochs": 0.4 * base.epochs}
     if variant == "gram":
         return {"gram": 0.6 * base.epochs}
-    if "patch_size" in ABLATIONS.get(variant, {}):  # sides become the nearest that it divides
-        p = ABLATIONS[variant]["patch_size"]
-        sides = ("global_size", "local_size", "eval_size")
-        return {side: max(1, int(getattr(base, side) / p + 0.5)) * p for side in sides}
+    if patch_size := ABLATIONS.get(variant, {}).get("patch_size"):
+        return nearest_sides(base, patch_size)
     return {}
+
+
+def nearest_sides(config: TrainConfig, patch_size: int) -> dict[str, int]:
+    """The sides of views that patches of another size divide, each the nearest to what it was."""
+    sides = ("global_size", "local_size", "eval_size")
+    return {s: max(1, int(getattr(config, s) / patch_size + 0.5)) * patch_size for s in sides}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from minidino.data.pictures import decode_square
 from minidino.evaluate import extract_features, knn_predict, knn_votes
 from minidino.using.classify import load_classifier
 from minidino.using.confusion import as_text, balanced_accuracy, confusion, per_class
+from minidino.vit import VisionTransformer
+from minidino.weights.export import export_backbone
 from minidino.weights.pretrained import load_trained
 
 SIZES = {"red": 40, "green": 15, "blue": 10}  # pictures a class
@@ -164,6 +166,20 @@ def test_scores_of_an_imbalanced_folder(photos, tmp_path, capsys):
     assert "mostly taken for" in said and Image.open(picture).width > 300
 
 
+def test_no_more_blocks_are_told_than_there_are(photos, new, tmp_path, capsys):
+    torch.manual_seed(0)
+    vit = VisionTransformer(32, 8, embed_dim=48, depth=3, num_heads=2)
+    export_backbone(vit, "safetensors", tmp_path / "w.safetensors")
+    code, said, err = minidino(
+        "linear", tmp_path / "w.safetensors", "--data", photos, "--size", 32, "--epochs", 2,
+        "--json", tmp_path / "s.json", "--save", tmp_path / "c.safetensors", capsys=capsys,
+    )  # fmt: skip
+    assert code == 0 and "linear probe (3 blocks, 2 epochs)" in said, err
+    assert json.loads((tmp_path / "s.json").read_text())["what"] in said
+    code, _, err = minidino("predict", tmp_path / "c.safetensors", "--data", new, capsys=capsys)
+    assert code == 0, err
+
+
 # ------------------------------------------------------------------ bad input
 
 
@@ -176,6 +192,8 @@ def saved(photos, tmp_path_factory):
 
 MISTAKES = {
     "another backbone": (["predict", "C", "--data", "NEW", "--backbone", "OTHER"], "another back"),
+    "of another size": (
+        ["predict", "C", "--data", "NEW", "--backbone", "minidino_photos"], "another backbone"),
     "backbone gone": (["predict", "C", "--data", "NEW", "--backbone", "gone"], "no checkpoint at"),
     "no classifier": (["predict", "gone.safetensors", "--data", "NEW"], "is no classifier"),
     "weights": (["predict", "OTHER", "--data", "NEW"], "is no classifier"),

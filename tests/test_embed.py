@@ -386,6 +386,20 @@ def test_of_a_few_pictures_copies_stand_out_all_the_same():
     assert (pair.first, pair.second) == (2, 7) and pair.cosine > 0.99
 
 
+def test_pictures_that_are_the_same_are_copies_if_there_are_no_others():
+    """They are all at the mean, but for rounding, and have no direction from there."""
+    g = torch.Generator().manual_seed(0)
+    for n in (2, 3, 4, 40):
+        x = torch.randn(1, 96, generator=g) * (1 + 1e-7 * torch.randn(n, 96, generator=g))
+        found = find_copies(x)
+        assert {(p.first, p.second) for p in found} == {(i, j) for j in range(n) for i in range(j)}
+        assert all(p.cosine == 1 for p in found)
+    a, b = torch.randn(2, 96, generator=g)  # two at the mean of two others
+    (pair,) = find_copies(torch.stack([a + b, a, a, a - b]))
+    assert (pair.first, pair.second, pair.cosine) == (1, 2, 1)
+    assert not find_copies(torch.randn(2, 96, generator=g))
+
+
 def thumbnails(pictures) -> torch.Tensor:
     small = [np.asarray(picture.resize((8, 8), Image.Resampling.BOX)) for picture in pictures]
     return torch.tensor(np.stack(small)).flatten(1).float()

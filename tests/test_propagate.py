@@ -12,6 +12,7 @@ from sklearn.metrics import jaccard_score
 
 from minidino import cli
 from minidino.data.moving import moving_things
+from minidino.errors import UserError
 from minidino.using.clips import PALETTE, read_labels
 from minidino.using.davis import boundary, boundary_f, j_and_f
 from minidino.using.propagate import carry, decided, near, propagate, shares
@@ -176,15 +177,17 @@ def test_moving_things_move_a_little_each_frame_and_stay_inside():
     assert frames[0][:, inside[0]].float().std() > 5
 
 
-def write_clip(folder, frames=4, size=(60, 90)):
-    """A yellow square that moves to the right on gray; masks of two labels with a palette."""
+def write_clip(folder, frames=4, size=(60, 90), step=6, twin=0):
+    """A yellow square that moves to the right on gray, ``step`` px a frame; masks of two labels
+    with a palette. A twin below it, if it has a label."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for t in range(frames):
         pixels = np.full((*size, 3), 60, np.uint8)
         labels = np.zeros(size, np.uint8)
-        pixels[18:36, 12 + 6 * t : 30 + 6 * t] = (240, 200, 40)
-        labels[18:36, 12 + 6 * t : 30 + 6 * t] = 2
+        for top, label in ((18, 2), (40, twin))[: 1 + bool(twin)]:
+            where = slice(top, top + 18), slice(12 + step * t, 30 + step * t)
+            pixels[where], labels[where] = (240, 200, 40), label
         Image.fromarray(pixels).save(folder / f"images/frame{t + 8}.png")  # 8, 9, 10, 11
         mask = Image.fromarray(labels, mode="P")
         mask.putpalette([0, 0, 0, 9, 9, 200, 250, 120, 10])
@@ -221,6 +224,43 @@ def test_command_follows_a_square_and_keeps_the_palette(tmp_path, capsys):
     assert Image.open(out / "propagate.png").width > 500
 
 
+# By hand: a copy of the first mask shares 12 columns of 24 with frame 1, and 6 of 30 with frame 2.
+KNOWN = {(0, 1): [12 / 24], (0, 1, 2): [12 / 24, 6 / 30], (0, 2, 5): [6 / 30]}
+KNOWN |= {(0, 5): [], (0,): []}
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_the_clips_first_and_last_frame_are_left_out_and_no_other(known, tmp_path, capsys):
+    write_clip(tmp_path, frames=6)
+    for t in set(range(6)) - set(known):
+        (tmp_path / f"masks/frame{t + 8}.png").unlink()
+    argv = ["--frames", tmp_path / "images", "--mask", tmp_path / "masks", "--out", tmp_path / "o"]
+    code, said, err = minidino("propagate", "minidino_things", *argv, "--size", 60, capsys=capsys)
+    assert code == 0, err
+    expected = KNOWN[known]
+    assert (tmp_path / "o/scores.json").exists() == bool(expected)
+    assert said.count("not scored") == (known == (0, 5))
+    if expected:
+        assert f"{len(expected)} of 6 frames scored" in said
+        scores = json.loads((tmp_path / "o/scores.json").read_text())["mean"]
+        assert scores["first mask"]["J"] == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_the_mean_over_clips_is_over_their_things(tmp_path, capsys):
+    """By hand: a copy has 12 columns of 24 of what moves in one clip, and both things that stand
+    still in the other: (1/2 + 1 + 1) / 3. Over clips that would be 3/4."""
+    for name, how in (("a", {}), ("b", {"step": 0, "twin": 1})):
+        write_clip(tmp_path / name, frames=3, **how)
+        for kind in ("images", "masks"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            (tmp_path / name / kind).rename(tmp_path / kind / name)
+    argv = ["--frames", tmp_path / "images", "--mask", tmp_path / "masks", "--out", tmp_path / "o"]
+    code, said, err = minidino("propagate", "minidino_things", *argv, "--size", 60, capsys=capsys)
+    assert code == 0 and "over 3 things of 2 clips" in said, err
+    scores = json.loads((tmp_path / "o/scores.json").read_text())["mean"]
+    assert scores["first mask"]["J"] == pytest.approx((1 / 2 + 1 + 1) / 3, abs=1e-6)
+
+
 def test_drawn_things_need_no_mask(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("minidino.using.clips.DRAWN_CLIPS", 2)
     code, said, err = minidino(
@@ -248,6 +288,86 @@ def test_masks_are_read_by_value(tmp_path):
         assert labels[1:4, 0].tolist() == [1, 5, 0]  # 255 is void
 
 
+TWO = np.zeros((24, 36), np.uint8)
+TWO[3:12, 4:16], TWO[14:22, 20:32] = 1, 2
+ONE = np.uint8(TWO == 1)
+COLOURS = np.array([(0, 0, 0), (200, 0, 0), (0, 200, 0)], np.uint8)
+SOFT = np.asarray(Image.fromarray(255 * ONE).resize((90, 60)).resize((36, 24), 2))  # bilinear
+SHADES = np.arange(256).repeat(3)
+GRAYS = [0] * 3 + [130] * 3 + [255] * 3
+PHOTO = np.random.default_rng(0).integers(0, 256, (24, 36, 3), np.uint8)
+
+
+def with_palette(indices, colours):
+    picture = Image.fromarray(indices, mode="P")
+    picture.putpalette(np.asarray(colours, np.uint8).tobytes())
+    return picture
+
+
+# What two things are, whatever they are written as; of None, that they cannot be told apart.
+WRITTEN = {
+    "numbers": (TWO, TWO),
+    "a palette": (with_palette(TWO, COLOURS), TWO),
+    "three grays in a palette": (with_palette(TWO, GRAYS), TWO),
+    "the second of three grays": (with_palette(ONE * 2, GRAYS), ONE * 2),
+    "all grays in a palette": (with_palette(TWO, SHADES), TWO),
+    "light grays in a palette": (with_palette(TWO * 100, SHADES), TWO * 100),
+    "16 bits": (TWO.astype(np.uint16), TWO),
+    "gray as RGB": (np.dstack([TWO] * 3), TWO),
+    "colours": (COLOURS[TWO], None),
+    "colours, and no background": (COLOURS[1 + ONE], None),
+    "dark colours": (COLOURS[TWO] // 200, None),
+    "colours on nothing": (np.dstack([COLOURS[TWO], 255 * (TWO > 0).astype(np.uint8)]), None),
+    "gray and lighter gray": (TWO * 100, None),
+    "gray and white": (np.array([0, 127, 255], np.uint8)[TWO], None),
+    "two light grays": (np.array([0, 200, 255], np.uint8)[TWO], None),
+    "one dark, one light": (np.array([0, 1, 200], np.uint8)[TWO], None),
+    "gray and lighter gray of 16 bits": (TWO.astype(np.uint16) * 30_000, None),
+    "large numbers": (TWO.astype(np.uint16) * 1000, None),
+    "numbers beyond 8 bits": (TWO.astype(np.uint16) * 300, None),
+    "one thing": (ONE, ONE),
+    "white": (255 * ONE, ONE),
+    "white in a palette": (with_palette(255 * ONE, SHADES), ONE),
+    "white before black": (with_palette(1 - ONE, [255] * 3 + [0] * 3), ONE),
+    "light gray": (200 * ONE, ONE),
+    "one colour": (COLOURS[ONE], ONE),
+    "cut out of a photograph": (np.dstack([PHOTO, 255 * ONE]), ONE),
+    "soft": (SOFT, SOFT > 127),
+    "soft in a palette": (with_palette(SOFT, SHADES), SOFT > 127),
+    "soft in one colour": (np.dstack([SOFT, 0 * SOFT, 0 * SOFT]), SOFT > 16),
+    "white of 16 bits": (ONE.astype(np.uint16) * 65535, ONE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_things_are_told_apart_or_that_is_refused(how, tmp_path):
+    picture, expected = WRITTEN[how]
+    picture = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    picture.save(tmp_path / "m.png")
+    if expected is None:
+        with pytest.raises(UserError, match=r"m.png has several colours or grays.*palette"):
+            read_labels(tmp_path / "m.png", TWO.shape)
+        return
+    labels, palette = read_labels(tmp_path / "m.png", TWO.shape)
+    assert (labels.numpy() == expected).all() and labels.dtype == torch.uint8
+    if how == "a palette":
+        assert (palette[:3] == COLOURS).all()
+
+
+def test_noise_of_jpeg_is_no_second_thing(tmp_path):
+    """White as JPEG leaves it, kept as PNG; and gray beside white, which is one."""
+    for light, refused in ((255, False), (127, True)):
+        big = np.array([0, light, 255], np.uint8)[TWO].repeat(7, 0).repeat(7, 1)
+        Image.fromarray(big).save(tmp_path / "m.jpg", quality=40)
+        Image.open(tmp_path / "m.jpg").save(tmp_path / "m.png")
+        if refused:
+            with pytest.raises(UserError, match="several colours or grays"):
+                read_labels(tmp_path / "m.png", big.shape)
+        else:
+            labels, _ = read_labels(tmp_path / "m.png", big.shape)
+            assert (labels.numpy() == big // 255).mean() > 0.99
+
+
 def break_clip(folder, how):
     images, masks = folder / "images", folder / "masks"
     if how == "several sizes":
@@ -262,6 +382,12 @@ def break_clip(folder, how):
         (masks / "frame8.png").unlink()
     elif how == "unreadable":
         (images / "frame9.png").write_bytes(b"x")
+    elif how == "two of a name":
+        Image.open(images / "frame9.png").save(images / "frame9.jpg")
+    elif how == "colours":
+        mask = Image.open(masks / "frame8.png").convert("RGB")
+        mask.paste((9, 200, 9), (40, 40, 60, 50))
+        mask.save(masks / "frame8.png")
     elif how == "two clips":
         write_clip(folder / "images/more")
     elif how == "in the way":
@@ -276,6 +402,8 @@ MISTAKES = {
     "empty mask": ("nothing to follow", {}),
     "no first mask": ("no mask of the first frame", {}),
     "unreadable": ("cannot read the frame", {}),
+    "two of a name": ("frame9.jpg and frame9.png: their masks would be one file", {}),
+    "colours": ("has several colours or grays", {}),
     "two clips": ("2 clips", {"--mask": "masks/frame8.png"}),
     "in the way": ("was not written by minidino", {}),
     "no mask given": ("--mask is needed", {"--mask": None}),

@@ -1,5 +1,7 @@
 """Retrieval against scikit-learn, and the command on pictures whose likeness is known."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,20 @@ def test_command_prints_and_draws(run, colours, tmp_path, capsys):
         "retrieve", run, query, "--data", colours, "--out", tmp_path / "a/x.png", capsys=capsys
     )
     assert code == 0 and (tmp_path / "a/x.png").exists()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_folder_of_one_picture_many_times_is_all_copies(count, run, colours, tmp_path, capsys):
+    (tmp_path / "same").mkdir()
+    for i in range(count):
+        shutil.copy(colours / "red/0.png", tmp_path / f"same/{i}.png")
+    argv = ["embed", run, "--data", tmp_path / "same", "--out", tmp_path / "f.npz"]
+    assert minidino(*argv, capsys=capsys)[0] == 0
+    for where in (("--data", tmp_path / "same"), ("--index", tmp_path / "f.npz")):
+        code, said, err = minidino("retrieve", run, *where, "--duplicates", capsys=capsys)
+        pairs = count * (count - 1) // 2
+        assert code == 0 and f"{pairs} pairs among {count} pictures" in said, err
+        assert said.count("1.000  ") == pairs
 
 
 MISTAKES = {

@@ -1,6 +1,7 @@
 """``minidino predict``."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,9 @@ import tyro
 from minidino.commands.arguments import UNSAID, Unsaid, Weights
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.using.classify import COLUMNS, check_backbone, load_classifier, predict
+from minidino.using.classify import COLUMNS, Classifier, check_backbone, load_classifier, predict
 from minidino.using.segment import pictures_of
+from minidino.weights.file import Trained
 
 
 def predict_command(
@@ -36,8 +38,7 @@ def predict_command(
     out = out or classifier.parent / "predictions.csv"
     _check_target(out)
     known, files = load_classifier(classifier), pictures_of(data)
-    weights = Unsaid(weights.num_heads or known.num_heads, weights.grid)
-    trained = weights.load(backbone or known.checkpoint)
+    trained = _backbone(backbone or known.checkpoint, known, weights)
     check_backbone(known, trained, classifier)
     trained.backbone.to(pick_device(device))
     root = data if data.is_dir() else data.parent
@@ -48,6 +49,16 @@ def predict_command(
     unread = len(files) - count.total()
     left_out = f"; {unread:,} files could not be read" if unread else ""
     print(f"wrote {out}: {count.total():,} pictures, {one_line(labels)}{more}{left_out}")
+
+
+def _backbone(checkpoint: str, known: Classifier, weights: Unsaid) -> Trained:
+    """The classifier's number of heads is for weights that tell none of their own."""
+    try:
+        return replace(weights, num_heads=weights.num_heads or known.num_heads).load(checkpoint)
+    except UserError:
+        if weights.num_heads or known.num_heads is None:
+            raise
+        return weights.load(checkpoint)  # another backbone, as will be said, or its own mistake
 
 
 def _check_target(out: Path) -> None:

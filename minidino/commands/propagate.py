@@ -1,6 +1,7 @@
 """``minidino propagate``."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -41,8 +42,9 @@ def propagate_command(
     """Follow things through a video: the first frame's mask, carried on by patch features.
 
     Writes a mask for every frame, with the palette of the first, and propagate.png, which has
-    random weights and a copy of the first mask beside it. Where masks of other frames are known
-    J, F and J&F are printed, and written to scores.json.
+    random weights and a copy of the first mask beside it. Where masks of frames between the first
+    and the last are known J, F and J&F are printed, and written to scores.json; over several clips
+    their mean is over all things, as DAVIS has it.
 
     Args:
         checkpoint: A checkpoint, the folder of a run, or released weights.
@@ -84,6 +86,15 @@ def propagate_command(
     print(f"wrote {sum(len(clip.names) for clip in clips)} masks below {one_line(out)}")
 
 
+@dataclass(frozen=True)
+class _Scores:
+    """J, F and J&F of one clip by each way, means over its things and the frames scored."""
+
+    ways: dict[str, dict[str, float]]
+    things: int
+    told: str  # of how many frames they are
+
+
 def _follow_all(
     clips: dict[Path, Clip], models: dict[str, nn.Module], side: int, out: Path
 ) -> None:
@@ -95,22 +106,25 @@ def _follow_all(
             _tell(clip.name, found)
     if not scores:
         return
+    things = sum(s.things for s in scores.values())
     mean = {
-        way: {m: sum(s[way][m] for s in scores.values()) / len(scores) for m in measures}
-        for way, measures in next(iter(scores.values())).items()
+        way: {m: sum(s.ways[way][m] * s.things for s in scores.values()) / things for m in measures}
+        for way, measures in next(iter(scores.values())).ways.items()
     }
     if len(scores) > 1:
-        _tell("mean", mean)
-    write_text(out / "scores.json", json.dumps({"mean": mean, "clips": scores}, indent=2) + "\n")
+        _tell("mean", _Scores(mean, things, f"over {things} things of {len(scores)} clips"))
+    content = {"mean": mean, "clips": {name: s.ways for name, s in scores.items()}}
+    write_text(out / "scores.json", json.dumps(content, indent=2) + "\n")
 
 
-def _tell(name: str, scores: dict[str, dict]) -> None:
-    told = [f"{w} J&F {s['J&F']:.3f} (J {s['J']:.3f}, F {s['F']:.3f})" for w, s in scores.items()]
-    print(f"{one_line(name):16} {'   '.join(told)}")
+def _tell(name: str, scores: _Scores) -> None:
+    ways = scores.ways.items()
+    told = [f"{way} J&F {s['J&F']:.3f} (J {s['J']:.3f}, F {s['F']:.3f})" for way, s in ways]
+    print(f"{one_line(name):16} {'   '.join(told)}   {scores.told}")
 
 
-def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -> dict:
-    """Masks and picture of one clip; the scores of each way, if they can be told."""
+def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -> _Scores | None:
+    """Masks and picture of one clip; its scores, if they can be told."""
     pictures = clip.pictures(side, models["trained"].patch_size)
     check_room(models["trained"], next(pictures), clip.names[0])
     found: dict[str, list[Tensor]] = {}
@@ -127,12 +141,25 @@ def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -
     for name, labels in zip(clip.names, found["trained"], strict=True):
         save_labels(labels, clip.palette, folder / f"{name}.png")
     _draw(clip, found, side, folder)
-    known = sorted(clip.truth)
-    if len(known) < 3:
-        return {}
-    truth = [clip.mask(i) for i in known]
+    return _score(clip, found)
+
+
+def _score(clip: Clip, found: dict[str, list[Tensor]]) -> _Scores | None:
+    """Of the frames whose masks are known; None, and said, where only the first and last are."""
+    last = len(clip.names) - 1
+    known = [i for i in sorted(clip.truth) if 0 < i < last]
+    if not known:
+        if len(clip.truth) > 1:
+            name = one_line(clip.name)
+            print(
+                f"{name:16} not scored: of its masks only the first and the last frame's are known"
+            )
+        return None
+    truth = [clip.first, *map(clip.mask, known), clip.first]  # the ends do not count
     things = [i for i in clip.first.unique().tolist() if i]
-    return {way: j_and_f([found[way][i] for i in known], truth, things) for way in found}
+    chosen = (0, *known, last)
+    ways = {way: j_and_f([f[i] for i in chosen], truth, things) for way, f in found.items()}
+    return _Scores(ways, len(things), f"{len(known)} of {last + 1} frames scored")
 
 
 def _draw(clip: Clip, found: dict[str, list[Tensor]], side: int, folder: Path) -> None:

@@ -152,7 +152,8 @@ def linear_command(
         return Linear.fit(features, labels, epochs, blocks)
 
     trained = weights.load(checkpoint)
+    blocks = min(blocks, getattr(trained.backbone, "depth", 1))  # a ResNet has one feature
     how = {"max_images": max_images, "size": size, "device": device, "reading": reading.over}
     found = compare(trained, data, fit, n_last_blocks=blocks, **how)
-    what = f"linear probe ({blocks} blocks, {epochs} epochs)"
+    what = f"linear probe ({blocks} block{'s' * (blocks > 1)}, {epochs} epochs)"
     _report(what, found, json_file, save, confusion)

@@ -11,10 +11,12 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from minidino.course.place import is_course
 
 FILE = ".progress.jsonl"
+STATUSES = ("done", "not started", "wrong")
 _EXAMPLE = ContextVar("_EXAMPLE", default=False)
 
 
@@ -52,9 +54,20 @@ def note(file: Path, **what: str | int) -> None:
 def notes(file: Path) -> dict[str, dict]:
     """By number of exercise the last word on each thing: {"3.2": {"status": "done", ...}}."""
     found: dict[str, dict] = {}
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    for line in lines:
-        with contextlib.suppress(json.JSONDecodeError):  # cut short, as the machine went down
-            said = json.loads(line)
-            found.setdefault(said["number"], {}).update(said)
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):  # cut short, as the machine went down
+            if _is_note(said := json.loads(line)):
+                found.setdefault(said["number"], {"hint": ""}).update(said)
     return found
+
+
+def _is_note(said: Any) -> bool:
+    """Could ``note`` have written this? In a damaged file there may be anything."""
+    return (
+        isinstance(said, dict)
+        and isinstance(said.get("number"), str)
+        and said.get("status", "done") in STATUSES
+        and isinstance(said.get("hint", ""), str)
+        and isinstance(said.get("hints", 0), int)
+    )

@@ -1,7 +1,7 @@
 """Clips: a folder of frames each, the mask of the first frame, and the others where they are known.
 
 Masks are labels: 0 is no thing. They are read from and written as PNG with a palette, as DAVIS has
-them; of other masks what is the thing gets the label 1 (see ``masks.py``).
+them, or read as small numbers; of other masks what is the thing gets the label 1 (``masks.py``).
 """
 
 import os
@@ -21,16 +21,18 @@ from minidino.config import USUAL, Reading
 from minidino.data.folders import told
 from minidino.data.listing import list_pictures
 from minidino.data.moving import moving_things
-from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor
+from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor, upright
 from minidino.errors import UserError, one_line
 from minidino.using.examples import fit_to_patches
-from minidino.using.masks import load_mask
+from minidino.using.masks import BRIGHT, load_mask
 from minidino.using.segment import written_by
 
 MADE_BY = "minidino propagate"
 DRAWN_CLIPS = 4
 TABLE = (np.array(matplotlib.colormaps["tab10"].colors) * 255).round().astype(np.uint8)
 PALETTE = np.concatenate([np.zeros((1, 3), np.uint8), np.resize(TABLE, (255, 3))])
+FEW = 16  # values: a mask of more has soft edges, or noise
+NOISE = 32  # of 255, that JPEG may leave on one colour
 
 
 @dataclass
@@ -88,8 +90,8 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
             name, for the first frame of each clip, and for others to be scored.
 
     Raises:
-        UserError: if there are no frames, frames differ in size, or a mask is missing or of
-            another size.
+        UserError: if there are no frames, frames differ in size or share a name, or a mask is
+            missing, of another size, or of things that cannot be told apart.
     """
     if not folder.is_dir():
         raise UserError(f"no folder of frames at {folder}")
@@ -107,6 +109,7 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
 
 def _clip(folder: Path, files: list[Path], masks: Path, reading: Reading) -> Clip:
     files = sorted(files, key=_by_number)
+    _check_names(files)
     size = _size_of_all(files)
     if masks.is_file():
         found = {0: masks}
@@ -126,6 +129,17 @@ def _clip(folder: Path, files: list[Path], masks: Path, reading: Reading) -> Cli
 def _by_number(file: Path) -> list:
     """frame2 before frame10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
+
+
+def _check_names(files: list[Path]) -> None:
+    """Raises UserError if the masks of two frames would have one name."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        if (other := seen.setdefault(file.stem, file)) is not file:
+            raise UserError(
+                f"two frames of one name, {one_line(other)} and {one_line(file.name)}: their masks "
+                "would be one file; keep one of them, or rename it"
+            )
 
 
 def _size_of_all(files: list[Path]) -> tuple[int, int]:
@@ -149,24 +163,81 @@ def read_labels(file: Path, size: tuple[int, int]) -> tuple[Tensor, np.ndarray]:
     """Labels uint8 (H, W) of a mask, and its palette.
 
     Raises:
-        UserError: if it cannot be read, or is not of ``size`` (height, width).
+        UserError: if it cannot be read, is not of ``size`` (height, width), or has several colours
+            or grays that are no labels: they would become one thing, or be lost.
     """
-    thing, _, how = load_mask(file, size)
+    thing, known, how = load_mask(file, size)
     if tuple(thing.shape) != size:
         raise UserError(
             f"the mask {one_line(file)} has {thing.shape[1]} x {thing.shape[0]} pixels, its "
             f"frame {size[1]} x {size[0]}"
         )
     with opened(file) as raw:
-        labelled = raw.mode == "P" and how.startswith("indices of a palette")
-        labelled |= raw.mode == "L" and how.startswith("labels")
-        if not labelled:
-            return thing.byte(), PALETTE
-        values, palette = torch.from_numpy(np.array(raw)), PALETTE.copy()
-        if raw.mode == "P":
-            colours = np.reshape(raw.getpalette(), (-1, 3))
-            palette[: len(colours)] = colours
-    return values * thing.byte(), palette  # void is no thing
+        raw = upright(raw)
+    if raw.mode == "P":
+        return _of_palette(raw, thing, how)
+    single = raw.mode in ("L", "F") or raw.mode.startswith("I")
+    pixels = np.asarray(raw)[..., None] if single else np.asarray(raw.convert("RGB"))
+    labels = thing.byte()
+    if how.startswith("labels") and pixels.max() < 256 and raw.mode != "F":
+        values = pixels.max(axis=2).astype(np.uint8)  # as ``load_mask`` has them
+        labels *= torch.from_numpy(values)  # void is no thing
+        several = not single and _colours(raw, "RGB") != len(np.unique(values))
+    elif how.startswith("numbers"):
+        several = len(np.unique(pixels[thing.numpy()])) > 1
+    elif how.startswith("transparency"):
+        several = 1 < _colours(raw, "RGBA") <= FEW  # of more it is a photograph, cut out
+    else:  # what seems to be void in 16 bits may be another thing
+        several = _uneven(pixels, thing, known if how.startswith(("trimaps", "colours")) else None)
+    if several:
+        raise UserError(
+            f"the mask {one_line(file)} has several colours or grays, and they would become one "
+            "thing; save it with a palette, or as the numbers 0, 1, 2, ..."
+        )
+    return labels, PALETTE
+
+
+def _of_palette(raw: Image.Image, thing: Tensor, how: str) -> tuple[Tensor, np.ndarray]:
+    """The indices, whatever their colours, and these; but a white mask may have a palette, too."""
+    indices, palette = np.array(raw), PALETTE.copy()
+    colours = np.reshape(raw.getpalette(), (-1, 3))
+    palette[: len(colours)] = colours
+    if how.startswith("indices of a palette"):
+        return torch.from_numpy(indices) * thing.byte(), palette  # void is no thing
+    used = np.unique(indices)
+    white = how.startswith("trimaps") or set(used.tolist()) <= {0, 255}
+    if how == BRIGHT:
+        inverted = len(np.unique(colours, axis=0)) == 2 and colours[0, 0] == colours.max()
+        soft = len(used) > 5 and not _uneven(palette[indices, :1], thing)
+        white |= inverted or soft
+    if white:
+        return thing.byte(), PALETTE
+    return torch.from_numpy(np.where(indices == 255, 0, indices)), palette
+
+
+def _colours(raw: Image.Image, mode: str) -> int:
+    """How many colours what is opaque has; 0 for more than a thousand."""
+    found = [colour for _, colour in raw.convert(mode).getcolors(1000) or ()]
+    opaque = max((colour[3:] for colour in found), default=())
+    return sum(colour[3:] == opaque for colour in found)
+
+
+def _uneven(pixels: np.ndarray, thing: Tensor, known: Tensor | None = None) -> bool:
+    """Has the thing, or what is around it, several colours, so that some would be lost?
+
+    Soft edges have many, so only what fills a square of 3 x 3 pixels counts; and in a mask of many
+    shades, as JPEG leaves them, only what is further apart than ``NOISE``.
+
+    Args:
+        pixels: (H, W, C); thing: bool (H, W); known: bool (H, W), where that counts (None: all).
+    """
+    around, (h, w, _) = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), "edge"), pixels.shape
+    like = [around[y : y + h, x : x + w] == pixels for y in range(3) for x in range(3)]
+    flat = torch.from_numpy(np.all(like, axis=(0, 3)))
+    flat = flat if known is None else flat & known
+    noisy = pixels.dtype == np.uint8 and len(np.unique(pixels.max(axis=2))) > FEW
+    areas = (pixels[(flat & area).numpy()] for area in (thing, ~thing))
+    return any(len(a) and np.ptp(a, axis=0).max() > NOISE * noisy for a in areas)
 
 
 def check_out(paths: Sequence[Path]) -> None:

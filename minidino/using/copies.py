@@ -18,6 +18,7 @@ from tqdm import tqdm
 RIDGE = 1e-3  # of the largest variance: directions in which next to nothing varies stay small
 LIKELY = 0.95  # the least cosine of near-copies; what that finds: docs/log.md
 AT_MOST = 10_000  # pairs
+ROUNDING = 1e-5  # of a feature's length: pictures that are the same come 1e-7 apart
 
 
 def whiten(features: Tensor, of: Tensor | None = None) -> Tensor:
@@ -57,6 +58,10 @@ def find_copies(features: Tensor, threshold: float = LIKELY) -> list[Pair]:
         threshold: the least cosine.
     """
     x = whiten(features)
+    # What is at the mean is without direction, and all of it the same: as when all pictures are.
+    away = (features - features.double().mean(dim=0)).norm(dim=1)
+    same = (away <= ROUNDING * features.norm(dim=1))[:, None]
+    x = torch.cat([x * ~same, same], dim=1)
     cosines, rows = torch.empty(0), torch.empty(0, 2, dtype=torch.long)
     for begin in tqdm(range(0, len(x), 1024), "comparing", disable=len(x) < 20_000, leave=False):
         block = x[begin : begin + 1024] @ x[begin:].T  # each pair once: what follows alone

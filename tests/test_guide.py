@@ -96,6 +96,24 @@ def test_a_note_cut_short_and_a_folder_that_is_read_only_cost_nothing(learner):
     checks.check_0_1(by_rows)
 
 
+DAMAGED = [b"[1]", b'{"status": "done"}', b"\xff", b'{"number": "0.1", "status": "weird"}',
+           b'{"number": "0.1", "hints": "two"}', b'{"number": "0.1", "status": "wrong", "hint": 7}',
+           b'"0.1"', b"null", b""]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=repr)
+def test_a_damaged_line_is_left_out_and_those_around_it_stand(line, learner, capsys):
+    note(learner / FILE, number="0.1", status="done", hint="")
+    with (learner / FILE).open("ab") as file:
+        file.write(line + b"\n")
+    note(learner / FILE, number="0.2", status="wrong", hint="not that")
+    assert cli.main(["status"]) == 0
+    assert re.search(r"^00 tour +✓✗· ", capsys.readouterr().out, re.MULTILINE)
+    for number, told in (("0.1", "Hint 1 of 3"), ("0.2", "Your last check said: not that")):
+        code, said = hint(number, capsys)
+        assert code == 0 and told in said
+
+
 def test_reset_begins_again(learner, capsys):
     note(learner / FILE, number="0.1", status="done", hint="", hints=2)
     assert cli.main(["reset", "00"]) == 0
@@ -110,6 +128,23 @@ def test_a_fresh_clone_has_the_minutes_that_the_readme_tells(learner):
     rows = re.findall(r"^\| \[(\d\d) .*\| (\d+) \+ (\d+) \| [^|]+ \|$", readme, re.MULTILINE)
     told = {nn: int(write) + int(read) for nn, write, read in rows}
     assert {s.name[:2]: s.minutes for s in guide.standing()} == {n: told[n] for n in ("00", "01")}
+
+
+def test_the_page_for_teachers_shows_what_status_prints(tmp_path, monkeypatch, capsys):
+    """A fresh course with the marks that the page shows."""
+    page = (ROOT / "docs/teaching.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```\n((?:[^`\n]+\n)*.* left\n)```$", page, re.MULTILINE)
+    assert cli.main(["course", str(tmp_path / "class")]) == 0
+    monkeypatch.chdir(tmp_path / "class")
+    words = {"✓": "done", "✗": "wrong"}
+    for nn, marks in re.findall(r"^(\d\d) .* ([✓✗·]+) ", shown, re.MULTILINE):
+        for i, mark in enumerate(marks, 1):
+            if mark in words:
+                note(Path("notebooks", FILE), number=f"{int(nn)}.{i}", status=words[mark], hint="")
+    capsys.readouterr()
+    assert cli.main(["status"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(shown.splitlines()) == 2 and set(shown.splitlines()) <= set(printed), printed
 
 
 # ---------------------------------------------------------------- hints

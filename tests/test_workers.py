@@ -1,5 +1,6 @@
 """Processes that read pictures: killed, hanging, or only slow."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -34,10 +35,15 @@ def streamed(tiny_config, tmp_path, monkeypatch):
         (tmp_path / "photos").mkdir(exist_ok=True)
         pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"photos/{i}.png")
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("readers that are spawned know nothing of what a test changes")
+    started = multiprocessing.get_start_method()  # forkserver on Linux, since Python 3.14
+    multiprocessing.set_start_method("fork", force=True)
     monkeypatch.setattr(folders, "IN_MEMORY_BYTES", 1000)
     monkeypatch.setattr(streaming, "cores", lambda: 1)
     monkeypatch.setattr(workers, "POLL", 0.5)
-    return replace(tiny_config, data=str(tmp_path / "photos"), max_images=None)
+    yield replace(tiny_config, data=str(tmp_path / "photos"), max_images=None)
+    multiprocessing.set_start_method(started, force=True)
 
 
 def at_picture(number: int, act, monkeypatch) -> None:

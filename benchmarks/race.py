@@ -49,10 +49,11 @@ class Race:
     threads: int | None  # on a CPU
 
 
-# Two blocks in place of three, steps of 32, a sharper teacher; the warm-ups keep their share.
+# Two blocks in place of three, steps of 32, a sharper teacher, batch norm in the head (docs/log.md);
+# the warm-ups keep their share.
 THINGS = replace(
     recipe("things").with_epochs(2), max_images=6000, depth=2, batch_size=32, base_lr=5e-3,
-    teacher_temp=0.03, warmup_teacher_temp=0.03, **WATCHED,
+    teacher_temp=0.03, warmup_teacher_temp=0.03, head_batch_norm=True, **WATCHED,
 )  # fmt: skip
 RACES = {
     "things": Race(THINGS, (95.0,), (0, 1, 2), 5000, 2000, threads=2),

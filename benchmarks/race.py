@@ -49,8 +49,8 @@ class Race:
     threads: int | None  # on a CPU
 
 
-# Two blocks in place of three, steps of 32, a sharper teacher, batch norm in the head (docs/log.md);
-# the warm-ups keep their share.
+# Two blocks in place of three, steps of 32, a sharper teacher, batch norm in the head: docs/log.md.
+# The warm-ups keep their share.
 THINGS = replace(
     recipe("things").with_epochs(2), max_images=6000, depth=2, batch_size=32, base_lr=5e-3,
     teacher_temp=0.03, warmup_teacher_temp=0.03, head_batch_norm=True, **WATCHED,

@@ -16,6 +16,7 @@ from PIL import Image
 from minidino import config as configs
 from minidino.cli import main
 from minidino.errors import UserError
+from minidino.limits import PIECES
 from minidino.run.interrupts import RunStopped
 from minidino.using import compare as comparing
 from minidino.using import score
@@ -165,6 +166,12 @@ def test_every_ablation_is_possible_in_the_real_recipe(variant):
     """And changes something."""
     config = settings_of("things", variant, 0)
     assert config != settings_of("things", "dino", 0)
+
+
+def test_each_piece_of_a_successor_has_a_variant_that_names_it():
+    """Notebook 13 finds them so."""
+    named = [piece for changes in ABLATIONS.values() for piece in changes if piece in PIECES]
+    assert sorted(named) == sorted(PIECES)
 
 
 @pytest.mark.parametrize("recipe", configs.RECIPES)

@@ -59,7 +59,7 @@ def sync_folder(folder: Path) -> None:
 def save_tensors(
     tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """safetensors' ``save_file``, for whoever may read the folder: it leaves the owner alone."""
+    """safetensors' ``save_file`` with usual permissions; its own lets the owner alone read."""
     path.touch()
     usual = path.stat().st_mode
     save_file(tensors, path, metadata)

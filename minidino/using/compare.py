@@ -50,7 +50,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "koleo-0.1": {"koleo": 0.1},
     "sinkhorn": {"centering": "sinkhorn"},
     "ibot-1": {"ibot": 1.0},
-    "gram": {},
+    "gram": {"gram": 3.0},
     "patch-4": {"patch_size": 4},
     "patch-10": {"patch_size": 10},
     "patch-12": {"patch_size": 12},
@@ -80,7 +80,7 @@ def settings_of(recipe_name: str, variant: str, seed: int) -> TrainConfig:
 
 
 def _of_the_recipe(base: TrainConfig, variant: str) -> dict[str, Any]:
-    """What a variant changes that depends on the recipe's own settings."""
+    """What a variant changes that depends on the recipe's own settings; these count more."""
     if variant == "constant-momentum":
         return {"teacher_momentum_end": base.teacher_momentum}
     if variant == "temp-0.04-to-0.07":

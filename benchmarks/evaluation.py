@@ -19,7 +19,7 @@ from minidino.config import recipe
 from minidino.data import load_data
 from minidino.evaluate import extract_features
 from minidino.run.provenance import provenance
-from minidino.trainer import build_backbone
+from minidino.successors.backbone import build_backbone
 
 
 def main(

@@ -29,8 +29,8 @@ from minidino.errors import UserError
 from minidino.evaluate import accuracy, extract_features, knn_predict
 from minidino.run.checkpoint import load_weights
 from minidino.run.files import write_text
+from minidino.successors.backbone import build_backbone
 from minidino.train import train
-from minidino.trainer import build_backbone
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKS = 80

@@ -78,7 +78,7 @@ def extract_features(
     if isinstance(batches, Tensor):
         total = len(batches)
         batches = batches.split(batch_size or images_at_once(model, *batches.shape[-2:]))
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     features = []
     bar = tqdm(total=total, desc=progress, unit="image", disable=not progress, leave=False)
@@ -97,7 +97,8 @@ def extract_features(
                 features.append(torch.cat(parts, dim=-1).float().cpu())
     finally:
         bar.close()
-        model.train(was_training)
+        for module, training in modes.items():  # a teacher's batch norms differ from the rest
+            module.training = training
     return torch.cat(features)
 
 

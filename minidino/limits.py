@@ -113,6 +113,7 @@ def check_patches(config: Any) -> None:
 
 # Settings that say nothing to the objectives that are not named.
 _VIEWS, _TARGETS, _TEACHER = ("dino", "swav", "lejepa"), ("dino",), ("dino", "moco", "byol")
+_PROJECTED = ("dino", "simclr", "moco", "byol", "swav", "lejepa")
 READ_BY = {
     "n_local": _VIEWS, "local_size": _VIEWS, "local_scale": _VIEWS,
     "teacher": _TEACHER, "teacher_momentum": _TEACHER, "teacher_momentum_end": _TEACHER,
@@ -121,6 +122,8 @@ READ_BY = {
     "warmup_teacher_temp_epochs": _TARGETS, "head_batch_norm": _TARGETS,
     "norm_last_layer": _TARGETS, "student_temp": ("dino", "simclr", "moco", "swav"),
     "out_dim": ("dino", "swav"), "queue_length": ("moco",),
+    "freeze_last_layer_epochs": ("dino", "swav"),
+    "hidden_dim": _PROJECTED, "bottleneck_dim": _PROJECTED,
 }  # fmt: skip
 
 
@@ -135,6 +138,10 @@ def check_read(config: Any, typed: set[str]) -> None:
             )
         if name == "center_momentum" and config.centering == "sinkhorn":
             raise UserError(f"{flag} is the center's, and Sinkhorn has none; leave it out")
+        if name.startswith("teacher_momentum") and config.teacher != "ema":
+            raise UserError(
+                f"{flag} is for --teacher ema, and {config.teacher} does not read it; leave it out"
+            )
 
 
 # The settings that add something of a successor (minidino/successors/) to DINO.

@@ -38,8 +38,8 @@ def linear_warmup(start: float, end: float, total_steps: int, warmup_steps: int)
     """``start`` to ``end`` in a straight line over the warm-up, then constant; (total_steps,).
 
     The teacher's temperature follows it, upwards: too soft a start makes training collapse
-    (0.08 without a warm-up; DINO, appendix D). The warm-up's last step has ``end`` already;
-    without one all have.
+    (0.08 without a warm-up; DINO, appendix D). The warm-up's last step has ``end`` already
+    (one of a single step has ``start``); without one all have.
 
     Raises:
         ValueError: if the warm-up is longer than the training.

@@ -101,6 +101,21 @@ def test_swav_is_lightlys():
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
+def test_losses_are_taken_in_float32_under_autocast():
+    """Differences between scores are what is learned from, and bfloat16 has two digits."""
+    a, b = 3 * rows(8, 16), 3 * rows(8, 16, 1)
+    queue = F.normalize(rows(12, 16, 2), dim=1)
+    for loss in (
+        lambda: nt_xent(torch.cat([a, b]), 0.1),
+        lambda: info_nce(a, b, queue, 0.1),
+        lambda: byol_loss(torch.cat([a, b]), torch.cat([b, a])),
+        lambda: swav_loss(torch.cat([a, b, a + b]), 8, 0.1),
+    ):
+        usual = loss()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(loss(), usual)
+
+
 def test_both_views_of_an_image_have_its_label(config):
     """Views come crop-major: all first views, then all second ones. In float64, pair by pair."""
     trainer = make_trainer(config("supervised"), 6, CPU, Engine(), n_classes=3)
@@ -278,11 +293,23 @@ def test_a_resnet_is_torchvisions(config):
     assert small.feature_map(torch.randn(1, 3, 60, 60)).shape[-2:] == (4, 4)
 
 
+@pytest.mark.parametrize("objective", ["dino", "moco", "byol"])
+def test_a_resnets_teacher_normalises_by_the_batch_and_a_look_leaves_it_so(objective, config):
+    """At the start both networks have the same weights, so they see the same in the same views."""
+    c = config(objective, backbone="resnet18", drop_path_rate=0.0)
+    trainer = make_trainer(c, 6, CPU, Engine())
+    x = rows(6, 3 * 36 * 36).view(6, 3, 36, 36)
+    student, teacher = trainer.student.backbone, trainer.teacher.backbone
+    torch.testing.assert_close(teacher(x), student(x))
+    extract_features(teacher, torch.zeros(2, 3, 36, 36, dtype=torch.uint8))
+    torch.testing.assert_close(teacher(x), student(x))
+
+
 @pytest.mark.slow
 def test_a_resnet_is_trained_stopped_and_used(config, tmp_path):
     from minidino.weights.pretrained import load_trained
 
-    c = config("dino", backbone="resnet18", epochs=1, knn_evals=0, snapshots=2)
+    c = config("dino", backbone="resnet18", epochs=1, knn_evals=2, snapshots=2)
     c = replace(c, batch_size=16)
     whole = train(c, tmp_path / "a", progress=False, device="cpu")
     train(c, tmp_path / "b", progress=False, device="cpu", minutes=1e-9)
@@ -366,7 +393,8 @@ OTHER = {
     "pair_loss": "mse", "center_momentum": 0.1, "teacher_temp": 0.2, "warmup_teacher_temp": 0.01,
     "warmup_teacher_temp_epochs": 0.2, "head_batch_norm": True, "norm_last_layer": False,
     "student_temp": 0.3, "out_dim": 4, "queue_length": 8, "teacher_momentum": 0.1,
-    "teacher_momentum_end": 0.2,
+    "teacher_momentum_end": 0.2, "freeze_last_layer_epochs": 1, "hidden_dim": 24,
+    "bottleneck_dim": 24,
 }  # fmt: skip
 
 
@@ -401,3 +429,6 @@ def test_a_setting_that_an_objective_does_not_read_changes_nothing_and_is_refuse
         with pytest.raises(UserError, match=f"--{name.replace('_', '-')} is for the objective"):
             check_read(base, {name, "epochs"})
     check_read(base, changed)
+    if "teacher" in changed:
+        with pytest.raises(UserError, match="--teacher-momentum is for --teacher ema"):
+            check_read(replace(base, teacher="copy"), {"teacher_momentum"})

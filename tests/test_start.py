@@ -154,6 +154,7 @@ def test_a_head_that_fits_is_taken_over_with_its_center(
 FRESH = {
     "out_dim was 16, is 32": {"out_dim": 32},
     "hidden_dim was 32, is 24": {"hidden_dim": 24},
+    "norm_last_layer was True, is False": {"norm_last_layer": False},
     "iBOT's second head was missing": {"ibot": 1.0},
     "learned dino, not simclr": OBJECTIVES["simclr"] | {"objective": "simclr"},
 }

@@ -13,6 +13,7 @@ from test_pretrained import shake
 
 from minidino import cli
 from minidino.attention import attention_maps
+from minidino.errors import UserError
 from minidino.successors.rope import RopeEmbed, turned
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.successors.vit_v3 import VisionTransformerV3
@@ -179,6 +180,25 @@ def test_dinov3_by_its_own_names(tmp_path):
     torch.save(official, tmp_path / "w.pth")
     x = torch.randn(1, 3, 96, 64)
     assert torch.equal(load_pretrained(tmp_path / "w.pth")(x), ours(x))
+
+
+def test_periods_tell_the_heads_of_dinov3(tmp_path, capsys):
+    """Its largest model has heads of 128."""
+    net = VisionTransformerV3(patch_size=16, embed_dim=128, depth=1, num_heads=1, hidden_dim=64)
+    weights = net.state_dict() | {"rope_embed.periods": net.rope_embed.periods}
+    assert len(net.rope_embed.periods) == 32
+    torch.save(weights, tmp_path / "w.pth")
+    assert load_pretrained(tmp_path / "w.pth").num_heads == 1
+    assert "assumed" not in capsys.readouterr().err
+
+
+def test_turns_of_another_kind_are_not_taken_for_dinov3s(tmp_path):
+    theirs = timm.create_model(
+        "vit_small_patch16_rope_224", num_classes=0, embed_dim=128, depth=1, num_heads=2
+    )
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(UserError, match="neither positions nor registers"):
+        load_pretrained(tmp_path / "w.pth")
 
 
 def test_a_turn_by_hand():

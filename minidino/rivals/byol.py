@@ -5,8 +5,6 @@ does is the predictor, the momentum encoder, which gets no gradients, and the ba
 projection and the predictor.
 """
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,11 +53,8 @@ class BYOL(Rival):
             targets = teacher.project(views[0])
         return byol_loss(student(views[0]), targets), targets
 
-    def _networks(self) -> tuple[nn.Module, nn.Module]:
-        student = Predicting(self.config)
-        teacher = copy.deepcopy(student).eval().requires_grad_(False)
-        teacher.head.train()  # batch norm by the batch, as the student has it; no drop path
-        return student, teacher
+    def _network(self) -> nn.Module:
+        return Predicting(self.config)
 
     def _criterion(self) -> nn.Module:
         return nn.Identity()

@@ -3,8 +3,6 @@
 The keys come from a momentum encoder, so that those of earlier batches still compare.
 """
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +21,8 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float | 
         temperature: divides the cosines.
     """
     q, k = F.normalize(queries.float(), dim=1), F.normalize(keys.float(), dim=1)
-    scores = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.T], dim=1) / temperature
+    with torch.autocast(q.device.type, enabled=False):
+        scores = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.T], dim=1) / temperature
     return F.cross_entropy(scores, scores.new_zeros(len(q), dtype=torch.long))
 
 
@@ -56,9 +55,8 @@ class MoCo(Rival):
             keys = teacher(second)
         return info_nce(student(first), keys, criterion.keys, temp), keys
 
-    def _networks(self) -> tuple[nn.Module, nn.Module]:
-        student = Projector(self.config)
-        return student, copy.deepcopy(student).eval().requires_grad_(False)
+    def _network(self) -> nn.Module:
+        return Projector(self.config)
 
     def _criterion(self) -> nn.Module:
         """Raises UserError for a queue that would hold an image's own earlier key."""

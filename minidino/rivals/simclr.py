@@ -25,7 +25,8 @@ def nt_xent(z: Tensor, temperature: float | Tensor) -> Tensor:
     me = torch.arange(n, device=z.device) + distributed.rank() * n  # my images among all
     mine = torch.cat([me, me + images])
     partner = torch.cat([me + images, me])
-    scores = torch.cat([a, b]) @ everybody.T / temperature
+    with torch.autocast(z.device.type, enabled=False):
+        scores = torch.cat([a, b]) @ everybody.T / temperature
     scores = scores.scatter(1, mine[:, None], float("-inf"))  # nobody is a negative of itself
     return F.cross_entropy(scores, partner)
 

@@ -3,6 +3,8 @@
 Source: the rival of table 2 and figure 4 of DINO; DeiT (2012.12877), without its distillation.
 """
 
+from dataclasses import replace
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,8 +30,8 @@ class Supervised(Rival):
                 "--objective supervised needs pictures with labels, a folder for each class, that "
                 "fit in memory"
             )
-        student = Projector(self.config)
-        student.head = nn.Linear(student.backbone.embed_dim, self.n_classes)
+        student = Projector(replace(self.config, bottleneck_dim=self.n_classes), hidden_layers=0)
+        (student.head,) = student.head  # one linear layer
         return student, student
 
     def _criterion(self) -> nn.Module:

@@ -47,7 +47,8 @@ def swav_loss(scores: Tensor, n_images: int, temperature: float | Tensor) -> Ten
     """
     by_view = scores.float().view(-1, n_images, scores.shape[-1])
     assigned = torch.stack([sinkhorn(view.detach()) for view in by_view[:2]])
-    return cross_entropy_of_pairs(by_view / temperature, assigned)
+    with torch.autocast(scores.device.type, enabled=False):
+        return cross_entropy_of_pairs(by_view / temperature, assigned)
 
 
 class Assigning(Projector):

@@ -49,10 +49,10 @@ def batches_of(
 
 
 def n_classes_of(data: Images) -> int:
-    """How many labels there are to learn from; none where a damaged picture may change its place
-    with another's (``data/streamed.py``).
+    """How many labels there are to learn from; none where some pictures have none (STL-10), or a
+    damaged one may change its place with another's (``data/streamed.py``).
     """
-    if data.labels is None or isinstance(data, StreamedFolder):
+    if data.labels is None or isinstance(data, StreamedFolder) or data.labels.min() < 0:
         return 0
     return int(data.labels.max()) + 1
 
@@ -71,10 +71,13 @@ def epochs_that_fit(
 ) -> int:
     """How many epochs this machine trains in ``minutes``, from timing a few steps; at least 1.
 
-    The steps are on the run's own pictures, so the time that it takes to read them counts. Some
-    of the time is left for evaluations and for the machine's moods.
+    The steps are on the run's own pictures, so the time that it takes to read them counts, and
+    are of the same minutes. Some are left for evaluations and for the machine's moods.
     """
-    trainer = make_trainer(one_epoch(config), 100, device, engine, n_classes_of(data))
+    began, steps_per_epoch = time.perf_counter(), len(data) // config.batch_size
+    trainer = make_trainer(
+        one_epoch(config), max(steps_per_epoch, 100), device, engine, n_classes_of(data)
+    )
     ends: list[float] = []
     for images, labels in batches_of(data, config, 0, 100):
         trainer.step(images, labels)["loss"].item()
@@ -84,8 +87,8 @@ def epochs_that_fit(
             break
     data.close()
     per_step = (ends[-1] - ends[3]) / (len(ends) - 4)
-    per_epoch = per_step * (len(data) // config.batch_size)
-    return distributed.from_main(max(1, int(0.85 * 60 * minutes / per_epoch)))
+    left = 60 * minutes - (ends[-1] - began)
+    return distributed.from_main(max(1, int(0.85 * left / (per_step * steps_per_epoch))))
 
 
 def largest_batch(config: TrainConfig, engine: Engine, device: torch.device, n_images: int) -> int:

@@ -23,12 +23,25 @@ def is_rotary(weights: Weights) -> bool:
     return "pos_embed" not in weights and bool(marks & weights.keys())
 
 
+def heads_of_turns(weights: Weights) -> int | None:
+    """The heads of a DINOv3, where its file has the periods of turns: a quarter of a head's width."""
+    periods, token = (weights.get(k, torch.empty(0)) for k in ("rope_embed.periods", "cls_token"))
+    return token.shape[-1] // (4 * len(periods)) if periods.numel() and periods.ndim else None
+
+
 def check_vit(weights: Weights, where: str) -> None:
-    """Raises UserError if what the sizes of a ViT are read from is not there."""
+    """Raises UserError if what the sizes of a ViT are read from is not there, or turns positions
+    in another way than DINOv3, which always has registers.
+    """
     mlp = "w12" if "blocks.0.mlp.w12.weight" in weights else "fc1"
     sized = {"pos_embed": 3, "patch_embed.proj.weight": 4, f"blocks.0.mlp.{mlp}.weight": 2}
     if is_rotary(weights):
         del sized["pos_embed"]
+        if "blocks.0.ls1.gamma" in weights and "register_tokens" not in weights:
+            raise UserError(
+                f"{where} has neither positions nor registers: a ViT that turns its tokens, but not "
+                "as DINOv3 does; the library it is from (timm, perhaps) computes it"
+            )
     lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
     if lacking:
         raise UserError(

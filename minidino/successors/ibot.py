@@ -27,7 +27,8 @@ def block_mask(side: int, share: float, chance: random.Random) -> Tensor:
 
     The blocks of BEiT (2106.08254, algorithm 1), of at least a ninth where so much is left.
     """
-    mask, left, least = np.zeros((side, side), dtype=bool), share * side**2, (side // 3) ** 2
+    mask, least = np.zeros((side, side), dtype=bool), (side // 3) ** 2
+    left = max(share * side**2, 1)  # one patch at least, or a small batch may have nothing to guess
     while left >= 1:
         for _ in range(10):
             area = chance.uniform(least, left)

@@ -5,7 +5,8 @@ heads leaves no trace in them, and a wrong one loads without complaint and compu
 is taken from
 
 1. what accompanies the weights: the configuration in a checkpoint of ours, the metadata of an
-   export, or ``num_attention_heads`` in a Hugging Face ``config.json`` beside the file;
+   export, ``num_attention_heads`` in a Hugging Face ``config.json`` beside the file, or the
+   periods of turns in a file of DINOv3's;
 2. else the argument ``num_heads``;
 3. else heads of 64 numbers each, as in every released DINO, DeiT and ViT from Ti to L; a line
    says so.
@@ -35,7 +36,7 @@ from minidino.run.checkpoint import (
     read_torch_file,
 )
 from minidino.run.kind import is_safetensors, what_it_is
-from minidino.successors.by_shape import HEAD_WIDTH, check_vit, is_rotary, vit_of
+from minidino.successors.by_shape import HEAD_WIDTH, check_vit, heads_of_turns, is_rotary, vit_of
 from minidino.successors.vit_v2 import VisionTransformerV2
 from minidino.vit import VisionTransformer
 from minidino.weights.beside import heads_beside, normalisation_beside
@@ -141,7 +142,8 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
         named, notes = _the_weights(content, path, where, left_out)
         weights = our_names(named)
         beside = heads_beside(path, weights)
-        heads = agreed_heads(known.get("num_heads", beside), num_heads, where)
+        told = known.get("num_heads", beside) or heads_of_turns(named)
+        heads = agreed_heads(told, num_heads, where)
         try:
             check_vit(weights, where)
             weights, more = fitted(weights, grid, normalisation_beside(path), where)

@@ -20,7 +20,8 @@ from minidino.weights.pretrained import load_trained
 # What the weights decide of a run's settings, and what has to divide into their patches.
 SIZES = ("backbone", "patch_size", "embed_dim", "depth", "num_heads")
 SIDES = ("global_size", "local_size", "eval_size")
-ABOVE = ("out_dim", "hidden_dim", "bottleneck_dim", "head_batch_norm")  # the head's sizes
+# What the head is made of; one with prototypes of any length is not one that keeps them at 1.
+ABOVE = ("out_dim", "hidden_dim", "bottleneck_dim", "head_batch_norm", "norm_last_layer")
 
 
 @dataclass(frozen=True)

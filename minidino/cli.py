@@ -135,7 +135,8 @@ def _one_line(box: str, argv: Sequence[str]) -> str:
         words = f"{words} {missing}"
     lines = [line.strip() for line in lines]
     if "Perhaps you meant:" in lines:
-        words += f" (perhaps {lines[lines.index('Perhaps you meant:') + 1].split()[0]})"
+        meant = lines[lines.index("Perhaps you meant:") + 1].split()[0]
+        words += f" (perhaps {meant})" * (meant not in words.split())  # else another command's
     command = f"minidino {argv[0]}" if argv and argv[0] in COMMANDS else "minidino"
     return f"{words or 'the arguments were not understood'}; see {command} --help"
 

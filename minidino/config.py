@@ -24,7 +24,7 @@ class Reading:
     a regular expression finds in the path below --data, or its first bracket: 'clip\\d+'."""
     range: str | None = None
     """LOW,HIGH: the values that become black and white, of pictures with more than 8 bits
-    (default: those that the folder uses). A negative one is written as --range=-1000,3000."""
+    (default: those that the folder uses; a run keeps them). A negative one: --range=-1000,3000."""
 
     def __post_init__(self):
         """Raises UserError, in one line, for what cannot be."""

@@ -1,5 +1,9 @@
 """What a person did wrong, told in one line."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 
 def one_line(text: object) -> str:
     """A text on one line, as a terminal can show it: a file's name may hold anything."""
@@ -12,3 +16,21 @@ class UserError(Exception):
 
     The command line prints the message and exits with code 2, without a traceback.
     """
+
+
+def check_ours(path: Path, ours: Callable[[Path], bool], otherwise: str) -> None:
+    """May this path be written to? Of what is there only files of ours are replaced.
+
+    Args:
+        ours: did the same command write this file? If it raises anything, it did not.
+        otherwise: what the file is then, and what to do.
+
+    Raises:
+        UserError: if something else is there.
+    """
+    try:
+        free = not os.path.lexists(path) or (path.is_file() and ours(path))
+    except Exception:  # whatever a reader makes of bytes that are not its own
+        free = False
+    if not free:
+        raise UserError(f"{path} is there and {otherwise}")

@@ -1,7 +1,9 @@
 """Every figure of the command line and the notebooks. Each function returns a Figure."""
 
 import math
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,42 +15,40 @@ from PIL import Image
 from torch import Tensor
 
 from minidino.attention import jaccard, mass_mask, upsample_mask
-from minidino.errors import UserError
+from minidino.errors import UserError, check_ours, one_line
 
 TRAINED, RANDOM, TRUTH = "#d1495b", "#7d8597", "#2a9d8f"
 CMAP = "inferno"
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG and let go of the figure.
-
-    Raises:
-        UserError: if that is no name for a PNG, or another program's file is there.
-    """
+    """Write a PNG, where ``check_target`` lets it be written, and let go of the figure."""
     check_target(path)
-    figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # which the font lacks, so a box is drawn
+        figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
     plt.close(figure)
 
 
 def check_target(path: Path) -> None:
-    """May a figure be written to this path? Only figures are replaced, never a photograph.
-
-    Raises:
-        UserError: if it does not end in .png, or a file is there that matplotlib did not write.
-    """
+    """Raises UserError if this is no PNG, or what is there is not a figure but a photograph."""
     if path.suffix.lower() != ".png":
         raise UserError(f"figures are PNG files; {path} must end in .png")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
-    if not path.exists():
-        return
-    try:
-        with Image.open(path) as picture:
-            ours = str(picture.info.get("Software", "")).startswith("Matplotlib")
-    except (OSError, ValueError, SyntaxError):
-        ours = False
-    if not ours:
-        raise UserError(f"{path} is there and was not written by minidino; choose another --out")
+    drawn = partial(written_by, "Matplotlib")
+    check_ours(path, drawn, "was not written by minidino; choose another --out")
+
+
+def written_by(program: str, path: Path) -> bool:
+    """Does this picture say that it was made by this program?"""
+    with Image.open(path) as picture:
+        return str(picture.info.get("Software")).startswith(program)
+
+
+def plain(name: object) -> str:
+    """A name as titles and labels show it: whatever it holds, on one line and no formula."""
+    return one_line(name).replace("$", r"\$")
 
 
 def to_picture(image: Tensor) -> np.ndarray:
@@ -200,9 +200,8 @@ def curves_figure(history: Sequence[dict], out_dim: int, title: str = "") -> Fig
     ):
         if parts or key != "kl":
             left.plot(x, [line[key] for line in steps], color=color, lw=1.4, label=name)
-    left.axhline(
-        math.log(out_dim), color=RANDOM, ls=":", lw=1.2, label=f"ln K = {math.log(out_dim):.2f}"
-    )
+    ln_k = math.log(out_dim)
+    left.axhline(ln_k, color=RANDOM, ls=":", lw=1.2, label=f"ln K = {ln_k:.2f}")
     left.set(xlabel="step", ylabel="nats", title="What the loss is made of", ylim=(0, None))
     left.legend(frameon=False, fontsize=9)
     if knn:
@@ -271,7 +270,7 @@ def contact_sheet(
         ax = axes[r * rows_each, c]
         ax.imshow(to_picture(image), interpolation="nearest")
         if labels is not None and len(classes):
-            name = str(classes[labels[i]])[:16]
+            name = plain(str(classes[labels[i]])[:16])
             box = dict(facecolor="black", alpha=0.6, edgecolor="none", pad=1)
             ax.text(0.03, 0.03, name, transform=ax.transAxes, color="white", fontsize=7, bbox=box)
         if masks is not None:

@@ -171,6 +171,8 @@ def settle(
     data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
     distributed.check_same(device=where.type, images=len(data))
     data = data.to(where)
+    if saved is None:  # whoever uses the weights reads pictures as this training does
+        config = replace(config, range=config.range or data.how.range)
     if engine.workers is not None and isinstance(data, StreamedFolder):
         data.workers = engine.workers
     if saved is None and asked.batch == "auto":
@@ -193,6 +195,7 @@ def _settings_to_go_on_with(config: TrainConfig, asked: Request, saved: dict) ->
     if asked.batch is not None:
         config = replace(config, batch_size=kept.batch_size)
     config = beginning.with_sizes_of(kept, config)
+    config = replace(config, range=config.range or kept.range)  # settled when the run began
     return settings_kept(asked.out, saved, asked=vars(config))
 
 

@@ -15,6 +15,7 @@ from minidino.config import recipe
 from minidino.errors import UserError, one_line
 from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
+from minidino.vit import VisionTransformer
 
 # ------------------------------------------------------------------ a place with everything in it
 
@@ -95,6 +96,12 @@ def place(tmp_path_factory):
         (base / f"badmasks/{i}.png").write_bytes(b"x")
     (base / "a_file").write_text("x")
     (base / "mine.json").write_text('{"mine": 1}')
+    for folder in ("drawn", "scored"):
+        (base / folder).mkdir()
+    for name in ("duplicates", "attention", "pca"):
+        shutil.copy(base / "picture.png", base / f"drawn/{name}.png")
+    shutil.copy(base / "run/checkpoint.pt", base / "drawn")
+    shutil.copy(base / "mine.json", base / "scored/scores.json")
     shutil.copytree(base / "flat", base / "withmask")
     (base / "withmask/0.mask.png").write_bytes((base / "picture.png").read_bytes())
     os.symlink("selfdir", base / "selfdir")
@@ -260,7 +267,7 @@ OTHERS = [
     ("max_images is 0", "knn run --max-images 0"),
     ("--epochs", "linear run --epochs 0"),
     ("--blocks", "linear run --blocks 0"),
-    ("one class only", "linear run --max-images 1"),
+    ("--max-images 1 leaves one class only", "linear run --max-images 1"),
     ("--pictures", "attend run --pictures 0"),
     ("--size at least a patch", "attend run --size 2"),
     ("the largest is 4,096", "attend run --size 1000000"),
@@ -295,6 +302,14 @@ OTHERS = [
     ("none of the 6 pictures", "segment run --data bad"),
     ("no picture or folder at dangling.png", "segment run --data dangling.png"),
     ("none of the 1 pictures", "segment run --data a_file"),
+    # a home that nobody has
+    ("no checkpoint at ~stranger", "knn ~stranger"),
+    ('no data "~stranger"', "knn run --data ~stranger"),
+    ('no data "~stranger"', "attend run --data ~stranger"),
+    ("no mask for 0.png in ~stranger", "attend run --data flat --masks ~stranger"),
+    ("no mask for 0.png in ~stranger", "segment run --data flat --masks ~stranger"),
+    ("no picture or folder at ~stranger", "embed run --data ~stranger --out new.npz"),
+    ("folder of frames at ~str", "propagate run --frames ~stranger --mask picture.png --out new"),
     # notebooks
     ('no notebook "99"', "check 99"),
     ('no notebook "../x"', "check ../x"),
@@ -378,6 +393,25 @@ def test_a_mistake_costs_one_line(argv, words, place, tmp_path, monkeypatch, cap
         Path(name).unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("attention.png is there and was not", "attend run --data flat --out drawn"),
+        ("pca.png is there and was not", "attend run --data flat --show pca --out drawn"),
+        ("scores.json is there and holds no", "attend run --data flat --out scored"),
+        ("scores.json is there and holds no", "propagate run --frames things --out scored"),
+        ("duplicates.png is there", "retrieve drawn --data flat --duplicates"),
+    ],
+)
+def test_what_is_in_the_way_is_seen_before_any_work(words, line, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(VisionTransformer, "prepare_tokens", lambda *_: 1 / 0)
+    before = contents(place)
+    assert cli.main(line.split()) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1 and contents(place) == before
+
+
 def test_debug_shows_the_traceback_of_the_cause(place, monkeypatch):
     monkeypatch.chdir(place)
     with pytest.raises(UserError, match="a_file") as error:
@@ -398,14 +432,14 @@ def test_want_of_memory_is_told_in_words(monkeypatch, capsys):
 
 def test_names_with_a_line_break_stay_on_one_line(place, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = ["a\nb.png", "\x1b[31mred.png", "ünï 😀.png", "-x.png", "$x^.png", "'; rm.png"]
+    names = ["a\nb.png", "\x1b[31mred.png", "ünï 😀.png", "-x.png", "$x_$^.png", "'; rm.png"]
     names.append(os.fsdecode(b"\xff\xfe.png"))  # no UTF-8
     for name in names:
         shutil.copy(place / "picture.png", tmp_path / name)
     (tmp_path / "bro\nken.png").write_bytes(b"x")
     run = str(place / "run")
     assert cli.main(["segment", run, "--data", ".", "--out", "m"]) == 0
-    assert cli.main(["retrieve", run, "$x^.png", "--data", ".", "--out", "r.png"]) == 0
+    assert cli.main(["retrieve", run, "$x_$^.png", "--data", ".", "--out", "r.png"]) == 0
     assert cli.main(["attend", run, "--data", "ünï 😀.png", "--out", "o"]) == 0
     out = capsys.readouterr().out
     out.encode()  # can be printed

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,36 @@ def test_scores_of_an_imbalanced_folder(photos, tmp_path, capsys):
     )
     assert [c["pictures"] for c in sorted(scores["classes"], key=lambda c: c["class"])] == [2, 3, 8]
     assert "mostly taken for" in said and Image.open(picture).width > 300
+
+
+def test_whatever_classes_are_called_they_are_drawn(tmp_path, capsys, recwarn):
+    """Formulas that are none, no UTF-8, letters the font lacks; in names of files, too."""
+    folder, rng = tmp_path / "$p_$q", np.random.default_rng(0)
+    for c, name in enumerate(("$1_$5", "$5_$^", "猫", os.fsdecode(b"gr\xfcn"))):
+        for i in range(4):
+            paint(folder / name / f"$_{i}_$^.png", c % 3, rng)
+    out = [tmp_path / name for name in ("a.png", "b.png", "c.png", "d.safetensors", "e.csv")]
+    use = "minidino_things", "--data", folder
+    for argv in (
+        ("data", folder, "--out", out[0]),
+        ("retrieve", use[0], folder / "$1_$5/$_0_$^.png", *use[1:], "--out", out[1]),
+        ("knn", *use, "--confusion", out[2], "--save", out[3], "--k", 3),
+        ("predict", out[3], *use[1:], "--out", out[4]),
+        ("predict", out[3], *use[1:], "--out", out[4]),  # its own table it may replace
+    ):
+        code, _, err = minidino(*argv, capsys=capsys)
+        assert code == 0, err
+    assert all(file.stat().st_size for file in out)
+    assert not [w for w in recwarn if "Glyph" in str(w.message)]
+
+
+def test_a_picture_that_fails_loses_nothing_that_was_learned(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minidino.commands.score.confusion_figure", lambda *_: 1 / 0)
+    given = {"--save": "c.safetensors", "--json": "s.json", "--confusion": "c.png"}
+    argv = [part for k, v in given.items() for part in (k, tmp_path / v)]
+    with pytest.raises(ZeroDivisionError):
+        minidino("knn", "minidino_things", "--data", photos, *argv, capsys=capsys)
+    assert load_classifier(tmp_path / "c.safetensors").classes and (tmp_path / "s.json").exists()
 
 
 def test_no_more_blocks_are_told_than_there_are(photos, new, tmp_path, capsys):

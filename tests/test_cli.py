@@ -232,6 +232,8 @@ MISTAKES = {
     "no such choice": (["train", "--positions", "sin"], None, "one of ('learned', 'rope')"),
     "two lacking": (["embed", "x"], None, "--data PATH, --out PATH; see minidino embed --help"),
     "one misspelt": (["attend", "x", "--lyer", "3"], None, "--lyer, 3 (perhaps --layer)"),
+    "no squares": (["attend", "x", "--fit", "pad"], None, "--fit (applied to minidino attend);"),
+    "no parts of a folder": (["retrieve", "x", "--group-by", "z"], None, "--group-by (applied"),
     "idle": (["train", "--objective", "byol", "--n-local", "4"], None, "byol does not read it"),
     "no center": (["train", "--recipe", "photos", "--center-momentum", "0.5"], None, "has none"),
     "no such recipe": (["train", "--recipe", "huge"], None, 'no recipe "huge"'),

@@ -196,12 +196,20 @@ def test_in_other_recipes_a_variant_is_what_it_says_or_is_refused(recipe):
 
 
 def test_where_a_comparison_is_written_is_seen_before_any_run(small, tmp_path, capsys):
-    argv = ["compare", "--objectives", "random", "--seeds", "1", "--runs", str(tmp_path / "runs")]
+    argv = ["compare", "--objectives", "random", "--seeds", "1", "--processes", "1",
+            "--runs", str(tmp_path / "runs")]  # fmt: skip
     Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
     (tmp_path / "file").write_text("")
-    for out, words in (("photo", "was not written by minidino"), ("file/x", "file")):
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "notes.json").write_text("{'no': 'JSON'}")
+    refused = {"photo": "was not written by minidino", "file/x": "file"}
+    refused |= dict.fromkeys(("README", "list", "notes"), "holds no comparison")
+    before = {f: f.read_bytes() for f in tmp_path.iterdir()}
+    for out, words in refused.items():
         assert main([*argv, "--out", str(tmp_path / out)]) == 2
         assert words in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    assert {f: f.read_bytes() for f in tmp_path.iterdir()} == before
     assert main([*argv, "--out", str(tmp_path / "deep/er/v1.2")]) == 0
     written = sorted(p.name for p in (tmp_path / "deep/er").iterdir())
     assert written == ["v1.2.json", "v1.2.md", "v1.2.png"]
@@ -239,6 +247,11 @@ def test_the_table_has_the_papers_row_beside(tmp_path):
     table = markdown(found)
     assert "| byol | 90.5 (90.0 to 91.0) |" in table and "| -6.0 | 66.6 | 47.8 |" in table
     assert len(comparison_figure(found).axes) == 4
+    for run in found["runs"]:  # as where the data has no masks
+        del run["jaccard_best_head"], run["jaccard_mean"]
+    axes = comparison_figure(found).axes
+    assert [ax.get_title() for ax in axes] == ["k-NN", "linear"]
+    assert "| byol | 90.5 (90.0 to 91.0) |" in markdown(found)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,6 +14,7 @@ from minidino.data.pictures import Pictures, decode_square, open_picture
 from minidino.data.streamed import StreamedFolder
 from minidino.data.things import ThingsOnStuff
 from minidino.errors import UserError
+from minidino.using.examples import Examples
 
 
 def paint(path, color, size=(40, 30)):
@@ -180,9 +181,32 @@ def test_a_download_that_fails_says_where_the_files_belong(tmp_path, monkeypatch
             load_data(name, "train", 32, root=tmp_path)
 
 
+def test_a_data_sets_name_counts_before_a_folder_of_that_name(tmp_path, monkeypatch, capsys):
+    """For every command: attend and explore read the folder, and knn drew things."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folders, "_said", set())
+    save_picture(tmp_path / "things/1.png")
+    for name in ("things/1.png", "pets/1.png"):
+        save_picture(tmp_path / name)
+    drawn = load_data("things", "test", 24, max_images=4)
+    assert torch.equal(Examples("things", 6, 24, most=4).data.images, drawn.images)
+    said = "things is the data set of that name; for the folder write ./things\n"
+    assert capsys.readouterr().out == said  # once
+    with pytest.raises(UserError, match="could not get pets"):
+        load_data("pets", "train", 24, root=tmp_path / "things/1.png")
+    assert "for the folder write ./pets" in capsys.readouterr().out
+    assert len(load_data("./things", "train", 24)) == 1
+    assert Examples("./things", 6, 24).names == ["1.png"]
+    with pytest.raises(UserError, match=r"things is no file or folder \(./things is\)"):
+        Examples("things", 6, 24, masks="masks")
+
+
 def test_where_downloads_go(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIDINO_DATA", str(tmp_path))
     assert downloads.data_root() == tmp_path
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MINIDINO_DATA", "~/data")
+    assert downloads.data_root() == tmp_path / "data"
     monkeypatch.delenv("MINIDINO_DATA")
     assert downloads.data_root().name == "minidino"
 
@@ -225,6 +249,15 @@ def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkey
     monkeypatch.setattr(torchvision.datasets, "Imagenette", lambda *_, **__: [None] * 5)
     with pytest.raises(UserError, match=r"5 of 9,469 pictures for train.* Remove the folder"):
         load_data("imagenette", "train", 32, root=tmp_path)
+
+
+def test_imagenette_is_fetched_as_large_as_it_is_wanted(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torchvision.datasets, "Imagenette", lambda *a, **_: asked.append(a[2]))
+    for size in (60, 160, 256):
+        with pytest.raises(UserError):  # None has no pictures
+            load_data("imagenette", "train", size, root=tmp_path)
+    assert asked == ["160px", "160px", "320px"]
 
 
 def test_more_than_the_machine_holds_is_refused_before_it_is_read(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import sys
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,11 @@ from minidino.config import Reading, TrainConfig
 from minidino.data import folders, load_data
 from minidino.data.listing import list_pictures
 from minidino.errors import UserError
+from minidino.run.checkpoint import load_checkpoint, save_checkpoint
+from minidino.train import train
+from minidino.using.examples import Examples
 from minidino.using.segment import pictures_of
+from minidino.weights.pretrained import load_trained
 
 
 @pytest.fixture
@@ -163,6 +168,20 @@ def test_links_are_followed_everywhere_and_no_folder_is_read_twice(make, tmp_pat
     said = capsys.readouterr().out
     assert "links to folders that are there already" in said and "again" in said
     assert len(list_pictures(tmp_path / "set")) == len(pictures_of(tmp_path / "set")) == 15
+
+
+def test_what_minidino_wrote_below_a_folder_is_no_picture(make, tmp_path, monkeypatch, capsys):
+    """The second `minidino data .` had a class called runs."""
+    for place in ("cat", "dog", "runs", "out/attend/maps", "models/run"):
+        make(place, 5)
+    for place in ("out", "models/run"):
+        (tmp_path / place / "checkpoint.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    assert counts(load(".")) == [4, 4]
+    assert "left out: folders of minidino's runs: models/run, out, runs" in capsys.readouterr().out
+    assert len(load("runs")) == len(load("out/attend")) == len(load("models/run")) == 5  # asked for
+    monkeypatch.chdir(tmp_path / "cat")
+    assert len(list_pictures(tmp_path)) == 15 and "runs: models/run, out" in capsys.readouterr().out
 
 
 def test_what_pillow_reads_is_read_and_the_rest_is_counted_by_suffix(make, tmp_path, capsys):
@@ -349,14 +368,41 @@ def test_a_run_reads_as_it_began_when_it_goes_on_and_is_scored(
     kept = Reading(fit="pad", group_by=r"\d", keep_truncated=True)
     assert len(seen) >= 5 and set(seen) == {kept}
     seen.clear()
-    assert main(["linear", out, "--epochs", "1", "--device", "cpu", "--fit", "square"]) == 0
-    assert set(seen) == {Reading(group_by=r"\d", keep_truncated=True)}
+    other = ["--device", "cpu", "--fit", "square", "--no-keep-truncated"]
+    assert main(["linear", out, "--epochs", "1", *other]) == 0
+    assert set(seen) == {Reading(group_by=r"\d")}
     capsys.readouterr()
     assert main(["train", "--out", out, "--resume", "--fit", "keep"]) == 2
     assert "fit was pad, asked for keep" in capsys.readouterr().err
 
 
-def test_things_are_drawn_and_not_read(capsys):
+def test_a_run_keeps_the_range_of_its_folder(tmp_path, tiny_config):
+    """A picture alone, and one of a folder, is scaled as in training, not by its own values."""
+    (tmp_path / "deep").mkdir()
+    for i in range(6):
+        ramp = np.linspace(0, 4095 if i == 0 else 1000, 400).astype(np.uint16)
+        Image.fromarray(ramp.reshape(20, 20)).save(tmp_path / f"deep/{i}.png")
+    small = {"batch_size": 4, "epochs": 1, "depth": 1, "knn_evals": 0, "snapshots": 0}
+    config = replace(tiny_config, data=str(tmp_path / "deep"), max_images=None, **small)
+    out = tmp_path / "run"
+    assert train(config, out, progress=False).config.range == "0.0,4095.0"
+    again = train(config, out, resume=True, progress=False)  # the same command
+    assert again.config.range == "0.0,4095.0"
+    reading = load_trained(out).reading
+    (alone,) = Examples(str(tmp_path / "deep/3.png"), 6, 24, reading=reading)
+    assert alone.image.max() == 62  # 1000 / 16 = 62.5
+    with pytest.raises(UserError, match=r"range was 0.0,4095.0, asked for 0,9"):
+        train(replace(config, range="0,9"), out, resume=True, progress=False)
+    state = load_checkpoint(out)
+    state["config"]["range"] = None  # as earlier versions saved it
+    save_checkpoint(out / "checkpoint.pt", state)
+    assert train(config, out, resume=True, progress=False).config.range is None
+    (alone,) = Examples(str(tmp_path / "deep/3.png"), 6, 24, reading=load_trained(out).reading)
+    assert alone.image.max() == 255
+
+
+def test_things_are_drawn_and_not_read(capsys, monkeypatch):
+    monkeypatch.setattr(folders, "_said", set())
     drawn = load_data("things", "val", 24, max_images=4)
     again = load_data("things", "val", 24, max_images=4, reading=Reading(fit="pad"))
     assert torch.equal(drawn.images, again.images)

@@ -1,6 +1,7 @@
 """Masks as data sets have them: written by PIL value for value, read and scored by ``attend``."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,8 +16,8 @@ from minidino import cli
 from minidino.commands.attend import _told
 from minidino.errors import UserError
 from minidino.using.attend import Chosen, Looked
-from minidino.using.examples import distinct
-from minidino.using.masks import find_masks, load_mask
+from minidino.using.examples import Examples, distinct
+from minidino.using.masks import find_masks, load_mask, without_masks
 
 DARK = [0, 0, 0, 128, 0, 0, 0, 128, 0, *[0] * (252 * 3), 224, 224, 192]  # as DAVIS's, and VOC's
 THING = np.zeros((8, 12), np.uint8)
@@ -128,6 +129,20 @@ def test_missing_and_ambiguous_masks_are_named(tmp_path, capsys):
         find_masks(tmp_path / "m", photos)
     with pytest.raises(UserError, match="is the picture itself"):
         find_masks(tmp_path / "p", photos)
+
+
+def test_masks_that_lie_among_the_pictures_are_none_of_them(tmp_path, capsys):
+    photos = list(pictures(tmp_path / "p", "a.png", "b/c.png").values())
+    masks = list(pictures(tmp_path / "p", "a_mask.png", "few/a.png", "few/b/c.png").values())
+    assert without_masks([*photos, *masks], tmp_path / "p/few") == [*photos, masks[0]]
+    assert without_masks([*photos, masks[0]], masks[0]) == photos
+    assert capsys.readouterr().out.count("left out, as masks: ") == 2
+    for elsewhere in (tmp_path / "q", tmp_path / "p", tmp_path):
+        assert without_masks(photos, elsewhere) == photos
+    masks[0].unlink()
+    examples = Examples(str(tmp_path / "p"), 4, 8, masks=str(tmp_path / "p/few"))
+    assert examples.names == ["a.png", "b/c.png"]
+    assert capsys.readouterr().out.count("left out") == 1
 
 
 # ------------------------------------------------------------------ the command
@@ -244,12 +259,32 @@ def test_what_is_drawn_is_spread_over_all_that_come(n):
 
 
 def test_a_picture_too_large_for_this_machine_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("minidino.using.attend.available_ram", lambda: 2**20)
+    monkeypatch.setattr("minidino.using.examples.available_ram", lambda: 2**20)
     for command in ("attend", "segment"):
         files = folder_of(tmp_path, 1, (600, 60))
         argv = [command, "minidino_things", "--data", files[0], "--out", tmp_path / "out"]
         assert cli.main([*map(str, argv), "--device", "cpu"]) == 2
         assert "0.png at 600 x 60 px takes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["attend", "segment", "explore"])
+def test_one_line_of_pixels_does_not_end_the_command(command, tmp_path, monkeypatch, capsys):
+    """At 60 px it would be 1,200,000 long; it is left out before it is resized."""
+    monkeypatch.setattr("minidino.using.examples.available_ram", lambda: 2**30)
+    resized, resize = [], Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda self, *a: resized.append(self.width) or resize(self, *a)
+    )
+    folder_of(tmp_path, 2)
+    Image.new("L", (20_000, 1)).save(tmp_path / "images/a/00.png")
+    out = tmp_path / ("out.html" if command == "explore" else "out")
+    argv = [command, "minidino_things", "--data", tmp_path / "images", "--out", out]
+    assert cli.main([*map(str, argv), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"skipped unreadable picture .*00.png at 1200000 x 60 px takes \d", said)
+    assert resized and max(resized) < 20_000
+    if command != "explore":
+        assert len(list(out.rglob("*.mask.png"))) == 2
 
 
 @pytest.mark.slow

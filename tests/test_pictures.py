@@ -89,7 +89,7 @@ def tiff(path, values, extra=None, order="<", packed=False, planes=1):
 
 
 def png16(path, values):
-    """A PNG of 16 bits; ``values`` (H, W, 3 or 4)."""
+    """A PNG of 16 bits; ``values`` (H, W, 2 to 4)."""
 
     def chunk(kind, data):
         crc = struct.pack(">I", zlib.crc32(kind + data))
@@ -97,7 +97,7 @@ def png16(path, values):
 
     h, w, bands = values.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    head = struct.pack(">IIBBBBB", w, h, 16, {3: 2, 4: 6}[bands], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", w, h, 16, {2: 4, 3: 2, 4: 6}[bands], 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks))
 
@@ -120,6 +120,15 @@ def test_sixteen_bits_in_separate_planes_are_refused(tmp_path):
     tiff(tmp_path / "x.tif", np.zeros((8, 8, 3), np.uint16), planes=2)
     with pytest.raises(UnreadablePicture, match="16 bits in separate planes"):
         open_picture(tmp_path / "x.tif")
+
+
+def test_sixteen_bits_of_which_pillow_has_one_byte_are_refused(tmp_path):
+    """Gray with alpha, and colours that alpha has dimmed: of 12 bits little would be left."""
+    png16(tmp_path / "gray.png", np.full((8, 8, 2), 4095, np.uint16))
+    tiff(tmp_path / "dimmed.tif", np.full((8, 8, 4), 4095, np.uint16), extra=1)
+    for name in ("gray.png", "dimmed.tif"):
+        with pytest.raises(UnreadablePicture, match="8 of 16 bits are read; save it without"):
+            open_picture(tmp_path / name)
 
 
 def test_sixteen_bits_with_transparency(tmp_path):

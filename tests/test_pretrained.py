@@ -387,6 +387,10 @@ def many_small_blocks():
     return changed() | many
 
 
+def in_parts(path):
+    huggingface_vit().save_pretrained(path, max_shard_size="1MB")
+
+
 def huggingface_with(**extra):
     return lambda path: huggingface_vit(**extra).save_pretrained(path)
 
@@ -482,6 +486,8 @@ BAD = {
     "heads in words": (
         "w.safetensors", lambda path: save_file(changed(), path, {"num_heads": "two"}), "two"),
     "folder without weights": ("folder", Path.mkdir, "looked for checkpoint.pt, model.safe"),
+    "in parts": (
+        "folder", in_parts, "in parts, model-00001-of-00002.safetensors, model-00002-of-00002"),
     "relu": ("folder", huggingface_with(hidden_act="relu"), "activation relu"),
     "no bias": ("folder", huggingface_with(qkv_bias=False), "attn.qkv.bias missing"),
     "no such name": (
@@ -504,9 +510,9 @@ def test_bad_weights_cost_one_line_and_exit_code_2(name, tmp_path, monkeypatch, 
 
 def test_a_broken_configuration_beside_the_weights(tmp_path):
     huggingface_vit().save_pretrained(tmp_path)
-    for text in ("", "[]", '{"num_attention_heads": "two", "hidden_size": 128}'):
+    for text in ("", "[]", "{} // x", '{"num_attention_heads": "two", "hidden_size": 128}'):
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(UserError, match=r"config.json is not a readable configuration"):
+        with pytest.raises(UserError, match=r"config.json is not a readable .*; move it away"):
             load_pretrained(tmp_path)
 
 

@@ -11,9 +11,10 @@ from scipy import ndimage
 from sklearn.metrics import jaccard_score
 
 from minidino import cli
+from minidino.config import USUAL
 from minidino.data.moving import moving_things
 from minidino.errors import UserError
-from minidino.using.clips import PALETTE, read_labels
+from minidino.using.clips import PALETTE, find_clips, read_labels
 from minidino.using.davis import boundary, boundary_f, j_and_f
 from minidino.using.propagate import carry, decided, near, propagate, shares
 
@@ -246,6 +247,49 @@ def test_the_clips_first_and_last_frame_are_left_out_and_no_other(known, tmp_pat
         assert scores["first mask"]["J"] == pytest.approx(np.mean(expected), abs=1e-6)
 
 
+@pytest.mark.parametrize("mask", ["known", "known/frame8.png", "frame8_mask.png", "frame8.tif"])
+def test_masks_among_the_frames_are_no_frames(mask, tmp_path, capsys):
+    images = write_clip(tmp_path, frames=3) / "images"
+    if mask.startswith("known"):
+        (tmp_path / "masks").rename(images / "known")
+        for other in ("frame9.png", "frame10.png") * (mask != "known"):
+            (images / "known" / other).unlink()
+    else:
+        Image.open(tmp_path / "masks/frame8.png").save(images / mask)
+    (clip,) = find_clips(images, images / mask, USUAL)
+    assert clip.names == ["frame8", "frame9", "frame10"] and clip.first.unique().tolist() == [0, 2]
+    count = 3 if mask == "known" else 1
+    assert f"left out, as masks: {count} at {images / mask}" in capsys.readouterr().out
+
+
+def test_frames_are_as_large_as_they_are_upright(tmp_path):
+    images = write_clip(tmp_path, frames=3) / "images"
+    turned, tag = (
+        Image.open(images / "frame9.png").transpose(Image.Transpose.ROTATE_90),
+        Image.Exif(),
+    )
+    tag[0x0112] = 6  # to be turned back
+    turned.save(images / "frame9.png", exif=tag)
+    (clip,) = find_clips(images, tmp_path / "masks", USUAL)
+    assert clip.size == (60, 90)
+    Image.open(images / "frame10.png").save(images / "frame10.png", exif=tag)
+    with pytest.raises(UserError, match=r"frame8.png has 90 x 60 px, frame10.png 60 x 90"):
+        find_clips(images, tmp_path / "masks", USUAL)
+
+
+def test_each_mask_is_kept_as_soon_as_it_is_there(tmp_path, monkeypatch, capsys):
+    def stopped(model, frames, first, size):
+        yield from (first, first)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minidino.commands.propagate.follow", stopped)
+    write_clip(tmp_path)
+    argv = ["--frames", tmp_path / "images", "--mask", tmp_path / "masks", "--out", tmp_path / "o"]
+    code, _, _ = minidino("propagate", "minidino_things", *argv, capsys=capsys)
+    assert code == 130
+    assert {f.name for f in (tmp_path / "o").iterdir()} == {"frame8.png", "frame9.png"}
+
+
 def test_the_mean_over_clips_is_over_their_things(tmp_path, capsys):
     """By hand: a copy has 12 columns of 24 of what moves in one clip, and both things that stand
     still in the other: (1/2 + 1 + 1) / 3. Over clips that would be 3/4."""
@@ -263,10 +307,13 @@ def test_the_mean_over_clips_is_over_their_things(tmp_path, capsys):
 
 def test_drawn_things_need_no_mask(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("minidino.using.clips.DRAWN_CLIPS", 2)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "things").mkdir()
     code, said, err = minidino(
         "propagate", "minidino_things", "--frames", "things", "--out", tmp_path, capsys=capsys
     )
     assert code == 0, err
+    assert "for the folder write ./things" in said
     assert len(list(tmp_path.glob("things1/0*.png"))) == 24
     assert said.count("random weights J&F") == 3 and "wrote 48 masks" in said  # two, and the mean
 
@@ -372,6 +419,8 @@ def break_clip(folder, how):
     images, masks = folder / "images", folder / "masks"
     if how == "several sizes":
         Image.new("RGB", (80, 60)).save(images / "frame9.png")
+    elif how == "several shapes":
+        Image.new("RGB", (60, 90)).save(images / "frame9.png")
     elif how == "mask of another size":
         Image.open(masks / "frame8.png").resize((180, 120)).save(masks / "frame8.png")
     elif how == "mask of another shape":
@@ -393,10 +442,15 @@ def break_clip(folder, how):
     elif how == "in the way":
         (folder / "out").mkdir()
         Image.new("L", (5, 5)).save(folder / "out/frame9.png")
+    elif how == "scores in the way":
+        (folder / "out").mkdir()
+        (folder / "out/scores.json").write_text('{"mine": 1}')
 
 
 MISTAKES = {
     "several sizes": ("frames of several sizes: frame8.png has 90 x 60 px, frame9.png 80 x 60", {}),
+    "several shapes": ("frame8.png has 90 x 60 px, frame9.png 60 x 90", {}),
+    "scores in the way": ("scores.json is there and holds no scores", {}),
     "mask of another size": ("has 180 x 120 pixels, its frame 90 x 60", {}),
     "mask of another shape": ("another shape", {}),
     "empty mask": ("nothing to follow", {}),
@@ -421,9 +475,9 @@ def test_a_mistake_costs_one_line_and_nothing_is_lost(how, tmp_path, monkeypatch
     break_clip(tmp_path, how)
     words, changed = MISTAKES[how]
     argv = {"--frames": "images", "--mask": "masks", "--out": "out", "--size": 60} | changed
-    before = {f: f.read_bytes() for f in tmp_path.rglob("*.png")}
+    before = {f: f.read_bytes() for f in tmp_path.rglob("*.*")}
     given = [a for pair in argv.items() if pair[1] is not None for a in pair]
     code, _, err = minidino("propagate", "minidino_things", *given, capsys=capsys)
     assert code == 2 and words in err, err
     assert err.startswith("minidino: ") and len(err.strip().splitlines()) == 1, err
-    assert {f: f.read_bytes() for f in tmp_path.rglob("*.png")} == before
+    assert {f: f.read_bytes() for f in tmp_path.rglob("*.*")} == before

@@ -293,8 +293,28 @@ def test_cut_is_scored_beside_random_weights(many, capsys):
     assert scores_in(out)["Jaccard"][0] == pytest.approx(expected, abs=6e-4)
 
 
-def test_three_masks_teach_the_rest(many, capsys):
-    argv = ["minidino_things", "--data", many / "photos", "--masks", many / "few"]
+def test_the_floor_of_pca_is_learned_from_all_pictures_too(many, capsys):
+    """A picture's score is the same whichever others are scored, so halves average to the whole."""
+    rng, found = np.random.default_rng(0), {}
+    for i in range(6):  # noise, and each half varies in other colours
+        pixels = rng.integers(0, 256, (60, 60, 3), np.uint8)
+        pixels[:, : 10 * (i + 1), : 1 + i // 3] //= 8
+        Image.fromarray(pixels).save(many / f"photos/{i}.png")
+    for some in ("012345", "012", "345"):
+        (many / some).mkdir()
+        for i in some:
+            Image.open(many / f"masks/{i}.png").save(many / some / f"{i}.png")
+        argv = ["minidino_things", "--data", many / "photos", "--masks", many / some, "--by", "pca"]
+        code, out, err = minidino("segment", *argv, capsys=capsys)
+        assert code == 0, err
+        found[some] = np.array(scores_in(out)["Jaccard"])  # trained, random
+    np.testing.assert_allclose((found["012"] + found["345"]) / 2, found["012345"], atol=1e-3)
+
+
+@pytest.mark.parametrize("few", ["few", "photos/few"])
+def test_three_masks_teach_the_rest(few, many, capsys):
+    (many / "few").rename(many / few)
+    argv = ["minidino_things", "--data", many / "photos", "--masks", many / few]
     argv += ["--by", "examples", "--truth", many / "masks"]
     code, out, err = minidino("segment", *argv, capsys=capsys)
     assert code == 0, err

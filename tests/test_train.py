@@ -21,7 +21,7 @@ from minidino.errors import UserError
 from minidino.evaluate import extract_features
 from minidino.pixels import normalize
 from minidino.run.checkpoint import load_backbone, load_checkpoint, random_backbone, resume
-from minidino.run.plan import epochs_that_fit
+from minidino.run.plan import epochs_that_fit, n_classes_of
 from minidino.train import TrainingDiverged, train
 from minidino.trainer import (
     Schedules,
@@ -360,6 +360,22 @@ def test_planning_knows_how_long_reading_takes(tiny_config):
     quick = load_data("things", "train", 60, max_images=96)
     slow = Slow(quick.images, quick.labels)
     assert 40 < epochs_that_fit(tiny_config, slow, 1, CPU) <= 85
+
+
+def test_planning_counts_the_time_it_takes_and_takes_any_objective(tiny_config, monkeypatch):
+    """A clock that ticks a second a step: the trial is 8 s, an epoch 6 s, 85% of the rest 44 s."""
+    monkeypatch.setattr("minidino.run.plan.time.perf_counter", map(float, range(10**6)).__next__)
+    data = load_data("things", "train", 60, max_images=96)
+    assert epochs_that_fit(tiny_config, data, 1, CPU) == 7
+    long = replace(tiny_config, objective="moco", n_local=0, queue_length=64)
+    assert epochs_that_fit(long, data, 1, CPU) == 7
+
+
+def test_pictures_of_which_some_have_no_label_are_none_to_learn_labels_from():
+    images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+    for labels, classes in (([0, 1, 2, -1], 0), ([0, 1, 2, 2], 3), (None, 0)):
+        labels = None if labels is None else torch.tensor(labels)
+        assert n_classes_of(Pictures(images, labels)) == classes
 
 
 def test_a_run_says_at_its_end_whether_it_collapsed(tiny_config):

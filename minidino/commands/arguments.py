@@ -52,26 +52,41 @@ Weights = Annotated[Unsaid, tyro.conf.arg(name="")]
 
 @dataclass(frozen=True)
 class AskedReading:
-    """How a folder's pictures are read; what is not given is as the run read its own."""
+    """How picture files are read; what is not given is as the run read its own."""
 
-    fit: Literal["square", "pad", "keep"] | None = None
-    """How a picture becomes a square: its middle (square), or all of it: with a margin in its mean
-    colour (pad), or squeezed, which bends its shape (keep)."""
-    keep_truncated: bool = False
+    keep_truncated: tyro.conf.DisallowNone[bool | None] = None
     """Use JPEG files that are cut short, as far as they go."""
-    group_by: str | None = None
-    """Where a fifth is held out, keep together what lies in one folder (the word folder), or what
-    a regular expression finds in the path below --data."""
     range: str | None = None
     """LOW,HIGH: what becomes black and white, of pictures with more than 8 bits."""
 
     def over(self, kept: Reading) -> Reading:
         """What was asked for, and the rest as it was kept."""
-        return replace(kept, **{n: value for n, value in vars(self).items() if value})
+        return replace(kept, **{n: v for n, v in vars(self).items() if v is not None})
 
 
-ReadingArgument = Annotated[AskedReading, tyro.conf.arg(name="", prefix_name=False)]
-NOT_ASKED = AskedReading()
+@dataclass(frozen=True)
+class AskedSquares(AskedReading):
+    """The same where pictures become squares."""
+
+    fit: Literal["square", "pad", "keep"] | None = None
+    """How a picture becomes a square: its middle (square), or all of it: with a margin in its mean
+    colour (pad), or squeezed, which bends its shape (keep)."""
+
+
+@dataclass(frozen=True)
+class AskedParts(AskedSquares):
+    """The same where a part of a folder is held out."""
+
+    group_by: str | None = None
+    """Where a fifth is held out, keep together what lies in one folder (the word folder), or what
+    a regular expression finds in the path below --data."""
+
+
+_UNNAMED = tyro.conf.arg(name="", prefix_name=False)
+ReadingArgument = Annotated[AskedReading, _UNNAMED]
+SquaresArgument = Annotated[AskedSquares, _UNNAMED]
+PartsArgument = Annotated[AskedParts, _UNNAMED]
+NOT_ASKED, SQUARES_NOT_ASKED, PARTS_NOT_ASKED = AskedReading(), AskedSquares(), AskedParts()
 
 
 def needs_a_vit(backbone: nn.Module, command: str) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 from torch import nn
 
+from minidino import plots
 from minidino.commands.arguments import (
     NOT_ASKED,
     UNSAID,
@@ -19,8 +20,8 @@ from minidino.commands.arguments import (
 )
 from minidino.convnet import ConvNet
 from minidino.engine.machine import pick_device
-from minidino.errors import UserError, one_line
-from minidino.run.files import write_text
+from minidino.errors import UserError
+from minidino.run.files import check_json, write_text
 from minidino.using.attend import (
     Gaze,
     Looked,
@@ -117,8 +118,13 @@ def attend_command(
         raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
     if show != "attention":
         _check_shown(show, trained.backbone, asked, masks)
+    for name in ("attention", "filmstrip") if show == "attention" else (show,):
+        plots.check_target(out / f"{name}.png")
+    if show == "attention":
+        check_json(out / "scores.json", "trained", "holds no scores; choose another --out")
     read = reading.over(trained.reading)
-    examples = Examples(trained.data(data), patch, size or trained.eval_size, masks, out, read)
+    how = {"masks": masks, "out": out, "reading": read, "model": trained.backbone}
+    examples = Examples(trained.data(data), patch, size or trained.eval_size, **how)
     both = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)
@@ -160,7 +166,7 @@ def _attention(
     looked = look_at_all(*both.values(), examples, out / "maps", pictures, gaze)
     convnet = isinstance(trained.backbone, ConvNet)
     what = OF_A_RESNET if convnet else gaze.words()
-    title = f"{what}: {one_line(trained.folder)}"
+    title = f"{what}: {plots.plain(trained.folder)}"
     if scores := _told(looked):
         scores["map"] = what
         write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")

@@ -7,11 +7,11 @@ from typing import Literal
 
 from minidino import plots
 from minidino.config import OBJECTIVES
-from minidino.errors import UserError
-from minidino.run.files import write_text
+from minidino.errors import UserError, check_ours
+from minidino.run.files import check_json, write_text
 from minidino.run.interrupts import RunStopped
 from minidino.using.compare import RANDOM, compare
-from minidino.using.tables import comparison_figure, markdown
+from minidino.using.tables import LEGEND, comparison_figure, markdown
 
 
 def compare_command(
@@ -50,6 +50,9 @@ def compare_command(
     table, text, figure = (out.with_name(f"{out.name}.{kind}") for kind in ("json", "md", "png"))
     out.parent.mkdir(parents=True, exist_ok=True)  # hours of training come before the writing
     plots.check_target(figure)
+    kept = "holds no comparison; choose another --out"
+    check_ours(text, lambda file: LEGEND in file.read_text(encoding="utf-8"), kept)
+    check_json(table, "runs", kept)
     how = {"split": split, "processes": processes, "device": device}
     try:
         found = compare(recipe, variants, seeds, runs, earlier=table, **how)

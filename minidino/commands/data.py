@@ -7,7 +7,7 @@ import torch
 import tyro
 
 from minidino import plots
-from minidino.commands.arguments import NOT_ASKED, ReadingArgument
+from minidino.commands.arguments import PARTS_NOT_ASKED, PartsArgument
 from minidino.config import USUAL
 from minidino.data import load_data
 from minidino.data.streamed import StreamedFolder
@@ -21,7 +21,7 @@ def data_command(
     size: int = 64,
     images: int = 40,
     seed: int = 0,
-    reading: ReadingArgument = NOT_ASKED,
+    reading: PartsArgument = PARTS_NOT_ASKED,
 ) -> None:
     """Look at a data set: a contact sheet, with masks where they are known.
 
@@ -44,8 +44,9 @@ def data_command(
         raise UserError(f"{images} images of {size} px are too many for one sheet")
     order = torch.arange(len(found)) if found.labels is None else found.labels.argsort(stable=True)
     found = found.take(order)
+    title = plots.plain(f"{data}, {split}")
     figure = plots.contact_sheet(
-        found.images, found.labels, found.classes, found.masks, title=f"{data}, {split}"
+        found.images, found.labels, found.classes, found.masks, title=title
     )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

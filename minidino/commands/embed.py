@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.commands.arguments import (
+    SQUARES_NOT_ASKED,
+    UNSAID,
+    Checkpoint,
+    SquaresArgument,
+    Weights,
+)
 from minidino.engine import distributed
 from minidino.using.embed import embed
 
@@ -17,7 +23,7 @@ def embed_command(
     workers: int | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
-    reading: ReadingArgument = NOT_ASKED,
+    reading: SquaresArgument = SQUARES_NOT_ASKED,
 ) -> None:
     """Write the features of all pictures of a folder to a file.
 

@@ -56,8 +56,9 @@ def explore_command(
     if pictures < 1 or (size is not None and size < patch):
         raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
     read, side = reading.over(trained.reading), size or trained.eval_size
-    examples = Examples(trained.data(data), patch, side, reading=read, most=pictures)
     moments = [(name, backbone.to(where)) for name, backbone in _moments(trained)]
+    how = {"reading": read, "most": pictures, "model": moments[-1][1]}
+    examples = Examples(trained.data(data), patch, side, **how)
     about = (
         f"A vision transformer ({one_line(trained.folder.name)}) cuts each picture into patches of "
         f"{patch} x {patch} pixels. In each block its {trained.backbone.num_heads} heads let every "

@@ -9,7 +9,7 @@ import tyro
 
 from minidino.commands.arguments import UNSAID, Unsaid, Weights
 from minidino.engine.machine import pick_device
-from minidino.errors import UserError, one_line
+from minidino.errors import UserError, check_ours, one_line
 from minidino.using.classify import COLUMNS, Classifier, check_backbone, load_classifier, predict
 from minidino.using.segment import pictures_of
 from minidino.weights.file import Trained
@@ -36,7 +36,7 @@ def predict_command(
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
     """
     out = out or classifier.parent / "predictions.csv"
-    _check_target(out)
+    check_ours(out, _is_table, "holds no predictions; choose another --out")
     known, files = load_classifier(classifier), pictures_of(data)
     trained = _backbone(backbone or known.checkpoint, known, weights)
     check_backbone(known, trained, classifier)
@@ -61,14 +61,6 @@ def _backbone(checkpoint: str, known: Classifier, weights: Unsaid) -> Trained:
         return weights.load(checkpoint)  # another backbone, as will be said, or its own mistake
 
 
-def _check_target(out: Path) -> None:
-    """Raises UserError if another file would be replaced than such a table."""
-    if not out.exists():
-        return
-    try:
-        with out.open(encoding="utf-8", newline="") as file:
-            ours = next(csv.reader(file), None) == COLUMNS
-    except (OSError, ValueError, csv.Error):
-        ours = False
-    if not ours:
-        raise UserError(f"{out} is there and holds no predictions; choose another --out")
+def _is_table(out: Path) -> bool:
+    with out.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return next(csv.reader(file), None) == COLUMNS

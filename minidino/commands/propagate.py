@@ -1,7 +1,9 @@
 """``minidino propagate``."""
 
 import json
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,12 +19,13 @@ from minidino.commands.arguments import (
     Weights,
     needs_a_vit,
 )
+from minidino.data import tell_namesake
 from minidino.engine.machine import pick_device
-from minidino.errors import UserError, one_line
-from minidino.run.files import write_text
-from minidino.using.attend import check_room
-from minidino.using.clips import Clip, check_out, drawn_clips, find_clips, save_labels
+from minidino.errors import UserError, check_ours, one_line
+from minidino.run.files import check_json, write_text
+from minidino.using.clips import MADE_BY, Clip, drawn_clips, find_clips, save_labels
 from minidino.using.davis import j_and_f
+from minidino.using.examples import check_room, fitted
 from minidino.using.figures import IN_A_ROW, painted, sheet
 from minidino.using.propagate import follow
 
@@ -68,15 +71,19 @@ def propagate_command(
     if frames == "things":
         if mask is not None:
             raise UserError("drawn things have their own masks; --mask goes with a folder")
+        tell_namesake(frames)
         clips = drawn_clips(max(8, round(side / patch) * patch))
     elif mask is None or not mask.exists():
         raise UserError(f"--mask: no mask or folder at {mask}" if mask else "--mask is needed")
     else:
-        clips = find_clips(Path(frames).expanduser(), mask, reading.over(trained.reading))
+        clips = find_clips(Path(os.path.expanduser(frames)), mask, reading.over(trained.reading))
     one = len(clips) == 1
     folders = [out if one else out / clip.name for clip in clips]
+    check_json(out / "scores.json", "clips", "holds no scores; choose another --out")
+    ours = partial(plots.written_by, MADE_BY)
     for clip, folder in zip(clips, folders, strict=True):
-        check_out([folder / f"{name}.png" for name in clip.names])
+        for name in clip.names:
+            check_ours(folder / f"{name}.png", ours, "was not written by minidino; change --out")
         plots.check_target(folder / "propagate.png")
     models = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
@@ -125,26 +132,32 @@ def _tell(name: str, scores: _Scores) -> None:
 
 def _follow(clip: Clip, models: dict[str, nn.Module], side: int, folder: Path) -> _Scores | None:
     """Masks and picture of one clip; its scores, if they can be told."""
-    pictures = clip.pictures(side, models["trained"].patch_size)
-    check_room(models["trained"], next(pictures), clip.names[0])
-    found: dict[str, list[Tensor]] = {}
+    patch = models["trained"].patch_size
+    check_room(models["trained"], fitted(clip.size[::-1], side, patch), clip.names[0])
+    last = len(clip.names) - 1
+    drawn = torch.linspace(0, last, min(last + 1, IN_A_ROW)).round().int().tolist()
+    found: dict[str, dict[int, Tensor]] = {}  # of the frames that are drawn or scored
     for name, model in models.items():
         bar = tqdm(
-            clip.pictures(side, model.patch_size),
+            clip.pictures(side, patch),
             f"{clip.name}, {name}",
             len(clip.names),
             leave=False,
             disable=len(clip.names) < 20,
         )
-        found[name] = [clip.first, *list(follow(model, bar, clip.first, clip.size))[1:]]
-    found[COPIED] = [clip.first] * len(clip.names)
-    for name, labels in zip(clip.names, found["trained"], strict=True):
-        save_labels(labels, clip.palette, folder / f"{name}.png")
-    _draw(clip, found, side, folder)
+        found[name] = {}
+        for i, labels in enumerate(follow(model, bar, clip.first, clip.size)):
+            labels = labels if i else clip.first  # of which only patches are left
+            if name == "trained":
+                save_labels(labels, clip.palette, folder / f"{clip.names[i]}.png")
+            if i in drawn or i in clip.truth:
+                found[name][i] = labels
+    found[COPIED] = dict.fromkeys(found["trained"], clip.first)
+    _draw(clip, drawn, found, side, folder)
     return _score(clip, found)
 
 
-def _score(clip: Clip, found: dict[str, list[Tensor]]) -> _Scores | None:
+def _score(clip: Clip, found: dict[str, dict[int, Tensor]]) -> _Scores | None:
     """Of the frames whose masks are known; None, and said, where only the first and last are."""
     last = len(clip.names) - 1
     known = [i for i in sorted(clip.truth) if 0 < i < last]
@@ -162,9 +175,7 @@ def _score(clip: Clip, found: dict[str, list[Tensor]]) -> _Scores | None:
     return _Scores(ways, len(things), f"{len(known)} of {last + 1} frames scored")
 
 
-def _draw(clip: Clip, found: dict[str, list[Tensor]], side: int, folder: Path) -> None:
-    count = len(clip.names)
-    chosen = torch.linspace(0, count - 1, min(count, IN_A_ROW)).round().int().tolist()
+def _draw(clip: Clip, chosen: list[int], found: dict, side: int, folder: Path) -> None:
     pictures = {i: p for i, p in enumerate(clip.pictures(side, 1)) if i in chosen}
     rows: dict[str, list[Tensor]] = {}
     if all(i in clip.truth for i in chosen):
@@ -172,7 +183,7 @@ def _draw(clip: Clip, found: dict[str, list[Tensor]], side: int, folder: Path) -
     for way, labels in found.items():
         rows[way] = [painted(p, _to(labels[i], p), clip.palette) for i, p in pictures.items()]
     names = [clip.names[i] for i in chosen]
-    title = f"{one_line(clip.name)}: the mask of the first frame, carried on"
+    title = f"{plots.plain(clip.name)}: the mask of the first frame, carried on"
     plots.save(sheet(rows, title, names), folder / "propagate.png")
 
 

@@ -8,7 +8,13 @@ import torch
 import tyro
 
 from minidino import plots
-from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.commands.arguments import (
+    SQUARES_NOT_ASKED,
+    UNSAID,
+    Checkpoint,
+    SquaresArgument,
+    Weights,
+)
 from minidino.config import Reading
 from minidino.data.folders import told
 from minidino.data.listing import list_pictures, same_file
@@ -36,7 +42,7 @@ def retrieve_command(
     out: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
-    reading: ReadingArgument = NOT_ASKED,
+    reading: SquaresArgument = SQUARES_NOT_ASKED,
 ) -> None:
     """Find the pictures of a folder that are most like a given one, or near-copies in it.
 
@@ -64,6 +70,7 @@ def retrieve_command(
         raise UserError(f"--out {out} is one of the pictures; give it another name")
     trained, where = weights.load(checkpoint), pick_device(device)
     out = out or trained.folder / ("duplicates.png" if duplicates else "retrieve.png")
+    plots.check_target(out)
     if known is None:
         size, read = trained.eval_size, told(files, reading.over(trained.reading))
     else:
@@ -82,7 +89,7 @@ def retrieve_command(
     for neighbour in found:
         print(f"{neighbour.cosine:.3f}  {one_line(neighbour.file)}")
     names = ["query", *(f"{n.cosine:.3f}" for n in found)]
-    title = one_line(f"Nearest to {query.name} in {data or known.folder}, by cosine")
+    title = plots.plain(f"Nearest to {query.name} in {data or known.folder}, by cosine")
     _draw([query, *(n.file for n in found)], names, size, read, 5, title, out)
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import tyro
 
 from minidino import plots
-from minidino.commands.arguments import NOT_ASKED, UNSAID, Checkpoint, ReadingArgument, Weights
+from minidino.commands.arguments import PARTS_NOT_ASKED, UNSAID, Checkpoint, PartsArgument, Weights
 from minidino.errors import UserError
-from minidino.run.files import write_text
+from minidino.run.files import check_json, write_text
 from minidino.using.classify import Knn, Linear
 from minidino.using.confusion import as_text, confusion_figure, per_class
 from minidino.using.score import Comparison, compare
@@ -34,13 +34,13 @@ def _report(
     if json_file is not None:
         content = {"what": what} | scores | {"classes": rows}
         write_text(json_file, json.dumps(content, indent=2) + "\n")
+    if save is not None:
+        found.classifier.save(save)
+        print(f"wrote {save}; use it with: minidino predict {save} --data NEW")
     if picture is not None:
         title = f"{what}, {scores['trained']:.1f}%, balanced {scores['balanced_trained']:.1f}%"
         plots.save(confusion_figure(found.counts, classes, title), picture)
         print(f"wrote {picture}")
-    if save is not None:
-        found.classifier.save(save)
-        print(f"wrote {save}; use it with: minidino predict {save} --data NEW")
 
 
 def _check_targets(json_file: Path | None, save: Path | None, picture: Path | None) -> None:
@@ -51,21 +51,11 @@ def _check_targets(json_file: Path | None, save: Path | None, picture: Path | No
         raise UserError(f"--save {save} must end in .safetensors")
     if save is not None and save.exists():
         raise UserError(f"--save {save} is there and is kept; choose another name")
-    for name, file in (("--save", save), ("--confusion", picture)):
+    for name, file in (("--save", save), ("--confusion", picture), ("--json", json_file)):
         if file is not None and not file.parent.is_dir():
             raise UserError(f"{name} {file}: there is no folder {file.parent}")
-    if json_file is None:
-        return
-    if not json_file.parent.is_dir():
-        raise UserError(f"--json {json_file}: there is no folder {json_file.parent}")
-    if not json_file.exists():
-        return
-    try:
-        ours = "what" in json.loads(json_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        ours = False
-    if not ours:
-        raise UserError(f"--json {json_file} is there and holds no scores; choose another name")
+    if json_file is not None:
+        check_json(json_file, "what", "holds no scores; choose another --json")
 
 
 def knn_command(
@@ -80,7 +70,7 @@ def knn_command(
     confusion: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
-    reading: ReadingArgument = NOT_ASKED,
+    reading: PartsArgument = PARTS_NOT_ASKED,
 ) -> None:
     """Classify held-out pictures by their nearest neighbours among the labelled ones.
 
@@ -126,7 +116,7 @@ def linear_command(
     confusion: Path | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
-    reading: ReadingArgument = NOT_ASKED,
+    reading: PartsArgument = PARTS_NOT_ASKED,
 ) -> None:
     """Train a linear classifier on frozen features and score it on held-out pictures.
 

@@ -18,7 +18,7 @@ from minidino.commands.arguments import (
 )
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
-from minidino.using.masks import find_masks, load_mask
+from minidino.using.masks import find_masks, load_mask, without_masks
 from minidino.using.patches import Seen
 from minidino.using.segment import Masks, mask_paths, masks_of, pictures_of, save_mask, score
 
@@ -63,6 +63,8 @@ def segment_command(
     if by != "examples" and truth is not None:
         raise UserError(f"--truth goes with --by examples; {by} is scored with --masks")
     files = pictures_of(data)
+    for folder in filter(None, (masks, truth)):
+        files = without_masks(files, folder)
     paths = dict(zip(files, mask_paths(files, data, out), strict=True))
     learned, known = _masks(data, files, by, masks, truth)
     trained, where = weights.load(checkpoint), pick_device(device)
@@ -74,7 +76,8 @@ def segment_command(
     found = masks_of(trained.backbone.to(where), files, *how)
     scores = _scored(_written(found, paths), known)
     if scores:
-        some = [*scores, *(learned or {})]
+        # Components are those of all the pictures, as they were for the trained weights.
+        some = files if by == "pca" else [*scores, *(learned or {})]
         _tell(scores, _scored(masks_of(trained.random().to(where), some, *how), known))
 
 
@@ -110,7 +113,7 @@ def _masks(
     def masks_in(folder: Path | None, few: bool = False) -> Masks:
         if folder is None:
             return {}
-        return {named[n]: m for n, m in find_masks(folder.expanduser(), named, few).items()}
+        return {named[n]: m for n, m in find_masks(folder, named, few).items()}
 
     if by != "examples":
         return None, masks_in(masks)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from minidino.config import USUAL, Reading
 from minidino.data.downloads import TORCHVISION, from_torchvision
-from minidino.data.folders import from_folder
+from minidino.data.folders import from_folder, say
 from minidino.data.pictures import Pictures, check_memory
 from minidino.data.streamed import StreamedFolder
 from minidino.data.things import CLASSES, ThingsOnStuff
-from minidino.engine import distributed
 from minidino.errors import UserError
 
+NAMES = ("things", "things-telling", *TORCHVISION)
 THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
 # Seeds no training run is given by hand: choices are made on "val", results told of "test".
 THINGS_SEEDS = {"val": 900_001, "test": 900_005}
@@ -56,8 +56,10 @@ def load_data(
         raise UserError(f'no split "{split}"; there are train, labelled, val and test')
     if max_images is not None and max_images < 1:
         raise UserError(f"max_images is {max_images}; it must be at least 1")
-    if reading != USUAL and spec in ("things", "things-telling", *TORCHVISION):
-        distributed.note(f"{spec} is read as it is; fit, range and the like are for folders")
+    if spec in NAMES:
+        tell_namesake(spec, split)
+        if reading != USUAL:
+            say(f"{spec} is read as it is; fit, range and the like are for folders", split)
     if spec in ("things", "things-telling"):
         stuff = "telling" if spec == "things-telling" else "noise"
         kind = "train" if split == "labelled" else split
@@ -73,10 +75,15 @@ def load_data(
         return from_torchvision(spec, split, size, max_images, root)
     folder = Path(os.path.expanduser(spec))
     if not spec or not folder.exists():
-        names = ", ".join(("things", "things-telling", *TORCHVISION))
-        raise UserError(f'no data "{spec}": it is neither a folder nor one of {names}')
+        raise UserError(f'no data "{spec}": it is neither a folder nor one of {", ".join(NAMES)}')
     if not folder.is_dir():
         packed = folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
         remedy = "unpack it and give the folder" if packed else "give the folder it is in"
         raise UserError(f"{folder} is a file; {remedy}")
     return from_folder(folder, split, size, max_images, reading)
+
+
+def tell_namesake(spec: str, split: str = "train") -> None:
+    """A data set's name counts before a folder of that name, which is told how to be meant."""
+    if Path(spec).is_dir():
+        say(f"{spec} is the data set of that name; for the folder write ./{spec}", split)

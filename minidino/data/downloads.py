@@ -18,11 +18,12 @@ IMAGENETTE = {"train": 9469, "val": 3925}  # pictures
 
 def data_root(root: Path | None = None) -> Path:
     """Where downloaded data sets live."""
-    return Path(root or os.environ.get("MINIDINO_DATA") or Path.home() / ".cache" / "minidino")
+    usual = os.environ.get("MINIDINO_DATA") or "~/.cache/minidino"
+    return Path(root or os.path.expanduser(usual))
 
 
-def _torchvision_set(name: str, split: str, where: Path) -> Dataset:
-    """One split of a torchvision data set, downloaded if it is not there."""
+def _torchvision_set(name: str, split: str, where: Path, size: int) -> Dataset:
+    """One split of a torchvision data set, for pictures of ``size``; downloaded if not there."""
     from torchvision import datasets  # here: it takes as long as torch, and things do without
 
     training = split in ("train", "labelled")
@@ -34,11 +35,13 @@ def _torchvision_set(name: str, split: str, where: Path) -> Dataset:
         return datasets.STL10(where, part, download=True)
     if name == "imagenette":
         part = "train" if training else "val"
-        there = (where / "imagenette2-160").is_dir()  # a second download is refused
-        found = datasets.Imagenette(where, part, "160px", download=not there)
+        side = 160 if size <= 160 else 320  # their shorter sides, in two archives
+        folder = where / f"imagenette2-{side}"
+        # A second download is refused.
+        found = datasets.Imagenette(where, part, f"{side}px", download=not folder.is_dir())
         if len(found) < IMAGENETTE[part]:
             raise UserError(
-                f"{where / 'imagenette2-160'} has {len(found):,} of {IMAGENETTE[part]:,} pictures "
+                f"{folder} has {len(found):,} of {IMAGENETTE[part]:,} pictures "
                 f"for {part}: it was not unpacked to its end. Remove the folder and start again"
             )
         return found
@@ -52,7 +55,7 @@ def from_torchvision(
     where = data_root(root)
     try:
         with distributed.one_downloads():
-            dataset = _torchvision_set(name, split, where)
+            dataset = _torchvision_set(name, split, where, size)
     except UserError:
         raise
     except Exception as error:

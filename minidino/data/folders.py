@@ -41,11 +41,7 @@ def from_folder(
         raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
     reading, scaled = settled(layout.parts["train"][0], reading)
     for text in filter(None, (left_out, *layout.notes, *scaled)):
-        line = f"{one_line(folder)}: {text}"
-        # A run reads its folder several times: to train on, and to score with.
-        if split == "train" or line not in _said:
-            distributed.note(line)
-            _said.add(line)
+        say(f"{one_line(folder)}: {text}", split)
     keep = spread(len(files), max_images)
     files = [files[i] for i in keep]
     labels = None if labels is None else torch.tensor([labels[i] for i in keep])
@@ -69,8 +65,16 @@ def from_folder(
     if len(skipped) == len(files):
         why = f"none of the {len(files)} pictures in {folder} could be read"
         raise UserError(f"{why}, as {outcome[0]}")
-    pictures = Pictures(images, labels, layout.classes, skipped=skipped, files=files)
+    found = {"skipped": skipped, "files": files, "how": reading}
+    pictures = Pictures(images, labels, layout.classes, **found)
     return pictures.take(~torch.tensor(bad)) if skipped else pictures
+
+
+def say(line: str, split: str) -> None:
+    """Once: a run reads its pictures several times, to train on and to score with."""
+    if split == "train" or line not in _said:
+        distributed.note(line)
+        _said.add(line)
 
 
 def _tell(files: list[Path], outcome: list[UnreadablePicture | str | None]) -> None:

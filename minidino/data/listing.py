@@ -49,6 +49,7 @@ class Found:
     files: list[Path] = field(default_factory=list)
     others: Counter = field(default_factory=Counter)  # by suffix
     folders: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)  # folders that minidino wrote
     doubled: list[str] = field(default_factory=list)  # links to a folder that is there already
     closed: list[str] = field(default_factory=list)  # not to be read
 
@@ -60,6 +61,7 @@ class Found:
             said[0] += " (HEIC is read after: pip install pillow-heif)"
         for what, names in (
             ("folders that hold no pictures by their name", self.folders),
+            ("folders of minidino's runs", self.own),
             ("links to folders that are there already", self.doubled),
             ("folders that cannot be read", self.closed),
         ):
@@ -78,11 +80,13 @@ def list_pictures(folder: Path) -> list[Path]:
 def find_pictures(folder: Path) -> Found:
     """Walk a folder. Links are followed, but no folder is entered twice, so loops end.
 
+    What minidino wrote below it is left out: ./runs, and where a checkpoint is.
+
     Raises:
         UserError: if the folder itself cannot be read.
     """
     found, seen = Found(), set()
-    around = Path(os.path.realpath(folder)).parents
+    around, runs = Path(os.path.realpath(folder)).parents, os.path.realpath("runs")
     inside, linked = [str(folder)], []
     while inside or linked:
         is_link = not inside  # last, so that of a folder and a link to it the folder is kept
@@ -100,6 +104,9 @@ def find_pictures(folder: Path) -> Found:
             if at == str(folder):
                 raise UserError(f"cannot read {folder}: {error.strerror}") from None
             found.closed.append(name)
+            continue
+        if at != str(folder) and (real == runs or any(e.name == "checkpoint.pt" for e in entries)):
+            found.own.append(name)
             continue
         names = {os.path.splitext(e.name)[0] for e in entries}
         for entry in reversed(entries):  # the last one pushed is the first to be taken

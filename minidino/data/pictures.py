@@ -197,6 +197,7 @@ class Pictures:
         masks: bool (N, S, S), true on the foreground, or None.
         skipped: files that could not be read.
         files: where each image was read, or none.
+        how: they were read, from a folder: with the range that became black to white.
     """
 
     images: Tensor
@@ -205,6 +206,7 @@ class Pictures:
     masks: Tensor | None = None
     skipped: list[Path] = field(default_factory=list)
     files: Sequence[Path] = ()
+    how: Reading = USUAL
 
     def __len__(self) -> int:
         return len(self.images)

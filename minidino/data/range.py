@@ -45,6 +45,8 @@ def _two_byte_tiles(picture: Image.Image) -> list | None:
     deep = []
     for tile in getattr(picture, "tile", ()):
         args = (tile[3],) if isinstance(tile[3], str) else tile[3]
+        if args and re.match("(LA|RGBa);16", str(args[0])):  # gray; colours that alpha has dimmed
+            raise ValueError("with this transparency 8 of 16 bits are read; save it without")
         found = args and re.fullmatch(r"(RGB[AX]?;16)([LBN])", str(args[0]))
         if not found:
             return None

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, whatever happens meanwhile."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor
+
+from minidino.errors import check_ours
 
 try:
     import fcntl
@@ -70,6 +73,11 @@ def write_text(path: Path, text: str) -> None:
     """``path.write_text``, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def check_json(path: Path, key: str, otherwise: str) -> None:
+    """``check_ours``, of a JSON object that has this key."""
+    check_ours(path, lambda file: key in json.loads(file.read_text(encoding="utf-8")), otherwise)
 
 
 @contextmanager

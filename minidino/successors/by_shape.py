@@ -39,8 +39,8 @@ def check_vit(weights: Weights, where: str) -> None:
         del sized["pos_embed"]
         if "blocks.0.ls1.gamma" in weights and "register_tokens" not in weights:
             raise UserError(
-                f"{where} has neither positions nor registers: a ViT that turns its tokens, but not "
-                "as DINOv3 does; the library it is from (timm, perhaps) computes it"
+                f"{where} has neither positions nor registers: a ViT that turns its tokens, but "
+                "not as DINOv3 does; the library it is from (timm, perhaps) computes it"
             )
     lacking = [k for k, ndim in sized.items() if k not in weights or weights[k].ndim != ndim]
     if lacking:

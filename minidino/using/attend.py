@@ -21,9 +21,8 @@ from tqdm import tqdm
 from minidino import plots
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import TrainConfig
-from minidino.engine.machine import available_ram
 from minidino.errors import UserError, one_line
-from minidino.evaluate import bytes_per_image, images_at_once
+from minidino.evaluate import images_at_once
 from minidino.pixels import normalize
 from minidino.run.checkpoint import backbone_like, load_weights
 from minidino.using.examples import PICTURE_BYTES, Example, Examples, distinct, few_at_a_time
@@ -66,7 +65,7 @@ def maps_of(
     """(heads, h, w) for each example, on the CPU; equal sizes go through together.
 
     Raises:
-        UserError: if there is no such layer or patch, or no memory for the pictures.
+        UserError: if there is no such layer or patch.
     """
     device = next(model.parameters()).device
     by_size = defaultdict(list)
@@ -74,7 +73,6 @@ def maps_of(
         by_size[example.image.shape].append(i)
     maps: list[Tensor] = [torch.empty(0)] * len(examples)
     for shape, index in by_size.items():
-        check_room(model, examples[index[0]].image, examples[index[0]].name)
         for some in torch.tensor(index).split(images_at_once(model, *shape[-2:])):
             images = torch.stack([examples[i].image for i in some]).to(device)
             try:
@@ -177,17 +175,6 @@ def _framed(image: Tensor, gaze: Gaze, side: int) -> Tensor:
 def save_pixels(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
-
-
-def check_room(model: VisionTransformer, image: Tensor, name: object) -> None:
-    """Raises UserError if this machine has no memory for one picture of that size on its CPU."""
-    height, width = image.shape[-2:]
-    needed, there = bytes_per_image(model, height, width), available_ram()
-    if next(model.parameters()).device.type == "cpu" and needed > there:
-        raise UserError(
-            f"{one_line(name)} at {width} x {height} px takes {needed / 2**30:.1f} GiB, and "
-            f"{there / 2**30:.1f} are free; lower --size, or leave it out"
-        )
 
 
 @dataclass

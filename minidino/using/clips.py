@@ -4,7 +4,6 @@ Masks are labels: 0 is no thing. They are read from and written as PNG with a pa
 them, or read as small numbers; of other masks what is the thing gets the label 1 (``masks.py``).
 """
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,11 +20,17 @@ from minidino.config import USUAL, Reading
 from minidino.data.folders import told
 from minidino.data.listing import list_pictures
 from minidino.data.moving import moving_things
-from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor, upright
+from minidino.data.pictures import (
+    UnreadablePicture,
+    decode_all,
+    open_picture,
+    opened,
+    to_tensor,
+    upright,
+)
 from minidino.errors import UserError, one_line
 from minidino.using.examples import fit_to_patches
-from minidino.using.masks import BRIGHT, load_mask
-from minidino.using.segment import written_by
+from minidino.using.masks import BRIGHT, load_mask, without_masks
 
 MADE_BY = "minidino propagate"
 DRAWN_CLIPS = 4
@@ -87,7 +92,7 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
 
     Args:
         masks: the first frame's mask, if there is one clip; or a folder with a PNG, of the frame's
-            name, for the first frame of each clip, and for others to be scored.
+            name, for the first frame of each clip, and for others to be scored. None is a frame.
 
     Raises:
         UserError: if there are no frames, frames differ in size or share a name, or a mask is
@@ -96,7 +101,7 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
     if not folder.is_dir():
         raise UserError(f"no folder of frames at {folder}")
     by_folder = defaultdict(list)
-    for file in list_pictures(folder):
+    for file in without_masks(list_pictures(folder), masks):
         by_folder[file.parent].append(file)
     if not by_folder:
         raise UserError(f"no pictures in {folder}")
@@ -110,7 +115,7 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
 def _clip(folder: Path, files: list[Path], masks: Path, reading: Reading) -> Clip:
     files = sorted(files, key=_by_number)
     _check_names(files)
-    size = _size_of_all(files)
+    size = _size_of_all(files, reading)
     if masks.is_file():
         found = {0: masks}
     else:
@@ -142,21 +147,20 @@ def _check_names(files: list[Path]) -> None:
             )
 
 
-def _size_of_all(files: list[Path]) -> tuple[int, int]:
-    """Height and width of the frames, upright. Raises UserError if they differ."""
-    first = _open(files[0], USUAL)
-    for file in files[1:]:
-        try:
-            with opened(file) as picture:
-                size = picture.size
-        except Exception as error:  # whatever Pillow makes of bytes that are not its own
-            raise UserError(f"cannot read the frame {one_line(file)}: {one_line(error)}") from None
-        if sorted(size) != sorted(first.size):
+def _size_of_all(files: list[Path], reading: Reading) -> tuple[int, int]:
+    """Height and width of the frames. Raises UserError if they differ, or one cannot be read.
+
+    All are decoded: that tells which way up they are, and no damaged one ends the work half-way.
+    """
+    sizes = decode_all(lambda i: _open(files[i], reading).size, len(files), "looking at frames")
+    width, height = sizes[0]
+    for file, size in zip(files, sizes, strict=True):
+        if size != sizes[0]:
             raise UserError(
-                f"frames of several sizes: {one_line(files[0].name)} has {first.width} x "
-                f"{first.height} px, {one_line(file.name)} {size[0]} x {size[1]}"
+                f"frames of several sizes: {one_line(files[0].name)} has {width} x {height} px, "
+                f"{one_line(file.name)} {size[0]} x {size[1]}"
             )
-    return first.height, first.width
+    return height, width
 
 
 def read_labels(file: Path, size: tuple[int, int]) -> tuple[Tensor, np.ndarray]:
@@ -238,13 +242,6 @@ def _uneven(pixels: np.ndarray, thing: Tensor, known: Tensor | None = None) -> b
     noisy = pixels.dtype == np.uint8 and len(np.unique(pixels.max(axis=2))) > FEW
     areas = (pixels[(flat & area).numpy()] for area in (thing, ~thing))
     return any(len(a) and np.ptp(a, axis=0).max() > NOISE * noisy for a in areas)
-
-
-def check_out(paths: Sequence[Path]) -> None:
-    """Raises UserError if a file is in the way that was not written here."""
-    for path in paths:
-        if os.path.lexists(path) and not written_by(MADE_BY, path):
-            raise UserError(f"{path} is there and was not written by minidino; change --out")
 
 
 def save_labels(labels: Tensor, palette: np.ndarray, path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from minidino import plots
 from minidino.errors import one_line
 
 MOST = 40  # classes that a picture has room for
@@ -76,7 +77,7 @@ def confusion_figure(counts: Tensor, classes: Sequence[str], title: str) -> Figu
     figure = Figure(figsize=(3.4 + 0.42 * most, 2.6 + 0.42 * most), layout="constrained")
     ax = figure.subplots()
     drawn = ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    names = [classes[i][:20] for i in shown.tolist()]
+    names = [plots.plain(classes[i][:20]) for i in shown.tolist()]
     rows = [f"{name} ({pictures[i]:,})" for name, i in zip(names, shown.tolist(), strict=True)]
     ax.set_xticks(range(most), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     ax.set_yticks(range(most), rows, fontsize=8)

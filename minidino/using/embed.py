@@ -158,7 +158,7 @@ def embed(
             was begun with something else.
         RunStopped: after Ctrl-C or SIGTERM; the same call goes on.
     """
-    data, out = Path(data).expanduser(), Path(out)
+    data, out = Path(os.path.expanduser(data)), Path(out)
     _check(trained, out, layers, patches)
     side, where = trained.side(size), pick_device(device)
     files, root = pictures_of(data), data if data.is_dir() else data.parent

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from minidino.config import USUAL, Reading
-from minidino.data import load_data
+from minidino.data import NAMES, load_data
 from minidino.data.folders import told
 from minidino.data.listing import list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, spread, to_tensor
+from minidino.engine.machine import available_ram
 from minidino.errors import UserError, one_line
-from minidino.using.masks import find_masks, load_mask
+from minidino.evaluate import bytes_per_image
+from minidino.using.masks import find_masks, load_mask, without_masks
 
 PICTURE_BYTES = 64 * 2**20  # of pictures and masks that wait for their turn
 MOST_OF_A_SET = 2000  # test images
@@ -33,11 +35,27 @@ class Example:
     how: str = ""  # the mask was read
 
 
+def fitted(size: tuple[int, int], short_side: int, patch: int) -> tuple[int, int]:
+    """Width and height brought to about ``short_side``, as nearly as whole patches allow."""
+    scale = short_side / min(size)
+    width, height = (max(patch, round(side * scale / patch) * patch) for side in size)
+    return width, height
+
+
 def fit_to_patches(picture: Image.Image, short_side: int, patch: int) -> Image.Image:
-    """Resize to about ``short_side``, keeping the shape as nearly as whole patches allow."""
-    scale = short_side / min(picture.size)
-    width, height = (max(patch, round(side * scale / patch) * patch) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+    """Resize to what is ``fitted``."""
+    return picture.resize(fitted(picture.size, short_side, patch), Image.Resampling.BICUBIC)
+
+
+def check_room(model: nn.Module, size: tuple[int, int], name: object) -> None:
+    """Raises UserError if this machine has no memory for one picture of that size on its CPU."""
+    width, height = size
+    needed, there = bytes_per_image(model, height, width), available_ram()
+    if next(model.parameters()).device.type == "cpu" and needed > there:
+        raise UserError(
+            f"{one_line(name)} at {width} x {height} px takes {needed / 2**30:.1f} GiB, and "
+            f"{there / 2**30:.1f} are free; lower --size, or leave it out"
+        )
 
 
 class Examples:
@@ -51,6 +69,7 @@ class Examples:
         out: what ``attend`` wrote here before is no picture.
         reading: how files are read.
         most: so many pictures at most, evenly spread.
+        model: which is to see them; what there is no memory for is left out.
 
     Raises:
         UserError: if there is nothing, or most masks are missing.
@@ -65,20 +84,23 @@ class Examples:
         out: Path | None = None,
         reading: Reading = USUAL,
         most: int | None = None,
+        model: nn.Module | None = None,
     ):
         path = Path(os.path.expanduser(spec))
         self.spec, self.patch, self.short_side = spec, patch, short_side
-        self.data, self.masks = None, {}
-        if not path.exists():
+        self.data, self.masks, self.model = None, {}, model
+        if spec in NAMES or not path.exists():
             if masks is not None:
+                but = f" (./{spec} is)" if path.exists() else ""
                 raise UserError(
-                    f"--masks goes with pictures of your own; {spec} is no file or folder"
+                    f"--masks goes with pictures of your own; {spec} is no file or folder{but}"
                 )
-            size = max(patch, round(short_side / patch) * patch)
-            self.data = load_data(spec, "test", size, max_images=most or MOST_OF_A_SET)
+            size, most = fitted((1, 1), short_side, patch)[0], most or MOST_OF_A_SET
+            self.data = load_data(spec, "test", size, max_images=most, reading=reading)
             self.names = [f"{i:05d}" for i in range(len(self.data))]
             return
         files = [path] if path.is_file() else _without_own(list_pictures(path), out)
+        files = files if masks is None else without_masks(files, masks)
         if not files:
             raise UserError(f"no pictures in {path}")
         files = [files[i] for i in spread(len(files), most)]
@@ -87,7 +109,7 @@ class Examples:
         self.names = list(self.files)
         self.reading = told(files, reading)
         if masks is not None:
-            self.masks = find_masks(Path(masks).expanduser(), self.files)
+            self.masks = find_masks(Path(masks), self.files)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -99,16 +121,20 @@ class Examples:
             UserError: if none can be read, or a mask cannot be used.
         """
         if self.data is not None:
+            if self.model is not None:
+                check_room(self.model, tuple(self.data.images.shape[:1:-1]), self.spec)
             truth = [None] * len(self) if self.data.masks is None else self.data.masks
             for name, image, mask in zip(self.names, self.data.images, truth, strict=True):
                 yield Example(name, image, mask)
             return
-        unreadable = 0
+        skipped = []
         for name, file in self.files.items():
             try:
                 picture = open_picture(file, self.reading)
-            except UnreadablePicture as error:
-                unreadable += 1
+                if self.model is not None:
+                    check_room(self.model, fitted(picture.size, self.short_side, self.patch), file)
+            except (UnreadablePicture, UserError) as error:
+                skipped.append(error)
                 tqdm.write(f"skipped unreadable picture {error}")
                 continue
             example = Example(name, None, None)
@@ -117,8 +143,9 @@ class Examples:
                 example.mask, example.valid, example.how = known
             example.image = to_tensor(fit_to_patches(picture, self.short_side, self.patch))
             yield example
-        if unreadable == len(self):
-            raise UserError(f"none of the {len(self)} pictures in {self.spec} could be read")
+        if len(skipped) == len(self):
+            why = f"none of the {len(self)} pictures in {self.spec} could be read"
+            raise UserError(f"{why}, as {skipped[0]}")
 
 
 def _without_own(files: list[Path], out: Path | None) -> list[Path]:

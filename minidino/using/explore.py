@@ -22,10 +22,9 @@ from torch import Tensor
 
 from minidino import plots
 from minidino.attention import queries_and_keys
-from minidino.errors import UserError
+from minidino.errors import UserError, check_ours
 from minidino.pixels import normalize
 from minidino.run.files import write_text
-from minidino.using.attend import check_room
 from minidino.using.examples import Example
 from minidino.vit import VisionTransformer
 
@@ -78,7 +77,6 @@ def page(examples: Iterable[Example], moments: Moments, about: str) -> str:
     model = moments[-1][1]
     pictures: list[dict[str, Any]] = []
     for example in examples:
-        check_room(model, example.image, example.name)
         rows, columns = (side // model.patch_size for side in example.image.shape[-2:])
         pictures.append(
             {
@@ -111,10 +109,12 @@ def check_page(out: Path) -> None:
         raise UserError(f"the page is HTML; {out} must end in .html")
     if out.is_dir():
         raise UserError(f"cannot write {out}: it is a folder")
-    if out.exists():
-        with out.open("rb") as file:
-            if MARK.encode() not in file.read(200):
-                raise UserError(f"{out} is there and was not written by minidino; change --out")
+    check_ours(out, _is_page, "was not written by minidino; change --out")
+
+
+def _is_page(out: Path) -> bool:
+    with out.open("rb") as file:
+        return MARK.encode() in file.read(200)
 
 
 def save_page(html: str, out: Path) -> None:

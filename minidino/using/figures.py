@@ -94,6 +94,6 @@ def sheet(rows: Mapping[str, Sequence[Tensor]], title: str, names: Sequence[str]
             if i % columns == 0:
                 ax.set_ylabel(kind, fontsize=9)
             if names and r == 0:
-                ax.set_title(names[i], fontsize=8)
+                ax.set_title(plots.plain(names[i]), fontsize=8)
     figure.suptitle(title, fontsize=12, y=1.0, va="top")
     return figure

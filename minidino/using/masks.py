@@ -4,6 +4,7 @@ Masks are read by value, not by brightness: the labels 1 and 2 of a palette look
 values cannot tell everything, so each mask says how it was read.
 """
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ def find_masks(folder: Path, pictures: Mapping[str, Path], few: bool = False) ->
     Raises:
         UserError: if most pictures have none; of a few, if all have none.
     """
+    folder = Path(os.path.expanduser(folder))
     plain, ended = defaultdict(list), defaultdict(list)
     for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES):
         key = file.relative_to(folder).with_suffix("").as_posix().casefold()
@@ -74,6 +76,17 @@ def find_masks(folder: Path, pictures: Mapping[str, Path], few: bool = False) ->
     if missing and not few:
         tqdm.write(f"no mask, so not scored: {some_of(missing)}")
     return found
+
+
+def without_masks(files: list[Path], masks: Path | str) -> list[Path]:
+    """The pictures, but for the mask, or those of the folder of masks, that lies among them."""
+    top = Path(os.path.realpath(os.path.expanduser(masks)))
+    real = [Path(os.path.realpath(file)) for file in files]
+    rest = [f for f, at in zip(files, real, strict=True) if top != at and top not in at.parents]
+    if not rest or len(rest) == len(files):  # nothing, or the masks lie between the pictures
+        return files
+    tqdm.write(f"left out, as masks: {len(files) - len(rest)} at {one_line(masks)}")
+    return rest
 
 
 def load_mask(file: Path, size: tuple[int, int]) -> tuple[Tensor, Tensor | None, str]:

@@ -10,7 +10,6 @@ from torch import Tensor
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
 from minidino.data import load_data
-from minidino.data.folders import settled
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.data.twins import tell_twins
@@ -143,8 +142,7 @@ def compare(
         scores[f"balanced_{name}"] = balanced_accuracy(counts)
         of[name] = learned, counts
     learned, counts = of["trained"]
-    if bank.files:  # new pictures are to be scaled as these were
-        read, _ = settled(list(bank.files), read)
+    read = bank.how if bank.files else read  # new pictures are scaled as these were
     classifier = Classifier.of(learned, bank.classes, trained, size, read)
     return Comparison(scores, counts, classifier)
 
@@ -160,6 +158,8 @@ def _labelled(
     bank = load_data(spec, "labelled", size, max_images=max_images, seed=seed, reading=read)
     labels = bank.labels
     if len(bank.classes) == 1 or (labels is not None and len(labels.unique()) < 2):
+        if len(bank.classes) > 1 and max_images is not None:
+            raise UserError(f"--max-images {max_images} leaves one class only of {spec}; raise it")
         raise UserError(f"{spec} has pictures of one class only, so accuracy means nothing")
     if labels is None:
         raise UserError(f"{spec} has no labels (no folder per class), so accuracy means nothing")

@@ -25,12 +25,12 @@ from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import USUAL, Reading
 from minidino.data.folders import told
 from minidino.data.listing import OWN_MASK, list_pictures
-from minidino.data.pictures import UnreadablePicture, open_picture, opened, to_tensor
-from minidino.errors import UserError
+from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
+from minidino.errors import UserError, check_ours
 from minidino.pixels import normalize
-from minidino.using.attend import check_room
+from minidino.plots import written_by
 from minidino.using.cut import cut, largest_piece
-from minidino.using.examples import distinct, fit_to_patches
+from minidino.using.examples import check_room, distinct, fit_to_patches, fitted
 from minidino.using.few import FromExamples
 from minidino.using.masks import load_mask
 from minidino.using.patches import PatchPCA, Seen, patch_features, patch_keys
@@ -59,22 +59,22 @@ def look(
         UserError: if none can be read.
     """
     device = next(model.parameters()).device
-    unreadable, reading = 0, told(files, reading)
+    skipped, reading = [], told(files, reading)
     for file in files:
         try:
             picture = open_picture(file, reading)
-        except UnreadablePicture as error:
-            unreadable += 1
+            check_room(model, fitted(picture.size, short_side, model.patch_size), file)
+        except (UnreadablePicture, UserError) as error:
+            skipped.append(error)
             print(f"skipped unreadable picture {error}")
             continue
         image = to_tensor(fit_to_patches(picture, short_side, model.patch_size))
-        check_room(model, image, file)
         x = normalize(image[None].to(device))
         attention = attention_maps(model, x)[0].mean(dim=0).float().cpu()
         patches = None if features is None else features(model, x)[0].float().cpu()
         yield Seen(file, (picture.height, picture.width), attention, patches)
-    if unreadable == len(files):
-        raise UserError(f"none of the {len(files)} pictures could be read")
+    if len(skipped) == len(files):
+        raise UserError(f"none of the {len(files)} pictures could be read, as {skipped[0]}")
 
 
 class Split(PatchPCA):
@@ -185,19 +185,10 @@ def mask_paths(files: Sequence[Path], data: Path, out: Path | None) -> list[Path
     root = data if data.is_dir() else data.parent
     stems = distinct([str(file.relative_to(root)) for file in files]).values()
     paths = [(root if out is None else out) / (stem + OWN_MASK) for stem in stems]
+    ours = partial(written_by, MADE_BY)
     for path in paths:
-        if path.exists() and not written_by(MADE_BY, path):
-            raise UserError(f"{path} is there and was not written by minidino; change --out")
+        check_ours(path, ours, "was not written by minidino; change --out")
     return paths
-
-
-def written_by(program: str, path: Path) -> bool:
-    """Is this a picture that says it was made by this program?"""
-    try:
-        with opened(path) as picture:
-            return picture.info.get("Software") == program
-    except Exception:  # whatever it is
-        return False
 
 
 def save_mask(mask: Tensor, size: tuple[int, int], path: Path) -> None:

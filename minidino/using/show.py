@@ -12,7 +12,7 @@ from minidino import plots
 from minidino.attention import attention_maps, patch_index
 from minidino.errors import UserError
 from minidino.pixels import normalize
-from minidino.using.attend import Chosen, check_room, save_pixels
+from minidino.using.attend import Chosen, save_pixels
 from minidino.using.examples import Example, Examples, distinct
 from minidino.using.figures import outlined, overlay, sheet, stretched
 from minidino.using.patches import PatchPCA, Seen, patch_features, similarity
@@ -26,7 +26,6 @@ def seen_in(model: VisionTransformer, examples: Iterable[Example]) -> Iterator[S
     """Mean attention and patch features of one example after the other, on the CPU."""
     device = next(model.parameters()).device
     for example in examples:
-        check_room(model, example.image, example.name)
         x = normalize(example.image[None].to(device))
         attention = attention_maps(model, x)[0].mean(dim=0).float().cpu()
         features = patch_features(model, x)[0].float().cpu()

@@ -81,6 +81,7 @@ def comparison_figure(found: dict[str, Any]) -> Figure:
     """A row a variant, a dot a seed; a dashed line at the mean of random weights."""
     groups = by_variant(found)
     columns = ["knn", "linear", "jaccard_best_head", "jaccard_mean"]
+    columns = [c for c in columns if all(c in run for run in found["runs"])]  # no masks, no Jaccard
     figure = Figure(figsize=(12, 0.9 + 0.32 * len(groups)), layout="constrained")
     axes = figure.subplots(1, len(columns), sharey=True)
     for ax, column in zip(axes, columns, strict=True):

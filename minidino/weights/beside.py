@@ -9,6 +9,7 @@ import torch
 from minidino.errors import UserError
 from minidino.weights.names import Weights
 
+UNREADABLE = "{} is not a readable configuration; move it away if it is not of these weights"
 Normalisation = tuple[list[float], list[float]]  # mean and standard deviation of each channel
 
 
@@ -23,7 +24,7 @@ def _content(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         content = None
     if not isinstance(content, dict):
-        raise UserError(f"{file} is not a readable configuration")
+        raise UserError(UNREADABLE.format(file))
     return content
 
 
@@ -40,7 +41,7 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
         heads = None if heads is None else int(heads)
         theta = float(config.get("rope_theta", 100.0))
     except (ValueError, TypeError):
-        raise UserError(f"{file} is not a readable configuration") from None
+        raise UserError(UNREADABLE.format(file)) from None
     if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
         return None  # it describes something else
     blocks = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
@@ -80,5 +81,5 @@ def normalisation_beside(path: Path) -> Normalisation | None:
         if min(std) <= 0 or len(mean) != len(std):
             raise ValueError
     except (ValueError, TypeError, ZeroDivisionError):
-        raise UserError(f"{file} is not a readable configuration") from None
+        raise UserError(UNREADABLE.format(file)) from None
     return mean, std

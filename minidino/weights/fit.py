@@ -103,9 +103,9 @@ def _square(positions: Tensor, grid: Grid | None, where: str) -> tuple[Tensor, s
     if grid is None:
         raise UserError(
             f"{where} has {tokens} positions, which is not 1 (of [CLS]) + a square: if they are of "
-            "a rectangle, give its rows and columns (--grid 4x6), for train --init to the file that "
-            "minidino export --to safetensors makes; without one of [CLS], or with those of other "
-            "tokens, they fit no ViT of DINO's"
+            "a rectangle, give its rows and columns (--grid 4x6), for train --init to minidino "
+            "export --to safetensors, whose file has a square; without one of [CLS], or with those "
+            "of other tokens, they fit no ViT of DINO's"
         )
     h, w = grid
     if min(grid) < 1 or tokens != 1 + h * w:

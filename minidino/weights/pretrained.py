@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from minidino.data.listing import few
 from minidino.errors import UserError, one_line
 from minidino.run.checkpoint import from_newest, has_checkpoint
 from minidino.successors.by_shape import HEAD_WIDTH
@@ -107,7 +108,7 @@ def load_trained(
     """As ``load_pretrained``, with what is known of the training."""
     trained, name = _load(name_or_path, num_heads, grid), str(name_or_path)
     known = name in RELEASED or name in SHIPPED
-    source = name if known else os.path.abspath(Path(name).expanduser())
+    source = name if known else os.path.abspath(os.path.expanduser(name))
     trained = replace(trained, source=source)
     for line in trained.notes:
         tqdm.write(one_line(line), file=sys.stderr)
@@ -120,7 +121,7 @@ def _load(name_or_path: str | Path, num_heads: int | None, grid: tuple[int, int]
         return _load_released(name, num_heads, grid)
     if name in SHIPPED:
         return replace(load_file(SHIPPED[name], num_heads, name, grid), folder=Path("runs") / name)
-    path = Path(name_or_path).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_dir() and has_checkpoint(path):
         return from_newest(path, lambda file: load_file(file, num_heads, str(path), grid))[0]
     return load_file(_weights_file(path), num_heads, str(path), grid)
@@ -130,6 +131,11 @@ def _weights_file(path: Path) -> Path:
     if path.is_dir():
         names = ("checkpoint.pt", "model.safetensors", "pytorch_model.bin")
         found = [path / name for name in names if (path / name).is_file()]
+        if not found and (parts := sorted(p.name for p in path.glob("*-[0-9]*-of-[0-9]*"))):
+            raise UserError(
+                f"{path} has weights in parts, {few(parts)}; save them whole, in transformers by "
+                'save_pretrained(FOLDER, max_shard_size="100GB"), and give that folder'
+            )
         if not found:
             raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
         return found[0]

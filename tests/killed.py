@@ -16,7 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import torch
-from forked import START
+from forked import begun
 
 from minidino import cli
 from minidino.run import monitor
@@ -159,8 +159,7 @@ class Victim:
     ):
         self.report = report
         report.unlink(missing_ok=True)
-        self.process = START.Process(target=live, args=(argv, report, kill_at, limit, patch))
-        self.process.start()
+        self.process = begun(live, argv, report, kill_at, limit, patch)
 
     def send(self, number: int) -> None:
         with suppress(ProcessLookupError):  # it has ended

@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from minidino import cli
-from minidino.data import THINGS_IMAGES
+from minidino.data import THINGS_IMAGES, load_data
 from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
+from minidino.using import score
 from minidino.using.demo import describe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,7 +128,8 @@ def test_epochs_scale_the_warmup_unless_it_is_given(tmp_path, monkeypatch, capsy
     assert [(c.epochs, c.warmup_epochs) for c in seen] == [(50, 5), (50, 3), (100, 10)]
 
 
-def test_knn_and_linear_compare_with_random_weights(run, tmp_path, capsys):
+def test_knn_and_linear_compare_with_random_weights(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(THINGS_IMAGES, "test", 200)
     for command in ("knn", "linear"):
         extra = ["--epochs", "3"] if command == "linear" else []
         code, out, _ = minidino(
@@ -190,7 +192,8 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
 
 def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("minidino.using.demo.recipe", lambda name, seed: tiny_config)
-    monkeypatch.setitem(THINGS_IMAGES, "test", 200)
+    few = {"max_images": 200}
+    monkeypatch.setattr(score, "load_data", lambda *a, **how: load_data(*a, **(how | few)))
     out = tmp_path / "demo"
     code, said, err = minidino("demo", "--out", out, capsys=capsys)
     assert code == 0, err

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from forked import START
+from forked import begun
 from PIL import Image
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
@@ -75,11 +75,7 @@ def in_processes(n: int, folder: Path, work: Callable, *args) -> list:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    processes = [
-        START.Process(target=play, args=(rank, n, port, folder, work, args)) for rank in range(n)
-    ]
-    for process in processes:
-        process.start()
+    processes = [begun(play, rank, n, port, folder, work, args) for rank in range(n)]
     for process in processes:
         process.join(SECONDS)
     hung = [process for process in processes if process.is_alive()]

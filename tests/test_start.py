@@ -176,8 +176,9 @@ def test_a_head_that_does_not_fit_is_fresh_and_that_is_said(
 
 # ------------------------------------------------------------------ the command line
 
-ANY = ["--max-images", "32", "--batch-size", "16", "--epochs", "1", "--hidden-dim", "32",
-       "--bottleneck-dim", "16", "--knn-evals", "0", "--device", "cpu"]  # fmt: skip
+FEW = ["--max-images", "32", "--batch-size", "16", "--epochs", "1", "--knn-evals", "0",
+       "--device", "cpu"]  # fmt: skip
+ANY = [*FEW, "--hidden-dim", "32", "--bottleneck-dim", "16"]
 SMALL = [*ANY, "--out-dim", "16"]
 
 
@@ -224,7 +225,7 @@ def test_a_run_from_weights_is_used_like_any_other(tmp_path, monkeypatch, capsys
 
 
 def test_fine_tuning_with_labels_from_the_shipped_weights(tmp_path, capsys):
-    argv = ["train", "--init", "minidino_things", "--objective", "supervised", *ANY]
+    argv = ["train", "--init", "minidino_things", "--objective", "supervised", *FEW]
     code, said, err = minidino(*argv, "--out", tmp_path / "run", capsys=capsys)
     assert code == 0 and "the head is fresh" in said, err
     head = load_checkpoint(tmp_path / "run")["teacher"]["head.weight"]

@@ -76,7 +76,10 @@ class RunFolder:
             )
 
     def _check_free(self) -> None:
-        """A run would mix with files that no checkpoint belongs to."""
+        """A run would mix with files that no checkpoint belongs to, or have no place at all."""
+        there = next(p for p in (self.path, *self.path.parents) if p.exists())
+        if not there.is_dir():  # seen here, before minutes go into reading pictures
+            raise UserError(f"cannot write to {self.path}: {there} is a file")
         config, log = self.path / "config.json", self.path / "metrics.jsonl"
         if config.exists() and record_of(config) is None:
             raise UserError(f"{self.path} has a config.json that is not a run's; change --out")

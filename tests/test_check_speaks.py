@@ -111,3 +111,29 @@ def test_pairs_of_mistakes_are_made_only_when_none_alone_agrees():
 def test_what_was_given_is_left_as_it_was():
     with pytest.raises(Wrong, match="changes a tensor it was given"):
         call(lambda x: x.mul_(2), torch.ones(3))
+
+
+@check("1.2", "the total")
+def check_total(total):
+    compare(total, [(torch.randn(3),), (torch.randn(4),)], lambda x: x.sum())
+
+
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [
+        (lambda x: (x.sum(), x), "Return one number; yours is a tuple of 2"),
+        (lambda x: [x.sum()], "Return one number; yours is a list of 1"),
+        (lambda x: 1.0, "yours is 1, whatever is given"),  # and no softmax, clamp or rounding
+        (lambda x: 0 * x.sum(), "yours is 0, whatever is given"),
+    ],
+)
+def test_one_number_is_not_guessed_about(total, said):
+    with pytest.raises(Wrong, match=said):
+        check_total(total)
+
+
+def test_a_gradient_of_nan_is_not_called_detached():
+    x = torch.randn(3, requires_grad=True)
+    zero = torch.where(torch.tensor(True), torch.zeros(()), (0 * x).sum().sqrt())
+    with pytest.raises(Wrong, match="its gradient is nan"):
+        core.expect_gradient(x.sum() + zero, x, "detached")

@@ -91,6 +91,9 @@ def compare(
             )
             if told:
                 raise Wrong(told)
+    for g, r in zip(got, right, strict=True):
+        if isinstance(g, tuple | list | dict) and _is_number(r):
+            raise Wrong(f"Return one number; yours is a {type(g).__name__} of {len(g)}.")
     if relation := relate(got, right, tolerance):
         raise Wrong(f"{what} is not right: {relation}")
     pairs = [p for p in zip(got, right, strict=True) if not same(*p, tolerance)]
@@ -144,9 +147,10 @@ def _known(
         for message in mistakes:  # most part with the learner's in the first case
             if all(same(got[i], made(message, i), tolerance) for i in among):
                 return message
-    if not all(isinstance(x, tuple | list) and len(x) == len(right[0]) for x in (*got, *right)):
+    lengths = {len(x) if isinstance(x, tuple | list) else None for x in (*got, *right)}
+    if len(lengths) > 1 or None in lengths:
         return None
-    n = len(right[0])
+    (n,) = lengths
     theirs = [[made(message, i) for i in range(len(cases))] for message in mistakes]
     parts = (_parts(outcomes, n) for outcomes in (got, right, *theirs))
     for mine, true, *known in zip(*parts, strict=True):
@@ -327,6 +331,10 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "yours is the sum of everything; more than one number is asked for.": lambda w: w.sum(),
     "yours is the mean of everything; more than one number is asked for.": lambda w: w.mean(),
 }
+# Of single numbers that are one and the same these say nothing: many numbers become 0 or 1 so.
+LOSSY = [words for words in RELATIONS if "whole numbers" in words or "clamp" in words] + [
+    words for words in RELATIONS if "softmax" in words
+]
 ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
     "yours runs backwards along dimension {d}.": lambda w, d: w.flip(d),
     "yours is shifted by one along dimension {d}: what belongs to i stands at i + 1.": (
@@ -390,13 +398,33 @@ def relate(got: Sequence[Any], want: Sequence[Any], tolerance: float = 1e-4) -> 
     if not all(isinstance(x, int | float | Tensor) for x in (*got, *want)):
         return None
     pairs = [(_number(g), _number(w)) for g, w in zip(got, want, strict=True)]
+    if _constant(pairs, tolerance):
+        return f"yours is {pairs[0][0].item() + 0.0:.4g}, whatever is given."
     pairs = [(g, w) for g, w in pairs if w.numel() and not close(g, w, tolerance)]
     if not pairs:
         return None
+    vague = LOSSY if all(close(g, pairs[0][0], tolerance) and not g.ndim for g, _ in pairs) else ()
     for words, relation in _relations(min(w.ndim for _, w in pairs)):
-        if all(close(g, relation(w), tolerance) for g, w in pairs):
+        if words not in vague and all(close(g, relation(w), tolerance) for g, w in pairs):
             return words
     return _factor(pairs, tolerance)
+
+
+def _constant(pairs: Sequence[tuple[Tensor, Tensor]], tolerance: float) -> bool:
+    """One and the same number in every case, where different ones are right.
+
+    A clamp, a softmax or a rounding of single numbers may all give it: it tells of none of them.
+    """
+    first, right = pairs[0]
+    if len(pairs) < 2 or any(x.ndim for pair in pairs for x in pair) or not first.isfinite():
+        return False
+    return all(close(g, first, tolerance) for g, _ in pairs) and not all(
+        close(w, right, tolerance) for _, w in pairs
+    )
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) or (isinstance(x, Tensor) and x.ndim == 0)
 
 
 def _number(x: Any) -> Tensor:

@@ -310,11 +310,23 @@ def expect_close(
     )
 
 
+def expect_numbers(*gradients: Tensor | None) -> None:
+    """No gradient is nan: what is repaired after a 0 / 0 or a root of 0 has no slope."""
+    expect(
+        not any(g is not None and g.isnan().any() for g in gradients),
+        "The value is right and its gradient is nan: somewhere 0 is divided by 0, or a root or a "
+        "logarithm is taken of 0, and torch.where, a mask or nan_to_num mends the value after it, "
+        "but not the slope. Mend what goes in: clamp(min=1) below a fraction, a length by "
+        ".norm(), the mask before the root.",
+    )
+
+
 def expect_gradient(got: Tensor, source: Tensor, message: str) -> None:
     """``got`` was computed from ``source`` in a way that gradients flow back through."""
     if not got.requires_grad:
         raise Wrong(message)
     (gradient,) = torch.autograd.grad(got.sum(), source, allow_unused=True, retain_graph=True)
+    expect_numbers(gradient)
     if gradient is None or not torch.isfinite(gradient).all() or not gradient.abs().sum() > 0:
         raise Wrong(message)
 

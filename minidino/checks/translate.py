@@ -171,6 +171,12 @@ MEANINGS: list[tuple[str, str]] = [
         "There are fewer dimensions than you index. Print x.shape.",
     ),
     (
+        r"selected index k out of range",
+        "topk was asked for more than there are. Where there may be fewer than k, at a border or "
+        "in a small set, take min(k, how many there are). (None at all? A slice whose start is "
+        "negative counts from the end, and may be empty.)",
+    ),
+    (
         r"index .* is out of bounds|out of range",
         "An index runs past the end. The last of n is n - 1.",
     ),

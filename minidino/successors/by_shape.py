@@ -24,7 +24,7 @@ def is_rotary(weights: Weights) -> bool:
 
 
 def heads_of_turns(weights: Weights) -> int | None:
-    """The heads of a DINOv3, where its file has the periods of turns: a quarter of a head's width."""
+    """A DINOv3's heads, where its file has the periods of turns: a quarter of a head's width."""
     periods, token = (weights.get(k, torch.empty(0)) for k in ("rope_embed.periods", "cls_token"))
     return token.shape[-1] // (4 * len(periods)) if periods.numel() and periods.ndim else None
 

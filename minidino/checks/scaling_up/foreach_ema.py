@@ -128,6 +128,7 @@ class Some(nn.Module):
         self.norm.running_mean.normal_()
         self.frozen = nn.Parameter(torch.randn(2, 3), requires_grad=False)
         self.register_buffer("unsaved", torch.randn(5), persistent=False)
+        self.register_buffer("wide", torch.randn(4, dtype=torch.float64))
 
 
 def _pair(counters: tuple[int, int]) -> tuple[nn.Module, nn.Module]:
@@ -152,10 +153,13 @@ KINDS: dict[str, Callable[[nn.Module], list[Tensor]]] = {
         p for k, p in n.named_parameters() if k == "frozen"
     ],
     "floating-point buffers": lambda n: [
-        b for k, b in n.named_buffers() if b.is_floating_point() and k != "unsaved"
+        b for k, b in n.named_buffers() if b.is_floating_point() and k not in ("unsaved", "wide")
     ],
     "buffers that are not saved (persistent=False)": lambda n: [
         b for k, b in n.named_buffers() if k == "unsaved"
+    ],
+    "buffers of another floating type (float64)": lambda n: [
+        b for k, b in n.named_buffers() if k == "wide"
     ],
 }
 WHY = {
@@ -164,6 +168,8 @@ WHY = {
     "that weights and statistics are of the same age.",
     "buffers that are not saved (persistent=False)": "state_dict() does not have them, buffers() "
     "does. They are averaged too.",
+    "buffers of another floating type (float64)": "`dtype == torch.float32` holds for one type; "
+    "t.is_floating_point() for all that have an average.",
 }
 
 

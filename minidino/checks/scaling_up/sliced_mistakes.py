@@ -505,6 +505,9 @@ def sliced_mistakes() -> Table:
         "cross-entropy: lse - <q, s> is all of it.": sliced_loss(
             after=lambda loss, q, t: loss - _mean_entropy(q)
         ),
+        "The loss is taken slice by slice, each with a log_softmax of its own, and the parts are "
+        "added: a slice's prototypes compete with each other alone. The denominator is of all K: "
+        "join the logsumexps first.": _slice_by_slice,
         "You added the targets' own entropy. The loss is the cross-entropy: lse - <q, s> is all of "
         "it.": sliced_loss(after=lambda loss, q, t: loss + _mean_entropy(q)),
     }
@@ -513,6 +516,11 @@ def sliced_mistakes() -> Table:
 def _by_log_softmax(x: Tensor, w: Tensor, q: Tensor, temp: float, dim: int) -> Tensor:
     log_p = (x @ w.T / temp).log_softmax(dim)
     return -(_targets(q, len(x)) * log_p).sum() / (x.shape[1] * len(q) * (len(x) - 1))
+
+
+def _slice_by_slice(x: Tensor, w: Tensor, q: Tensor, temp: float, size: int) -> Tensor:
+    parts = zip(w.split(size), q.split(size, -1), strict=True)
+    return sum(_by_log_softmax(x, *part, temp, -1) for part in parts)
 
 
 def _of_pairs(

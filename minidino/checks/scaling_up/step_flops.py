@@ -567,5 +567,5 @@ def check_12_4(step_flops):
         raise Wrong(
             f"For the things recipe you count {results[0]:,.0f} operations an image, that is "
             f"{results[0] / right:.3f} times the {right:,} that there are. "
-            f"{_where(count, two)}"
+            f"{_where(count, things)}"
         ) from None

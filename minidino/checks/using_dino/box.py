@@ -63,13 +63,39 @@ def _largest(mask: Tensor, a: Tensor) -> set:
     return max(_parts(mask), key=len)
 
 
-def _one_pass(mask: Tensor, a: Tensor) -> set:
+def _one_pass(choose=lambda left, above: left[0] if left else above[0]):
     """Labels by a scan in reading order: from the left, else from above, and no second look."""
-    names: Table = {}
-    for y, x in sorted(tuple(p) for p in mask.nonzero().tolist()):
-        names[y, x] = names.get((y, x - 1), names.get((y - 1, x), len(names)))
-    parts = [{p for p, n in names.items() if n == name} for name in set(names.values())]
-    return max(parts, key=len)
+
+    def largest(mask: Tensor, a: Tensor) -> set:
+        names: Table = {}
+        for y, x in sorted(tuple(p) for p in mask.nonzero().tolist()):
+            left, above = ([names[p]] if p in names else [] for p in ((y, x - 1), (y - 1, x)))
+            names[y, x] = choose(left, above) if left or above else len(names)
+        parts = [{p for p, n in names.items() if n == name} for name in set(names.values())]
+        return max(parts, key=len)
+
+    return largest
+
+
+def _few_steps(n: int):
+    """The largest of what is reached from any patch in so many steps."""
+
+    def largest(mask: Tensor, a: Tensor) -> set:
+        every = {tuple(p) for p in mask.nonzero().tolist()}
+        best: set = set()
+        for start in sorted(every):
+            part = {start}
+            for _ in range(n):
+                part |= {(y + dy, x + dx) for y, x in part for dy, dx in SIDES} & every
+            best = max(best, part, key=len)
+        return best
+
+    return largest
+
+
+def _reach(part: set) -> int:
+    x0, y0, x1, y1 = _extent(part)
+    return (x1 - x0) * (y1 - y0)
 
 
 def _extent(part: set) -> tuple:
@@ -129,6 +155,9 @@ PARTS: Table = {
     f"You took the part with the brightest patch. {LARGEST}": (
         lambda m, a: max(_parts(m), key=lambda part: max(a[p].item() for p in part))
     ),
+    f"You took the part with the largest *box*: a thin one that reaches far. {LARGEST}": (
+        lambda m, a: max(_parts(m), key=_reach)
+    ),
     f"You took the *smallest* part. {LARGEST}": lambda m, a: min(_parts(m), key=len),
     f"You took the first part, in reading order. {LARGEST}": lambda m, a: _parts(m)[0],
     f"You took the last part, in reading order. {LARGEST}": lambda m, a: _parts(m)[-1],
@@ -149,7 +178,15 @@ PARTS: Table = {
     "Only patches that touch at a corner hold together in yours. Neighbours are left, right, "
     "above, below.": lambda m, a: max(_parts(m, CORNERS), key=len),
     "A part falls into several: each patch took its number from the left or from above, once. Two "
-    "arms that meet further down have then two numbers: repeat until nothing changes.": _one_pass,
+    "arms that meet further down have then two numbers: repeat until nothing changes.": _one_pass(),
+    "A part falls into several: each patch took the smaller of the numbers to its left and above, "
+    "once. Two arms that meet further down have then two numbers: repeat until nothing changes.": (
+        _one_pass(lambda left, above: min(left + above))
+    ),
+    **{
+        f"A part grew by {n} steps and no further. Repeat until nothing changes.": _few_steps(n)
+        for n in (2, 3, 4, 5)
+    },
     "The box is of the brightest patch alone.": lambda m, a: {divmod(int(a.argmax()), a.shape[1])},
     "The box is of all that does *not* hold together with the largest part.": (
         lambda m, a: {tuple(p) for p in m.nonzero().tolist()} - _largest(m, a) or _largest(m, a)
@@ -250,6 +287,13 @@ def _by_height(attention: Tensor, patch_size: int, keep: float) -> Tensor:
     return torch.tensor(_pixels(_extent(part), patch_size, attention.shape), dtype=torch.float64)
 
 
+def _enlarged(attention: Tensor, patch_size: int, keep: float) -> Tensor:
+    fine = torch.nn.functional.interpolate(
+        attention[None, None], scale_factor=patch_size, mode="bilinear"
+    )[0, 0]
+    return _box()(fine, 1, keep)
+
+
 def _mistakes() -> Table:
     table = {m: _box(mask=piece) for m, piece in MASKS.items()}
     table |= {m: _box(part=piece) for m, piece in PARTS.items()}
@@ -257,7 +301,10 @@ def _mistakes() -> Table:
     table |= {m: _box(end=piece) for m, piece in PIXELS.items()}
     return table | {
         "Row and column of a flat number were computed with h. A row has w patches: number // w, "
-        "number % w.": _by_height
+        "number % w.": _by_height,
+        "The map was enlarged to pixels (bilinearly) before the mask was taken, so parts have "
+        "other borders and the corners lie within patches. Mask and part are of patches; the box "
+        "alone is in pixels.": _enlarged,
     }
 
 
@@ -308,6 +355,22 @@ TALL = """
 """
 
 
+# A thin part that reaches far, a block of more patches, and two patches with the most of all.
+THIN = """
+2.....99
+2.......
+2..3333.
+222.333.
+........
+"""
+# Longer than a part that grows by a few steps.
+LONG = """
+..............
+5555555555555.
+......3.......
+"""
+
+
 @check("11.3", "from attention to a box")
 def check_11_3(attention_box):
     @functools.wraps(attention_box)
@@ -333,6 +396,8 @@ def check_11_3(attention_box):
         (_map(ARMS, 0.8), 4, 0.93),
         (_map(ACROSS, 0.7), 6, 0.95),
         (_map(TALL, 0.9), 14, 0.97),
+        (_map(THIN, 0.8), 5, 0.96),
+        (_map(LONG, 0.9), 3, 0.97),
         (_hills(7, 9), 7, 0.35),
         (0.85 * flat / flat.sum(), 10, 0.75),
         # By hand: 0.5 + 0.25 of 1 are the mask, two patches one above the other.

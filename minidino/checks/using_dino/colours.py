@@ -147,6 +147,17 @@ SCALED: Table = {
         y - y.flatten(0, 2).amin(0)
     ),
     f"You took a sigmoid. {SCALE}": lambda y: y.sigmoid(),
+    f"You took a sigmoid of standard scores. {SCALE}": (
+        lambda y: (y / y.flatten(0, 2).std(0)).sigmoid()
+    ),
+    f"You took a sigmoid of twice the standard scores, as is done to draw DINOv3's. {SCALE}": (
+        lambda y: (2 * y / y.flatten(0, 2).std(0)).sigmoid()
+    ),
+    f"Smallest and largest are taken over dimensions 0 and 1, so each column has a scale of its "
+    f"own. Over pictures, rows and columns: (0, 1, 2). {SCALE}": lambda y: (
+        (y - y.amin((0, 1), keepdim=True))
+        / (y.amax((0, 1), keepdim=True) - y.amin((0, 1), keepdim=True))
+    ),
     f"You took a softmax over the three colours. {SCALE}": lambda y: y.softmax(-1),
     f"These are standard scores, with mean 0 and spread 1. {SCALE}": (
         lambda y: (y - y.flatten(0, 2).mean(0)) / y.flatten(0, 2).std(0)

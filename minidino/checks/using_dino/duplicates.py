@@ -55,7 +55,14 @@ def _pairs(similar=_cosines, near=_at_least, chosen=_once, order=_closest_first,
     return answer
 
 
-ONCE = "Each pair once, i < j: torch.triu(..., diagonal=1) keeps what lies above the diagonal."
+ONCE = (
+    "Each pair once, i < j: of the mask, (cosine >= threshold).triu(diagonal=1) keeps what lies "
+    "above the diagonal."
+)
+ZEROS = (
+    "At a threshold of 0 or less all that lies below the diagonal came back: triu made zeros of "
+    "these cosines, and 0 is at least the threshold. Compare first, then triu of the mask."
+)
 
 
 def _naive(s: Tensor, near: Tensor) -> list:
@@ -108,6 +115,9 @@ SIMILAR: Table = {
     "is asked for.": lambda x: -torch.cdist(x, x),
     "This is 1 less the distance of unit rows. The cosine is asked for; 1 - d^2 / 2 is it.": (
         lambda x: 1 - torch.cdist(_unit(x), _unit(x))
+    ),
+    "Your similarity is a distance, 1 - cos: the least alike are found. The cosine itself.": (
+        lambda x: 1 - _cosines(x)
     ),
     "You compare squared cosines with the threshold. Cosines as they are.": (
         lambda x: _cosines(x).square()
@@ -259,6 +269,8 @@ def _otherwise(case: tuple, got: object, right: Tensor) -> str | None:
     n = len(features)
     if any(not 0 <= i < n for p in mine for i in p):
         return f"A number in your pairs is none of a picture: there are {n}, 0 to {n - 1}."
+    if threshold <= 0 and set(mine) - set(want) == {(i, j) for i in range(n) for j in range(i + 1)}:
+        return ZEROS
     for i, j in sorted(set(want) - set(mine)):
         return (
             f"At a threshold of {threshold:g} the pair ({i}, {j}) is missing; its cosine is "
@@ -320,6 +332,7 @@ def check_11_1(near_duplicates):
         _case(7, 8, [(0, 5, 0.5), (0, 2, 0.6), (3, 6, 0.2), (3, 4, 1.4)], 0.75),
         _case(8, 4, [(6, 7, 0.3), (0, 1, 0.4), (4, 2, 0.9), (5, 3, 0.0)], 0.8),
         _case(8, 5, [(6, 7, 0.3), (0, 1, 0.9)], 0.12),
+        (0.05 * _case(6, 4, [(1, 4, 0.8)], 0)[0], -0.2),  # nearly all, and all lie close together
         # By hand, and exact: cosines of 1/2 and 0; the threshold is met.
         (torch.tensor([[2.0, 2, 2, 2], [1, -1, 0, 0], [1, 1, 1, -1]]), 0.5),
         (torch.tensor([[3.0, 4.0], [-4.0, 3.0], [-3.0, -4.0]]), 0.9),  # none
@@ -327,7 +340,12 @@ def check_11_1(near_duplicates):
     compare(ask, cases, _pairs(), _mistakes(), "(P, 2)", "The list of pairs", otherwise=_otherwise)
     none = near_duplicates(cases[-1][0], 0.9)
     expect(
-        isinstance(none, list | tuple) or tuple(none.shape) == (0, 2),
+        isinstance(none, Tensor),
+        f"The pairs are right; return them as a tensor, int64 (P, 2). Yours is a "
+        f"{type(none).__name__}, and pairs[:, 0] fails: torch.tensor(pairs).view(-1, 2).",
+    )
+    expect(
+        tuple(none.shape) == (0, 2),
         "Where no pair is near enough the result should be of shape (0, 2); yours is "
         f"{tuple(getattr(none, 'shape', ()))}.",
     )

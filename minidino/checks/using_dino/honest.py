@@ -242,6 +242,11 @@ def _over_all(reduce):
     return answer
 
 
+def _told_of_20(features, labels, groups, ks) -> Tensor:
+    k, _ = _honest()(features, labels, groups, ks).tolist()
+    return _numbers((k, _honest(best=lambda *_: 20)(features, labels, groups, ks)[1].item()))
+
+
 def _place(features, labels, groups, ks) -> Tensor:
     k, told = _honest()(features, labels, groups, ks).tolist()
     return _numbers((ks.index(int(k)), told))
@@ -271,6 +276,18 @@ def _mistakes() -> Table:
         return _numbers((_first_best(scores, ks), max(scores)))
 
     return table | {
+        "The test was asked with another k than the one you return, the last of the list. After "
+        "`for k in ks:` the name k still holds the last one: hand over the one you chose.": (
+            _over_all(lambda tests: tests[-1])
+        ),
+        "The test was asked with another k than the one you return: with 20, the default of "
+        "knn_predict. Hand over the one you chose.": _told_of_20,
+        "k does not reach knn_predict, which takes its default each time, 20: all candidates score "
+        "alike, and the first came back.": (
+            lambda features, labels, groups, ks: _numbers(
+                (ks[0], _told_of_20(features, labels, groups, ks)[1].item())
+            )
+        ),
         "The best score that any k has on the test came back, beside the k chosen on validation. "
         "Tell the score of *that* k.": _over_all(max),
         "The mean of the test's scores over all ks came back. Tell the score of the k that was "
@@ -332,13 +349,14 @@ def check_11_2(honest_knn):
             raise Wrong(f"A whole list or tensor is in what you return. {NO_CASE}")
         return _numbers([float(x) for x in got])
 
-    # Of each mistake at least one number is another one here; in the last all k are equally good.
+    # Of each mistake at least one number is another one here.
     cases = [
         _case(30, 3, 4, [1, 3, 5, 9, 15], 0.9),
         _case(34, 4, 6, [1, 2, 4, 8, 16], 1.0),
         _case(28, 5, 3, [2, 5, 7, 12], 0.7),
         _case(36, 3, 5, [1, 5, 10, 20], 1.2),
         _case(32, 6, 4, [3, 6, 13, 22], 0.6),
+        _case(40, 3, 2, [1, 4, 9, 14], 1.2),  # 4 is chosen; the test tells it from 14 and from 20
     ]
     drawn = unsteady(ask, cases[0])
 

@@ -78,6 +78,8 @@ SIMILAR: Table = {
     "Your similarity is the negative Euclidean distance. The cosine is asked for.": (
         lambda n, b: -torch.cdist(n, b)
     ),
+    "Your similarity is the negative distance of unit rows, which grows otherwise than the cosine. "
+    "The cosine is asked for.": lambda n, b: -torch.cdist(_unit(n), _unit(b)),
     "The dot products are divided by the root of D, as attention does. Cosines are asked for.": (
         lambda n, b: n @ b.T / n.shape[1] ** 0.5
     ),
@@ -131,7 +133,26 @@ def _pushed_inside(h: int, w: int, r: int) -> Tensor:
     return ((cy[:, None] - y).abs() <= r) & ((cx[:, None] - x).abs() <= r)
 
 
+def _end_left_out(h: int, w: int, r: int) -> Tensor:
+    """As slices from y - r to y + r; the patch itself stays where r is 0."""
+    i, j = torch.arange(h).repeat_interleave(w), torch.arange(w).repeat(h)
+    dy, dx = i - i[:, None], j - j[:, None]
+    return (dy >= -r) & (dy < max(r, 1)) & (dx >= -r) & (dx < max(r, 1))
+
+
+def _from_the_end(h: int, w: int, r: int) -> Tensor:
+    """As slices whose start may be negative, which Python counts from the end."""
+
+    def near(n: int) -> Tensor:
+        rows = [torch.arange(n)[i - r : i + r + 1] for i in range(n)]
+        return torch.stack([torch.isin(torch.arange(n), row) for row in rows])
+
+    return torch.kron(near(h).int(), near(w).int()) > 0
+
+
 WINDOWS: Table = {
+    "The last row and the last column of the neighbourhood are missing: a slice ends before its "
+    f"end, y + radius + 1. {WINDOW}": _end_left_out,
     f"There is no neighbourhood: patches from anywhere in the old frame vote. {WINDOW}": (
         _of_places(lambda dy, dx, r: torch.ones_like(dy).bool())
     ),
@@ -210,6 +231,14 @@ CHOSEN: Table = {
     "Outside the neighbourhood the cosine is set to 0, and 0 beats a negative one, and weighs "
     "exp(0) = 1. -inf leaves a patch out.": _zero_outside,
     "The k *least* alike vote (largest=False).": _lowest,
+    "Outside the neighbourhood the cosine is set to -1. Where it holds fewer than k, patches from "
+    "outside vote: a weight of exp(-1 / T) is small and not 0. -inf leaves a patch out.": (
+        lambda s, window, k: s.masked_fill(~window, -1.0).topk(min(k, s.shape[1]), 1)
+    ),
+    "Cosines of exactly 0 are left out, as if they lay outside of the picture. A neighbour may "
+    "have a cosine of 0: leave out by place, not by value.": (
+        lambda s, window, k: _top(s, window & (s != 0), k)
+    ),
 }
 SUM_TO_1 = "The k weights of a new patch sum to 1: softmax of cos / temperature over them."
 
@@ -301,6 +330,10 @@ def _k_of_each_old(s: Tensor, window: Tensor, k: int, t: float) -> Tensor:
 WHOLE: Table = {
     "The softmax is over the new patches: each *old* patch shares itself out, and what a new one "
     f"gathers does not sum to 1. {SUM_TO_1}": _over_old,
+    "The k best were taken from the whole frame *before* the neighbourhood, and where none of them "
+    "lies in it a patch has no label. First the neighbourhood, then the k best in it.": (
+        lambda s, window, k, t: _share(choose=_top_first)(s, window, k, t).nan_to_num(0)
+    ),
     "The softmax is over the whole neighbourhood and only k weights are kept, so they sum to less "
     f"than 1. The k first, then the softmax over them. {SUM_TO_1}": _not_again,
     "The weights of patches outside the neighbourhood were set to 0 after the softmax; the rest "
@@ -310,6 +343,29 @@ WHOLE: Table = {
     "The k most alike *new* patches of each old one were taken (top-k over the other axis). Each "
     "new patch chooses its k old ones.": _k_of_each_old,
 }
+
+
+def _empty_where_negative(s: Tensor, window: Tensor, k: int, t: float) -> Tensor:
+    return _share()(s, window, k, t).nan_to_num(0)  # no neighbours, no label
+
+
+def _padded(mode: str):
+    """Neighbourhoods as F.unfold cuts them from a padded frame; zeros have no label."""
+
+    def answer(before, labels, now, radius, k, t) -> Tensor:
+        def cut(x: Tensor) -> Tensor:  # (h, w, C) -> (h, w, C, neighbours)
+            x = torch.nn.functional.pad(x.permute(2, 0, 1)[None], [radius] * 4, mode)[0]
+            side = 2 * radius + 1
+            return x.unfold(1, side, 1).unfold(2, side, 1).permute(1, 2, 0, 3, 4).flatten(3)
+
+        s = torch.einsum("hwdn,hwd->hwn", cut(_unit(before)), _unit(now))
+        near, index = s.topk(min(k, s.shape[-1]), -1)
+        found = cut(labels).gather(3, index[:, :, None].expand(-1, -1, labels.shape[-1], -1))
+        return (found * (near / t).softmax(-1)[:, :, None]).sum(-1)
+
+    return answer
+
+
 GATHERS: Table = {
     "The matrix of weights is transposed before it meets the labels: old patches gather from new "
     "ones.": lambda a, y: a.T @ y,
@@ -355,7 +411,29 @@ def _mistakes() -> Table:
     table |= {m: _follow(weights=piece) for m, piece in WHOLE.items()}
     table |= {m: _follow(gather=piece) for m, piece in GATHERS.items()}
     table |= {m: _follow(end=piece) for m, piece in ENDS.items()}
-    return table
+
+    def over(dim: int):
+        def answer(before, labels, now, *rest) -> Tensor:
+            before, now = (x / x.norm(dim=dim, keepdim=True) for x in (before, now))
+            return _follow(similar=lambda n, b: n @ b.T)(before, labels, now, *rest)
+
+        return answer
+
+    return table | {
+        "Each row of patches was brought to length 1 together (F.normalize takes dim=1 by itself, "
+        "which is the width here). A patch has a length of its own: dim=-1.": over(1),
+        "Each column of patches was brought to length 1 together (dim=0). A patch has a length of "
+        "its own: dim=-1.": over(0),
+        "The frame is padded with zeros, and these take part: a cosine of 0 beats a negative one, "
+        "and votes for no class at all. At the border the neighbourhood is simply smaller; -inf "
+        "leaves padding out.": _padded("constant"),
+        "The frame is padded with copies of its border, which vote twice. At the border the "
+        "neighbourhood is simply smaller.": _padded("replicate"),
+        "A slice begins at y - radius, which is negative near the border: Python counts that from "
+        "the end, and the neighbourhood is empty or another one. max(0, y - radius).": _follow(
+            window=_from_the_end, weights=_empty_where_negative
+        ),
+    }
 
 
 def _case(h: int, w: int, dim: int, classes: int, radius: int, k: int, t: float) -> tuple:
@@ -381,6 +459,7 @@ def check_11_5(propagate):
         _case(6, 4, 3, 2, 1, 3, 0.7),
         _case(4, 8, 5, 4, 3, 7, 0.25),
         _case(3, 5, 3, 2, 1, 9, 0.5),  # k is all that a neighbourhood holds, more at the edge
+        _case(2, 3, 3, 2, 1, 8, 0.6),  # k is more than there are
     ]
     # By hand: two patches, cosines 1 and 0, weights 3/4 and 1/4 at a temperature of 1 / ln 3.
     t = 1 / torch.tensor(3.0).log().item()

@@ -78,8 +78,9 @@ GRAMS: dict[str, Callable] = {
     "Only neighbours in the row of patches are compared. All pairs are.": (
         lambda x: (x[:, 1:] * x[:, :-1]).sum(-1)
     ),
-    "Each patch meets only itself (a sum over D of x * x), which is 1 after the division. All "
-    "pairs of patches meet.": lambda x: x.square().sum(-1),
+    "Your loss is 0, whatever is given. Either one network stands on both sides, student or "
+    "teacher twice; or each patch meets only itself (a sum over D of x * x), which is 1 after the "
+    "division.": lambda x: x.square().sum(-1),
 }
 FAR: dict[str, Callable] = {
     "These are absolute differences (L1). Squares are asked for.": lambda a, b: (a - b).abs(),

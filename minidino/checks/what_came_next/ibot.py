@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from minidino.checks.compare import compare
-from minidino.checks.core import call, check, expect, expect_close, expect_dtype
+from minidino.checks.core import (
+    call,
+    check,
+    expect,
+    expect_close,
+    expect_dtype,
+    expect_numbers,
+)
 from minidino.checks.mistakes import CROSS_ENTROPY, LOG_SOFTMAX, SOFTMAX, Table
 
 
@@ -175,6 +182,11 @@ NOT_HERE = (
     "You summed over the rows", "Every target met", "You returned one number",
     "You averaged over rows", "The sum over prototypes is missing", "You scored the target's",
 )  # fmt: skip
+NAN = (
+    "Your loss is nan in every case. What gives nan: 0 / 0; a logarithm of a negative number (of "
+    "logits, where probabilities belong); a softmax over nothing but -inf; 0 times inf. Print each "
+    "step for one image."
+)
 
 
 def _of(table: Table, *leave: str) -> Table:
@@ -201,6 +213,7 @@ def _mistakes() -> Table:
             "The student's log_softmax is over the rows",
             "log(p + eps)",
             "A clamp puts",
+            "You took the logarithm of raw scores",  # nan, as much else is
         ).items()
     }
     table |= {m: _loss(each=piece) for m, piece in _of(CROSS_ENTROPY, *NOT_HERE).items()}
@@ -224,6 +237,16 @@ def _mistakes() -> Table:
         ),
         "The teacher's temperature is used for both. The student has its own.": (
             lambda s, t, x, token, mask, c, ts, tt: right(s, t, x, token, mask, c, tt, tt)
+        ),
+        "The mask is read the other way round throughout: True is *hidden*, and you hide and count "
+        "the patches where it is False.": lambda s, t, x, token, mask, c, ts, tt: right(
+            s, t, x, token, ~mask, c, ts, tt
+        ),
+        "KL is taken, and of all hidden patches of the batch at once (F.kl_div with "
+        "reduction='batchmean', of what mask picks): without the target's entropy, and an image "
+        f"that hides more weighs more. The cross-entropy is asked for. {IMAGES}": _loss(
+            each=lambda q, log_p: torch.special.xlogy(q, q).sum(-1) + _cross(q, log_p),
+            total=lambda each, mask: each[mask].mean(),
         ),
         "The networks are exchanged: the teacher sees the hidden picture and the student all of "
         "it.": lambda s, t, x, token, mask, c, ts, tt: right(t, s, x, token, mask, c, ts, tt),
@@ -287,7 +310,8 @@ def check_13_2(ibot_loss):
         _case((3, 6), ["xx....", "..x.xx"], 0.9, 0.2),
         _case((5, 4), ["x...", ".xx.", "....", ".xxx"], 1.6, 0.7),
     ]
-    compare(ibot_loss, cases, _loss(), _mistakes(), "a scalar", "The loss")
+    nothing = {NAN: lambda *case: math.nan}
+    compare(ibot_loss, cases, _loss(), nothing | _mistakes(), "a scalar", "The loss")
     sharp = [
         _case((4, 5), ["xxx..", "x.x.x"], 0.008, 0.5), _case((3, 4), ["x..", "xx."], 0.006, 0.7)
     ]  # fmt: skip
@@ -323,6 +347,7 @@ def _expect_gradients(ibot_loss, student, teacher, patches, token, *rest) -> Non
         "EMA alone: ask it under torch.no_grad().",
     )
     got = torch.autograd.grad(loss, learns, allow_unused=True)
+    expect_numbers(*got)
     expect(
         got[-1] is not None and bool(got[-1].any()),
         "No gradient reaches the mask token. It is learned: put it in as it is, not its values.",

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from minidino.checks.compare import compare
-from minidino.checks.core import call, check, expect, expect_any_device, expect_dtype
+from minidino.checks.core import (
+    call,
+    check,
+    close,
+    expect,
+    expect_any_device,
+    expect_dtype,
+    expect_numbers,
+)
 from minidino.checks.mistakes import UNIT, Table, with_piece
 
 EPS = 1e-8
@@ -207,6 +215,11 @@ def _mistakes() -> Table:
     }
 
 
+TWINS = (
+    "Of two equal rows each leaves the other out: distances of 0 (or cosines of 1) are taken for "
+    "those of a row to itself, and twins have them as well. They are the very ones to drive apart: "
+    "leave the row itself out by its place, the diagonal."
+)
 DUPLICATES = (
     "Two rows are the same, as two crops of one image may nearly be: your {} is {}. Add 1e-8 to "
     "the distance before the logarithm, and take the distance by .norm() or cdist: a root's slope "
@@ -226,6 +239,8 @@ def check_13_1(koleo):
     compare(koleo, [*cases, by_hand], _loss(), _mistakes(), "a scalar", "The loss")
     for case in cases[:2]:
         _expect_gradient(koleo, case[0])
+    twins = torch.tensor([[3.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
+    expect(not close(torch.as_tensor(call(koleo, twins)), _loss(_unit, _no_twins)(twins)), TWINS)
     x = torch.randn(5, 4)
     x[3] = x[1]
     x.requires_grad_()
@@ -246,6 +261,11 @@ def check_13_1(koleo):
     expect_any_device(koleo, *cases[0])
 
 
+def _no_twins(x: Tensor) -> Tensor:
+    d = _apart(x)
+    return d.masked_fill(d == 0, math.inf)
+
+
 def _expect_gradient(koleo, x: Tensor) -> None:
     """Both of a pair move: the row and its neighbour."""
     x = x.clone().requires_grad_()
@@ -256,6 +276,7 @@ def _expect_gradient(koleo, x: Tensor) -> None:
         "of a neighbour may be; the distance may not.",
     )
     (got,) = torch.autograd.grad(loss, x)
+    expect_numbers(got)
     at = _apart(_unit(x.detach())).argmin(1)
 
     def gradient(hold_row: bool, hold_neighbour: bool) -> Tensor:

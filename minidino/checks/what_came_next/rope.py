@@ -89,6 +89,12 @@ PLACES: dict[str, Callable] = {
             *(((torch.arange(n) + 0.5) / m * 2 - 1).double() for n, m in ((h, w), (w, h)))
         )
     ),
+    "Both coordinates are divided by h. Each by its own: h for y, w for x.": (
+        lambda h, w: _grid(*(((torch.arange(n) + 0.5) / h * 2 - 1).double() for n in (h, w)))
+    ),
+    "Both coordinates are divided by w. Each by its own: h for y, w for x.": (
+        lambda h, w: _grid(*(((torch.arange(n) + 0.5) / w * 2 - 1).double() for n in (h, w)))
+    ),
     "x stands before y: the first quarter of the numbers turns by y, the height.": (
         lambda h, w: _places(h, w).flip(1)
     ),

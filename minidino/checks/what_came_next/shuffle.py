@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from minidino.checks.compare import compare
+from minidino.checks.compare import compare, unsteady
 from minidino.checks.core import check, expect, expect_dtype
 from minidino.checks.mistakes import Table
 
@@ -163,14 +163,15 @@ MASKS: dict[str, Callable] = {
 }
 
 
-def _unshuffled_by(order: Callable) -> Callable:
-    """The answers with mask tokens behind them, sorted by ``order`` of the noise."""
+def _unshuffled_by(order: Callable, behind: bool = True) -> Callable:
+    """The answers with mask tokens behind them (or in front), sorted by ``order`` of the noise."""
 
     def answer(tokens, noise, keep, encoder, token):
         n = tokens.shape[1]
         at = _keep(noise, keep)
         seen = encoder(_pick(tokens, at))
-        line = torch.cat([seen, token.to(seen.dtype).expand(len(seen), n - keep, -1)], 1)
+        line = [seen, token.to(seen.dtype).expand(len(seen), n - keep, -1)]
+        line = torch.cat(line if behind else line[::-1], 1)
         return _pick(line, order(noise)), _removed(at, noise)
 
     return answer
@@ -190,6 +191,10 @@ def _inverse(noise: Tensor) -> Tensor:
     return noise.argsort(1).argsort(1)
 
 
+DRAWN = (
+    "The result is another one each time: you draw noise of your own. It is an argument, and "
+    "decides who stays."
+)
 RESTORE = (
     "The way back is the inverse: ids_restore = argsort(ids_shuffle), which says for each place "
     "where its token went."
@@ -208,6 +213,10 @@ def _mistakes() -> Table:
         ),
         f"The tokens are put back backwards. {RESTORE}": _unshuffled_by(
             lambda noise: _inverse(noise).flip(1)
+        ),
+        "The mask tokens are put in front of the encoder's answers before all are put back. The "
+        "kept ones came first in the shuffled order, so mask tokens stand behind.": _unshuffled_by(
+            _inverse, behind=False
         ),
         f"All images are put back by the first image's order. {RESTORE}": _unshuffled_by(
             lambda noise: _inverse(noise)[:1].expand_as(noise)
@@ -266,7 +275,8 @@ def check_13_6(mask_and_restore):
         torch.tensor([-1.0]),
     )
     names = "(B, N, D), (B, N)"
-    compare(ask, [*cases, small], _round(), _mistakes(), names, "What you return")
+    drawn = {DRAWN: unsteady(ask, cases[0])}
+    compare(ask, [*cases, small], _round(), _mistakes(), names, "What you return", clues=drawn)
     tokens, noise, keep, encoder, token = cases[0]
     token = token.clone().requires_grad_()
     full, _ = mask_and_restore(tokens, noise, keep, encoder, token)

@@ -77,6 +77,14 @@ SHARES = {
     f"You count divisions whose difference is as small or smaller, with its sign. {SIDES}": (
         lambda seen, found: mean(x <= seen + 1e-9 for x in found)
     ),
+    f"You count divisions whose difference is at least the *size* of yours, and not those as far "
+    f"below 0: abs() stands on one side only. {SIDES}": (
+        lambda seen, found: mean(x >= abs(seen) - 1e-9 for x in found)
+    ),
+    f"abs() stands on one side only, that of the divisions: where ours is the lower mean all of "
+    f"them count. {SIDES} abs(d) >= abs(seen) - 1e-9.": (
+        lambda seen, found: mean(abs(x) >= seen - 1e-9 for x in found)
+    ),
     f"You doubled the share of one side. {SIDES} (Groups of two sizes are not symmetric.)": (
         lambda seen, found: min(1.0, 2 * mean(x * _sign(seen) >= abs(seen) - 1e-9 for x in found))
     ),
@@ -129,10 +137,41 @@ DRAWN = (
     "The share is another one each time: you draw divisions at random. There are few enough to "
     "take all: combinations(range(n + m), n)."
 )
+DRAWN_ALIKE = (
+    "The shares are near the right ones, and each is a share of a round number: you draw so many "
+    "divisions at random, from one seed. There are few enough to take all: "
+    "combinations(range(n + m), n)."
+)
+DRAWS = [
+    factor * 10**power + more for factor in (1, 2, 5) for power in (2, 3, 4) for more in (0, 1)
+]
 
 
 def _sign(x: float) -> float:
     return math.copysign(1.0, x)
+
+
+NO_LAW = (
+    "It takes the scores for draws from a normal law, and three seeds show no law. Count divisions."
+)
+
+
+def _t_test(a: Seeds, b: Seeds, df: float, error: float | None = None) -> float:
+    """Both tails of Student's law, an integral of cos^(df - 1) by Simpson's rule."""
+    if error is None:
+        spread = (len(a) - 1) * stdev(a) ** 2 + (len(b) - 1) * stdev(b) ** 2
+        error = math.sqrt(spread / df * (1 / len(a) + 1 / len(b)))
+    end, n = math.atan(abs(_gap(a, b)) / error / math.sqrt(df)), 200
+    heights = [math.cos(end * i / n) ** (df - 1) for i in range(n + 1)]
+    area = heights[0] + heights[-1] + 4 * sum(heights[1::2]) + 2 * sum(heights[2:-1:2])
+    whole = math.sqrt(math.pi) * math.exp(math.lgamma(df / 2) - math.lgamma((df + 1) / 2))
+    return 1 - 2 * area * end / n / 3 / whole
+
+
+def _welch(a: Seeds, b: Seeds) -> float:
+    u, v = stdev(a) ** 2 / len(a), stdev(b) ** 2 / len(b)
+    df = (u + v) ** 2 / (u**2 / (len(a) - 1) + v**2 / (len(b) - 1))
+    return _t_test(a, b, df, math.sqrt(u + v))
 
 
 def _normal_law(a: Seeds, b: Seeds, factor: float = 1.0) -> float:
@@ -157,6 +196,21 @@ def _by_seed(a: Seeds, b: Seeds, seen: float | None = None) -> float:
     for bits in range(2 ** len(pairs)):
         found.append(abs(mean(d if bits >> i & 1 else -d for i, d in enumerate(pairs))))
     return mean(x >= seen - 1e-9 for x in found)
+
+
+def _merged(a: Seeds, b: Seeds) -> float:
+    both = sorted([*a, *b])
+    rest = len(b)
+    found = {
+        chosen: sum(chosen) / len(a) - (sum(both) - sum(chosen)) / rest
+        for chosen in combinations(both, len(a))
+    }
+    return _at_least(_gap(a, b), [*found.values()])
+
+
+def _by_ours(first: Seeds, second: Seeds) -> float:
+    """Both by the number of the first."""
+    return (sum(first) - sum(second)) / len(first)
 
 
 def _mistakes() -> Table:
@@ -184,6 +238,10 @@ def _mistakes() -> Table:
         "The share is one side of a normal law. Count divisions.": with_share(
             lambda a, b: _normal_law(a, b, 0.5)
         ),
+        f"The share is that of a t-test. {NO_LAW}": with_share(
+            lambda a, b: _t_test(a, b, len(a) + len(b) - 2)
+        ),
+        f"The share is that of Welch's t-test. {NO_LAW}": with_share(_welch),
         "You paired runs by their seed and turned signs. Two methods' seeds have nothing in common "
         "but their number: divide all numbers anew.": with_share(_by_seed),
         "You paired runs by their seed and turned signs, and compared with the difference of the "
@@ -192,6 +250,11 @@ def _mistakes() -> Table:
         "The count is divided by the number of *ordered* choices (math.perm). The order within a "
         "group says nothing: math.comb(n + m, n).": with_share(
             lambda a, b: _at_least(_gap(a, b), _divisions(a, b)) / math.factorial(len(a))
+        ),
+        "Equal scores make equal groups, and you count these once (a set, or sorted values). Each "
+        "division counts: choose by position, combinations(range(n + m), n).": with_share(_merged),
+        "In each division both sums are divided by the number of ours. Each group by its own.": (
+            with_share(lambda a, b: _at_least(_gap(a, b), _divisions(a, b, _by_ours)))
         ),
         "The rest is chosen by value, so where two scores are equal one is lost. Choose by "
         "position.": with_share(_by_value),
@@ -254,8 +317,27 @@ def check_10_5(is_it_real):
         "two numbers",
         "What you return",
         clues={DRAWN: unsteady(answer, cases[0])},
-        otherwise=lambda *_: NO_ROOM if _right_but_the_last(given, cases) else None,
+        otherwise=lambda *_: _told(answer, given[: len(cases)], cases),
     )
+
+
+def _told(answer, got: list, cases: list[tuple]) -> str | None:
+    if _near(got, cases):
+        return DRAWN if unsteady(answer, cases[0])([]) else DRAWN_ALIKE
+    return NO_ROOM if _right_but_the_last(got, cases) else None
+
+
+def _near(got: list, cases: list[tuple]) -> bool:
+    """The differences are right, and the shares are as near as draws bring them, and of draws."""
+    right = [_answer()(*case) for case in cases]
+    if not all(
+        isinstance(g, tuple) and same(g[:1], r[:1]) for g, r in zip(got, right, strict=True)
+    ):
+        return False
+    shares = [(g[1], r[1]) for g, r in zip(got, right, strict=True)]
+    rounded = any(all(round(p, d) == g for g, p in shares) for d in range(1, 6))
+    whole = any(all(abs(g * n - round(g * n)) < 1e-6 for g, _ in shares) for n in DRAWS)
+    return whole and not rounded and max(abs(g - p) for g, p in shares) < 0.1
 
 
 def _right_but_the_last(got: list, cases: list[tuple]) -> bool:

@@ -72,6 +72,12 @@ SCORES: dict[str, Callable] = {
     f"Every key of this batch is a negative as well, the positive among them. {ALONE}": (
         lambda q, k, queue, t: ((q * k).sum(1) / t, torch.cat([q @ k.T, q @ queue.T], 1) / t)
     ),
+    "The labels are 0 for all, and column 0 is the first image's key: every query is told that the "
+    "*first* key is its own. Put each query's own key into column 0, (q * k).sum(1).": (
+        lambda q, k, queue, t: (
+            q @ k[0] / t, torch.cat([(q @ k.T)[:, 1:], q @ queue.T], 1) / t
+        )
+    ),
     f"The other queries of the batch are the negatives; the queue is not used. {ALONE}": (
         lambda q, k, queue, t: ((q * k).sum(1) / t, _others(q @ q.T) / t)
     ),

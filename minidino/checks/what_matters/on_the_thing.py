@@ -1,5 +1,8 @@
 """Exercise 10.4, attention on the thing: tells apart other masses, other areas and other shares."""
 
+import contextlib
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -45,6 +48,10 @@ PATCHES = (
     "A patch at the edge of the thing counts with the share of its pixels that are the thing: the "
     "mean of truth over the patch."
 )
+BILINEAR = (
+    "The truth was resized bilinearly, which looks at a few pixels in the middle of each patch. "
+    + PATCHES
+)
 SHARES = {
     f"A patch counts as thing if more than half of it is. {PATCHES}": (
         lambda maps, truth: (_shares(maps, truth) > 0.5).double()
@@ -61,6 +68,7 @@ SHARES = {
     f"One pixel of each patch decides, its first (nearest neighbour). {PATCHES}": (
         lambda maps, truth: _blocks(truth, maps)[..., 0]
     ),
+    BILINEAR: lambda maps, truth: _bilinear(truth.double()[:, None], maps.shape[-2:])[:, 0],
     "Pixels of the thing are summed in each patch. Take their mean.": (
         lambda maps, truth: _blocks(truth, maps).sum(-1)
     ),
@@ -170,6 +178,15 @@ ENDS = {
 }
 
 
+def _bilinear(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, tuple(size), mode="bilinear")
+
+
+def _enlarged(maps: Tensor, truth: Tensor) -> Tensor:
+    fine = _bilinear(maps, truth.shape[-2:])
+    return _mass(fine, truth.double()) / truth.double().mean((-2, -1))[:, None]
+
+
 def _transposed(maps: Tensor, truth: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(truth.mT.double()[:, None], maps.shape[-2:])[:, 0]
 
@@ -185,6 +202,18 @@ def _mistakes() -> Table:
             mass=lambda maps, shares: _mass(
                 (maps > maps.mean((-2, -1), keepdim=True)).double(), shares
             )
+        ),
+        "The truth was resized bilinearly, in the mass and in the area: it looks at a few pixels "
+        "in the middle of each patch. " + PATCHES: _lift(
+            shares=SHARES[BILINEAR],
+            area=lambda maps, truth: SHARES[BILINEAR](maps, truth).mean((-2, -1))[:, None],
+        ),
+        "The maps were enlarged bilinearly, which spreads each patch's mass over its neighbours. "
+        "The mass of a patch is one number: bring the truth to the patches.": _enlarged,
+        "This is the mean of the maps on the thing, sum(M T) / sum(T): neither is the map divided "
+        "by its own sum, nor the thing's share of the area in it.": lambda maps, truth: (
+            (maps * _shares(maps, truth)[:, None]).sum((-2, -1))
+            / _shares(maps, truth).sum((-2, -1))[:, None]
         ),
         "Rows and columns of the truth are exchanged: its patches lie transposed.": _lift(
             shares=_transposed,
@@ -221,5 +250,6 @@ def check_10_4(attention_on_thing):
     half = torch.tensor([[[True, True, False, False]] * 2])
     by_hand = (torch.tensor([[[[0.3, 0.1]], [[0.2, 0.6]]]]), half)
     compare(attention_on_thing, [*cases, by_hand], _lift(), _mistakes(), "(B, heads)", "The result")
-    expect_dtype(lambda maps: attention_on_thing(maps, cases[0][1]), cases[0][0])
+    with contextlib.suppress(RuntimeError):  # truth.float() beside float64 maps fails by itself
+        expect_dtype(lambda maps: attention_on_thing(maps, cases[0][1]), cases[0][0])
     expect_any_device(attention_on_thing, *cases[0])

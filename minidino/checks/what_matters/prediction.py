@@ -94,6 +94,9 @@ ANSWERS: dict[str, dict[str, Callable]] = {
     "The target is of the first view only. Each of the two views predicts the other's target.": {
         "teacher": lambda s, p, t, a, b: (t(a), t(a))
     },
+    "The target is of the second view only. Each of the two views predicts the other's target.": {
+        "teacher": lambda s, p, t, a, b: (t(b), t(b))
+    },
     "The target is the mean of both views' projections. It is that of the other view.": {
         "teacher": lambda s, p, t, a, b: ((t(a) + t(b)) / 2,) * 2
     },
@@ -203,8 +206,8 @@ def _mistakes() -> Table:
     }
 
 
-def _case(n: int, views: int, dim: int) -> tuple:
-    networks = Net(views, dim), Net(dim, dim), Net(views, dim)
+def _case(n: int, views: int, dim: int, kind=Net) -> tuple:
+    networks = kind(views, dim), kind(dim, dim), kind(views, dim)
     return *networks, torch.randn(n, views), torch.randn(n, views)
 
 
@@ -212,8 +215,8 @@ def _case(n: int, views: int, dim: int) -> tuple:
 def check_10_2(byol_loss):
     cases = [_case(*sizes) for sizes in ((5, 4, 3), (3, 6, 5), (6, 3, 4))]
     compare(byol_loss, cases, _loss(), _mistakes(), "a scalar", "The loss")
-    for mode in (True, False):
-        student, predictor, teacher, *views = _case(4, 3, 3)
+    for mode in (False, True):
+        student, predictor, teacher, *views = _case(4, 3, 3, Watched)
         _expect_modes_kept(byol_loss, student, predictor, teacher.train(mode), *views)
     # Gradients: those of a formula in which the targets are constants.
     student, predictor, teacher, a, b = cases[0]
@@ -262,6 +265,14 @@ def _gradients(student, predictor, teacher, a, b) -> dict[str, list[Tensor]]:
     }
 
 
+class Watched(Net):
+    """Keeps the modes in which it was asked."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked = [*getattr(self, "asked", []), self.training]
+        return super().forward(x)
+
+
 def _expect_modes_kept(byol_loss, *case) -> None:
     networks = case[:3]
     before = [(n.training, [p.requires_grad for p in n.parameters()]) for n in networks]
@@ -271,4 +282,14 @@ def _expect_modes_kept(byol_loss, *case) -> None:
         before == after,
         "Your function changes a network for good: eval(), train() or requires_grad_(). Whoever "
         "calls it has set them; torch.no_grad() is enough.",
+    )
+    expect(
+        all(
+            mode == was
+            for n, (was, _) in zip(networks, before, strict=True)
+            for mode in getattr(n, "asked", [])
+        ),
+        "Your function asks a network in another mode than it is in (eval() or train(), set back "
+        "afterwards): its batch norms and dropout then answer another question. Whoever calls it "
+        "has set the modes; torch.no_grad() is enough.",
     )

@@ -6,4 +6,4 @@ def near_duplicates(features: torch.Tensor, threshold: float) -> torch.Tensor:
             if cosine >= threshold:
                 found.append((cosine, i, j))
     found.sort(reverse=True)
-    return [(i, j) for _, i, j in found]
+    return torch.tensor([(i, j) for _, i, j in found], dtype=torch.long).view(-1, 2)

@@ -1,0 +1,12 @@
+# names: yours is 1, whatever is given
+def is_it_real(ours: list[float], theirs: list[float]) -> tuple[float, float]:
+    both, n = [*ours, *theirs], len(ours)
+
+    def difference(chosen: tuple[int, ...]) -> float:
+        first = [both[i] for i in chosen]
+        second = [x for i, x in enumerate(both) if i not in chosen]
+        return sum(first) / len(first) - sum(second) / len(second)
+
+    seen = difference(tuple(range(n)))
+    found = [difference(c) for c in combinations(range(len(both)), n)]
+    return seen, sum(abs(d) >= 0 for d in found) / len(found)

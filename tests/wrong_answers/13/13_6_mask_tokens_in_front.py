@@ -1,0 +1,14 @@
+# names: in front of the encoder's answers before
+def mask_and_restore(
+    tokens: torch.Tensor,
+    noise: torch.Tensor,
+    keep: int,
+    encoder: Callable[[torch.Tensor], torch.Tensor],
+    mask_token: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    ids_shuffle = noise.argsort(dim=1)
+    ids_restore = ids_shuffle.argsort(dim=1)
+    seen = encoder(torch.take_along_dim(tokens, ids_shuffle[:, :keep, None], dim=1))
+    hidden = mask_token.expand(len(tokens), tokens.shape[1] - keep, -1)
+    full = torch.take_along_dim(torch.cat([hidden, seen], dim=1), ids_restore[..., None], dim=1)
+    return full, (ids_restore >= keep).to(noise.dtype)

@@ -25,8 +25,8 @@ from minidino.using.tables import PAPER, comparison_figure, difference, markdown
 
 
 def _few(load_data, *spec, **how):
-    """The real data, 200 pictures of it: scoring thousands takes longer than training on a few."""
-    return load_data(*spec, **(how | {"max_images": 200}))
+    """The real data, 80 pictures of it: scoring thousands takes longer than training on a few."""
+    return load_data(*spec, **(how | {"max_images": 80}))
 
 
 @pytest.fixture

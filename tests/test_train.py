@@ -4,7 +4,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -338,37 +337,28 @@ def test_no_such_device_is_named(tiny_config):
         train(tiny_config, device="warp", progress=False)
 
 
-@pytest.mark.alone
-def test_planning_is_in_proportion_to_the_time(tiny_config):
-    data = load_data("things", "train", 60, max_images=96)
-    short, long = (epochs_that_fit(tiny_config, data, m, CPU) for m in (0.05, 5))
-    assert short >= 1 and 20 * short < long
-
-
 class Slow(Pictures):
-    """Pictures that take a tenth of a second a batch to read."""
+    """Pictures of which a batch takes a second to read, by the clock of the test."""
+
+    now = 0.0
 
     def batches(self, indices):
         for batch in super().batches(indices):
-            time.sleep(0.1)
+            self.now += 1
             yield batch
 
 
-@pytest.mark.alone
-def test_planning_knows_how_long_reading_takes(tiny_config):
-    """6 steps an epoch, so at most 85% of 60 s / 0.6 s."""
+def test_planning_counts_reading_steps_and_its_own_time(tiny_config, monkeypatch):
+    """8 steps of a second are the trial, an epoch has 6, and 85% of what is left is used."""
     quick = load_data("things", "train", 60, max_images=96)
     slow = Slow(quick.images, quick.labels)
-    assert 40 < epochs_that_fit(tiny_config, slow, 1, CPU) <= 85
-
-
-def test_planning_counts_the_time_it_takes_and_takes_any_objective(tiny_config, monkeypatch):
-    """A clock that ticks a second a step: the trial is 8 s, an epoch 6 s, 85% of the rest 44 s."""
-    monkeypatch.setattr("minidino.run.plan.time.perf_counter", map(float, range(10**6)).__next__)
-    data = load_data("things", "train", 60, max_images=96)
-    assert epochs_that_fit(tiny_config, data, 1, CPU) == 7
-    long = replace(tiny_config, objective="moco", n_local=0, queue_length=64)
-    assert epochs_that_fit(long, data, 1, CPU) == 7
+    clock = "minidino.run.plan.time.perf_counter"
+    monkeypatch.setattr(clock, lambda: slow.now)
+    queue = replace(tiny_config, objective="moco", n_local=0, queue_length=64)
+    for config in (tiny_config, queue):
+        assert [epochs_that_fit(config, slow, m, CPU) for m in (0.05, 1, 10)] == [1, 7, 83]
+    monkeypatch.setattr(clock, map(float, range(10**6)).__next__)  # asked after every step
+    assert [epochs_that_fit(tiny_config, quick, m, CPU) for m in (0.05, 1, 10)] == [1, 7, 83]
 
 
 def test_pictures_of_which_some_have_no_label_are_none_to_learn_labels_from():

@@ -54,7 +54,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "patch-4": {"patch_size": 4},
     "patch-10": {"patch_size": 10},
     "patch-12": {"patch_size": 12},
-    "resnet18": {"backbone": "resnet18"},
+    "resnet18": {"backbone": "resnet18", "head_batch_norm": True},  # it collapses without
     "supervised-resnet18": {"objective": "supervised", "backbone": "resnet18"},
 }
 RANDOM = "random"  # no training: what everything is compared with

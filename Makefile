@@ -34,14 +34,15 @@ site: .venv-site/.ready  ## the notebooks, documents and public names as a site:
 # Tests run side by side, each with one thread, and then by themselves those that measure.
 SIDE_BY_SIDE = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 JOBS ?= 2
+ALONE = $(BIN)/python -m pytest $$(grep -l mark.alone tests/test_*.py)  # the rest need not be read
 
 test: $(READY)  ## the whole suite but what is slow or needs a GPU
 	$(SIDE_BY_SIDE) -m "not alone and not slow and not gpu"
-	$(BIN)/python -m pytest -m "alone and not slow and not gpu"
+	$(ALONE) -m "alone and not slow and not gpu"
 
 test-all: $(READY)  ## the slow tests too
 	$(SIDE_BY_SIDE) -m "not alone and not gpu"
-	$(BIN)/python -m pytest -m "alone and not gpu"
+	$(ALONE) -m "alone and not gpu"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -332,9 +332,7 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "yours is the mean of everything; more than one number is asked for.": lambda w: w.mean(),
 }
 # Of single numbers that are one and the same these say nothing: many numbers become 0 or 1 so.
-LOSSY = [words for words in RELATIONS if "whole numbers" in words or "clamp" in words] + [
-    words for words in RELATIONS if "softmax" in words
-]
+LOSSY = [s for s in RELATIONS if any(w in s for w in ("whole numbers", "clamp", "softmax"))]
 ALONG: dict[str, Callable[[Tensor, int], Tensor]] = {
     "yours runs backwards along dimension {d}.": lambda w, d: w.flip(d),
     "yours is shifted by one along dimension {d}: what belongs to i stands at i + 1.": (

@@ -58,6 +58,11 @@ def check_room(model: nn.Module, size: tuple[int, int], name: object) -> None:
         )
 
 
+def left_out(error: UnreadablePicture | UserError) -> str:
+    """The line for a picture that cannot be read, or that there is no room for."""
+    return f"skipped {'unreadable picture ' * isinstance(error, UnreadablePicture)}{error}"
+
+
 class Examples:
     """Pictures of a file, a folder or a data set (its test images), read as they are asked for.
 
@@ -135,7 +140,7 @@ class Examples:
                     check_room(self.model, fitted(picture.size, self.short_side, self.patch), file)
             except (UnreadablePicture, UserError) as error:
                 skipped.append(error)
-                tqdm.write(f"skipped unreadable picture {error}")
+                tqdm.write(left_out(error))
                 continue
             example = Example(name, None, None)
             if name in self.masks:

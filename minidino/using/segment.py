@@ -30,7 +30,7 @@ from minidino.errors import UserError, check_ours
 from minidino.pixels import normalize
 from minidino.plots import written_by
 from minidino.using.cut import cut, largest_piece
-from minidino.using.examples import check_room, distinct, fit_to_patches, fitted
+from minidino.using.examples import check_room, distinct, fit_to_patches, fitted, left_out
 from minidino.using.few import FromExamples
 from minidino.using.masks import load_mask
 from minidino.using.patches import PatchPCA, Seen, patch_features, patch_keys
@@ -66,7 +66,7 @@ def look(
             check_room(model, fitted(picture.size, short_side, model.patch_size), file)
         except (UnreadablePicture, UserError) as error:
             skipped.append(error)
-            print(f"skipped unreadable picture {error}")
+            print(left_out(error))
             continue
         image = to_tensor(fit_to_patches(picture, short_side, model.patch_size))
         x = normalize(image[None].to(device))

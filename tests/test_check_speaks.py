@@ -5,7 +5,7 @@ import linecache
 import pytest
 import torch
 
-from minidino.checks import core
+from minidino.checks import core, translate
 from minidino.checks.compare import compare
 from minidino.checks.core import NotStarted, Raised, Wrong, call, check
 
@@ -24,6 +24,21 @@ def test_an_endless_loop_ends_with_a_word(monkeypatch):
 
     with pytest.raises(Wrong, match="still running after 0 s"):
         check_twice(twice)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda: torch.nn.Linear(1, 1).parameters()[0], "generators, to be gone through once"),
+        (lambda: len(torch.nn.Linear(1, 1).parameters()), "generators, to be gone through once"),
+        (lambda: torch.ones(2, dtype=torch.bool).mul_(0.8), translate.INTEGERS),
+        (lambda: torch.ones(2, dtype=torch.long).mul_(0.8), translate.INTEGERS),
+    ],
+)
+def test_what_an_exception_means(attempt, words):
+    with pytest.raises((TypeError, RuntimeError)) as error:
+        attempt()
+    assert words in translate.meaning(error.value)
 
 
 def test_ctrl_c_is_still_the_persons():

@@ -20,6 +20,10 @@ from minidino.checks.core import Wrong, call, close, expect, expect_close
 
 Mistakes = Mapping[str, Callable[..., Any]]
 ROUGHLY = 0.01  # of the larger of 1 and the largest value
+NAN = (  # every mistake that ends here looks the same
+    "nan, which many mistakes give: 0 / 0, inf - inf, exp of a large number, a root or a logarithm "
+    "of a negative one. Print what goes in, step by step, and see where it begins."
+)
 
 # What was compared, if a test listens: (what, cases, want, mistakes).
 heard: list[tuple] | None = None
@@ -80,10 +84,12 @@ def compare(
             got.append(error)
     if _agree(got, right, tolerance):
         return got
+    blank = all(_blank(g) for g, r in zip(got, right, strict=True) if not same(g, r, tolerance))
     if message := _known(got, right, cases, mistakes, tolerance) or agreeing(
         got, cases, at_once, tolerance
     ):
-        raise Wrong(message)
+        raise Wrong(f"{what} is {NAN} Or it is this. {message}" if blank else message)
+    expect(not blank, f"{what} is {NAN}")
     if otherwise is not None:
         for case, g, r in zip(cases, got, right, strict=True):
             told = (
@@ -120,6 +126,11 @@ def compare(
         for i, (part, whole) in enumerate(zip(g, r, strict=True), 1):
             expect_close(part, whole, None, names, f"{what}, part {i},", tolerance)
     return got
+
+
+def _blank(x: Any) -> bool:
+    """A result of nothing but nan."""
+    return isinstance(x, Tensor) and x.numel() > 0 and bool(x.isnan().all())
 
 
 def _true_of(holds: Callable[[Any, Any], bool], got: Any, right: Any) -> bool:
@@ -217,6 +228,17 @@ def unsteady(answer: Callable, case: tuple) -> Callable:
         return same(a, a) and not isinstance(a, Exception) and not same(a, b, 1e-6)
 
     return twice
+
+
+def unused(answer: Callable, case: tuple, argument: int) -> Callable:
+    """A clue: doubling this argument of the case makes no difference."""
+    other = (*case[:argument], 2 * case[argument], *case[argument + 1 :])
+
+    def alike(got: list) -> bool:
+        a, b = (_tried(answer, c) for c in (case, other))
+        return not isinstance(a, Exception) and same(a, b, 1e-6)
+
+    return alike
 
 
 def outcome(function: Callable, case: tuple) -> Any:

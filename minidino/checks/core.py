@@ -195,19 +195,25 @@ def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
         Wrong: if it returns None or changes an input in place.
     """
     given = [*args, *kwargs.values()]
-    before = [a.detach().clone() if isinstance(a, Tensor) else None for a in given]
+    tensors = [a for a in given if isinstance(a, Tensor)]
+    before = [(a.detach().clone(), a.requires_grad) for a in tensors]
     try:
         got = answer(*args, **kwargs)
     except Exception as error:
         said = ", ".join([*map(describe, args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
         error.add_note(f"The check called {getattr(answer, '__name__', 'it')}({said}).")
         raise
-    for a, b in zip(given, before, strict=True):
-        if b is not None and not (a.shape == b.shape and torch.equal(a, b)):
+    for a, (b, learns) in zip(tensors, before, strict=True):
+        if not (a.shape == b.shape and torch.equal(a, b)):
             raise Wrong(
                 "Your function changes a tensor it was given. The caller still needs it: "
                 "write x = x - c rather than x -= c, and no method ending in _."
             )
+        expect(
+            a.requires_grad == learns,
+            "Your function switches the gradient of a tensor it was given on or off (detach_(), or "
+            "requires_grad = ...), and the caller still needs it. x.detach() is a new tensor.",
+        )
     if got is None:
         raise Wrong("Your function returns None. Is a `return` missing?")
     return got

@@ -50,6 +50,17 @@ def _shifted(x: Tensor) -> Tensor:
     return x - x.amax(-1, keepdim=True)
 
 
+OVERFLOW = (
+    "Scores of 40 beside scores of -60 at a temperature of 0.04 give nan: exp(1000) is beyond "
+    "float32, and exp(-1500) is 0. Take each row's own largest score away first (torch.softmax "
+    "does); it cancels in the quotient."
+)
+UNUSED = (
+    "The temperature that you were given makes no difference. Is a number written in, or another "
+    "variable of that kind? It is an argument."
+)
+
+
 # (scores (..., K), temperature) -> (..., K)
 SOFTMAX: Table = {
     f"You took the softmax over the rows (dim 0), so your columns sum to 1. {DIM}": (

@@ -1,9 +1,11 @@
 """Checks of notebook 00: normalised features, similarities, tokens of a view."""
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import compare
+from minidino.checks.compare import compare, shaped
 from minidino.checks.core import Wrong, call, check, expect, expect_any_device, expect_dtype
 from minidino.checks.mistakes import UNIT
 
@@ -22,9 +24,16 @@ def check_0_1(l2_normalize):
     expect_dtype(l2_normalize, *cases[1])
 
 
-def _nearest(x: Tensor, unit=_unit, own=-torch.inf) -> Tensor:
+def _nearest(x: Tensor, unit=_unit, own=-torch.inf, almost=torch.inf) -> Tensor:
     similarity = unit(x) @ unit(x).T
+    similarity = similarity.masked_fill(similarity > almost, -torch.inf)
     return similarity.masked_fill(torch.eye(len(x), dtype=torch.bool), own).argmax(1)
+
+
+def _without_own(x: Tensor) -> Tensor:
+    similarity = _unit(x) @ _unit(x).T
+    n = len(similarity)
+    return similarity[~torch.eye(n, dtype=torch.bool)].view(n, n - 1).argmax(1)
 
 
 def _integers(most_similar):
@@ -78,11 +87,42 @@ def check_0_2(most_similar):
             ),
             "You took absolute values. A cosine of -1 is the opposite direction, the least similar "
             "of all.": lambda x: (_unit(x) @ _unit(x).T).abs().fill_diagonal_(-torch.inf).argmax(1),
+            "You took the image itself out of each row, and argmax counts what is left: from the "
+            "diagonal on, every number is one too small. Set it to -inf and keep its place.": (
+                _without_own
+            ),
+            "You looked only at the images after each one (triu). Those before it count too.": (
+                lambda x: (_unit(x) @ _unit(x).T).triu(1).argmax(1)
+            ),
+            "You looked only at the images after each one, and set all others to -inf. Those before"
+            " it count too.": lambda x: (
+                (_unit(x) @ _unit(x).T)
+                .masked_fill(torch.ones(len(x), len(x)).tril().bool(), -torch.inf)
+                .argmax(1)
+            ),
             "The similarities are returned. argmax tells where the largest stands.": lambda x: (
                 _unit(x) @ _unit(x).T
             ).fill_diagonal_(-torch.inf),
         },
         names="(N,)",
+        clues={
+            "Two are returned for each image, the first of which is itself. Take the second: "
+            "[:, 1].": shaped(cases, lambda x: (len(x), 2))
+        },
+    )
+    # A copy that hardly differs is another image all the same.
+    x = torch.randn(6, 4)
+    pairs = [(torch.cat([x, n * x + 0.002 * torch.randn(6, 4)]),) for n in (1, 3)]
+    compare(
+        _integers(most_similar),
+        pairs,
+        _nearest,
+        {
+            "You ruled out all that is nearly 1, and with the image itself its nearest copy. Only "
+            "the diagonal goes.": lambda x: _nearest(x, almost=0.999)
+        },
+        names="(N,)",
+        what="The list of the most similar, where two are almost the same,",
     )
     # At 0, 120 and 230 degrees all others point away.
     angles = [torch.tensor(a).deg2rad() for a in ((0.0, 120.0, 230.0), (10.0, 125.0, 260.0))]
@@ -102,7 +142,10 @@ def check_0_2(most_similar):
 @check("0.3", "tokens of a view")
 def check_0_3(count_tokens):
     got = call(count_tokens, 32, 48, 8)
-    expect(isinstance(got, int), f"Return a whole number, an int; yours is a {type(got).__name__}.")
+    expect(
+        isinstance(got, Integral),
+        f"Return a whole number, an int; yours is a {type(got).__name__}.",
+    )
     mistakes = {
         24: "You left out [CLS]: the token in front that belongs to no patch.",
         1537: "You counted pixels. A patch of 8 px is one token: divide each side by it.",
@@ -113,6 +156,11 @@ def check_0_3(count_tokens):
         28: "[CLS] is one token, added after the product: mind the brackets.",
         30: "[CLS] is one token, added after the product: mind the brackets.",
         35: "[CLS] is one token, added after the product: mind the brackets.",
+        7: "A patch of 16 px is written in. `patch` is an argument.",
+        73: "You made a token of each colour. A patch is one token, all its colours in it.",
+        16: "You took a patch's side away before you divided. The first patch counts too.",
+        23: "You took one away. [CLS] is a token more.",
+        26: "[CLS] is counted twice.",
         17: "You took the picture for a square; its width is not its height.",
         37: "You took the picture for a square; its width is not its height.",
     }

@@ -135,7 +135,8 @@ MEANINGS: list[tuple[str, str]] = [
     ),
     (
         r"must be either a floating point|not implemented for '(Long|Int|Byte|Bool|Short)'"
-        r"|can't be cast to the desired output type Long|integral input tensors, argument alpha",
+        r"|can't be cast to the desired output type (Long|Int|Byte|Bool)"
+        r"|integral input tensors, argument alpha",
         INTEGERS,
     ),
     (
@@ -242,6 +243,11 @@ MEANINGS: list[tuple[str, str]] = [
     (
         r"real number, not '(list|tuple)'|operand type\(s\) for .*'list'",
         "A whole list stands where one number belongs. Is an index missing, x[t]?",
+    ),
+    (
+        r"'generator' object (is not subscriptable|has no attribute)|object of type 'generator'",
+        "parameters() and the like are generators, to be gone through once. list(...) of one can "
+        "be counted, indexed and gone through again.",
     ),
     (r"generator|Generator", "A generator is passed by name: generator=generator."),
 ]

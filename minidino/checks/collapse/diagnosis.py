@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minidino.checks.compare import agreeing, compare
+from minidino.checks.compare import agreeing, compare, outcome
 from minidino.checks.core import call, check, expect
 from minidino.checks.mistakes import both
 
@@ -116,12 +116,22 @@ WRONG_ENDS = {
     f"{END}You left out the last line.": (
         lambda log: log[-max(1, len(log) // 4) - 1 : -1] or log[-1:]
     ),
+    f"{END}You left out the last line: log[-n:-1] ends before it.": (
+        lambda log: log[-max(1, len(log) // 4) : -1] or log[-1:]
+    ),
     f"{END}You went by the number of the step. A log may begin anywhere (after a resume): count "
     "its lines.": _by_step,
     f"{END}You went by the number of the step. A log may begin anywhere (after a resume): count "
     "its lines. (Yours has the limit's own line too.)": (
         lambda log: [x for x in log if x["step"] >= 0.75 * log[-1]["step"]]
     ),
+}
+# Where an answer fails: a number of lines with which it does not -> why it did with fewer.
+EMPTY = {
+    4: "Of 3 lines a quarter is 0 lines, and your function fails on what is left: nothing to "
+    "average. Take the last max(1, len(log) // 4) lines.",
+    8: f"{END}You left out the last line: log[-n:-1] ends before it, and of one line nothing is "
+    "left. log[-n:] has no end.",
 }
 MEAN = "Each curve is averaged over the end: sum / number of lines. "
 WRONG_AVERAGES = {
@@ -266,6 +276,10 @@ WRONG_RULES = {
     f"{ORDER}You ask for uniform before healthy. The entropy may be high and usage higher still: "
     "the difference is what the targets tell.": _first(
         _unstable, _uniform, _healthy, _peaked, _constant
+    ),
+    f"{ORDER}Yours are asked from the last to the first, or each `if` overwrites what the one "
+    "before it found: elif, or a return in each.": _first(
+        _peaked, _uniform, _healthy, _unstable, _constant
     ),
     "Uniform and peaked are exchanged. In a uniform collapse every target is flat, and its entropy "
     "is ln K; in a peaked one it is one-hot, and its entropy is 0.": _first(
@@ -422,7 +436,13 @@ def check_6_4(diagnose):
     def answer(half: int) -> Tensor:
         for log, out_dim in logs()[half::2]:
             before = json.dumps(log)
-            got = call(diagnose, log, out_dim)
+            try:
+                got = call(diagnose, log, out_dim)
+            except (ArithmeticError, ValueError, LookupError):
+                for n, told in EMPTY.items():
+                    longer = outcome(diagnose, (logs()[-1][0][-n:], 64))
+                    expect(len(log) >= n or isinstance(longer, Exception), told)
+                raise
             expect(json.dumps(log) == before, "Your function changes the log it was given.")
             expect(
                 isinstance(got, str) and got in VERDICTS,

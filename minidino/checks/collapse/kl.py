@@ -216,6 +216,10 @@ WRONG_KLS = (
             lambda s, tau: _over_rows(s, 0, tau),
             lambda lq, lp: (lq.exp() * (lq - lp)).sum(0),
         ),
+        "You divided the logarithms by the temperatures, after the softmax. Divide the scores, "
+        "before it.": lambda t, s, c, a, b: _of_logs(
+            (t - c).log_softmax(-1) / a, s.log_softmax(-1) / b
+        ),
         "KL is multiplied by both temperatures, as distillation multiplies by a temperature "
         "squared. Here nothing is multiplied.": _times(lambda a, b: a * b),
         "KL is multiplied by the student's temperature squared, as distillation does. Here nothing "

@@ -236,11 +236,13 @@ def check_8_1(frozen_features):
 def _watched(frozen_features, model, images, batch_size) -> tuple:
     """What it returns, and of every pass the modes of all modules and the number of images."""
     seen = []
-    watch = model.blocks[0].register_forward_pre_hook(
-        lambda block, inputs: seen.append(
-            (model.training, any(m.training for m in model.blocks.modules()), len(inputs[0]))
-        )
-    )
+
+    def note(block, inputs):
+        own = block is model.blocks[0]  # a deepcopy of the model, which has this hook, is as good
+        top, blocks = (model, model.blocks) if own else (block, block)
+        seen.append((top.training, any(m.training for m in blocks.modules()), len(inputs[0])))
+
+    watch = model.blocks[0].register_forward_pre_hook(note)
     try:
         return call(frozen_features, model, images, batch_size), seen
     finally:

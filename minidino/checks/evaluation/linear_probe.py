@@ -60,6 +60,17 @@ class _SGD:
         self.weights -= rate * (ahead if self.nesterov else self.velocity)
 
 
+class _Late(_SGD):
+    """Each step by the gradient of the one before."""
+
+    before: Tensor | None = None
+
+    def step(self, gradient: Tensor, rate: float) -> None:
+        if self.before is not None:
+            super().step(self.before, rate)
+        self.before = gradient
+
+
 class _Other:
     """One of torch.optim's."""
 
@@ -309,6 +320,8 @@ ERRORS = {
 }
 OPTIMIZERS = {
     "There is no momentum; it should be 0.9.": _sgd(momentum=0.0),
+    "optimizer.step() stands before loss.backward(): each step takes the gradient of the one "
+    "before. Backward first.": _Late,
     "Nesterov's momentum looks ahead. The plain one is asked for: momentum=0.9 alone.": _sgd(
         nesterov=True
     ),

@@ -298,8 +298,14 @@ def means() -> Table:
         "You divided by the number of images twice; a mean is in it already.": (
             lambda x: different(x).mean() / x.shape[2]
         ),
-        f"18 is written in for the number of pairs. It follows from the views; {pairs}.": (
-            lambda x: total(x) / 18
+        **{
+            f"{n} is written in for the number of pairs. It follows from the views; {pairs}.": (
+                lambda x, n=n: total(x) / n
+            )
+            for n in (18, 20)
+        },
+        "Only (1, 0) is there: a `break` at a view's own pair ends the row. `continue` skips it.": (
+            lambda x: x[1, 0].mean()
         ),
         "You averaged for each student view first and then over views, which counts a global view "
         "more than a local one's pair. All pairs weigh the same.": per_view,

@@ -92,6 +92,12 @@ def check_4_4(plain_loss):
         except (RuntimeError, IndexError, ValueError) as error:
             raise Wrong(f"{said} It raises {type(error).__name__}: {error}") from None
 
+    s, t, c, tt, ts = _case(5, 4, 6, 0.01, 0.1)
+    expect(
+        torch.isfinite(call(plain_loss, s, 20 * t, c, tt, ts)),
+        "Teacher logits of 20 at a temperature of 0.01 give nan: exp(2000) is beyond float32. "
+        "torch.softmax takes each row's largest away first; it cancels in the quotient.",
+    )
     far = [_case(5, 4, 6, 0.4, 0.1, scale=30), _case(4, 6, 5, 0.3, 0.1, scale=20)]
     expect(
         all(torch.isfinite(call(plain_loss, *case)) for case in far),

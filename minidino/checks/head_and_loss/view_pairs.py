@@ -4,6 +4,7 @@ missing or turned round, and numbers of views that are written in.
 
 import operator
 from collections.abc import Callable, Iterable
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -226,7 +227,7 @@ def _listed(got) -> Pairs:
             "would be False.",
         )
         expect(
-            all(isinstance(number, int) and not isinstance(number, bool) for number in pair),
+            all(isinstance(number, Integral) and not isinstance(number, bool) for number in pair),
             f"The numbers of views should be integers; one of your pairs is {pair!r}.",
         )
     return list(got)

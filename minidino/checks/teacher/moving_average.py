@@ -14,7 +14,7 @@ from minidino.checks.mistakes import AVERAGE, Table, with_piece
 
 
 class Network(nn.Module):
-    """Tensors of every kind: of one number, tied, frozen, not saved, whole numbers, truth."""
+    """Tensors of every kind: of one number, tied, frozen, not saved, float64, whole, truth."""
 
     def __init__(self):
         super().__init__()
@@ -26,7 +26,7 @@ class Network(nn.Module):
         self.body(torch.randn(16, 3) + 2)
         for p in self.parameters():
             nn.init.normal_(p)
-        self.register_buffer("center", torch.randn(1, 2))
+        self.register_buffer("center", torch.randn(1, 2, dtype=torch.float64))
         self.register_buffer("level", torch.randn(()))
         self.register_buffer("unsaved", torch.randn(2), persistent=False)
         self.register_buffer("count", torch.randint(20, 90, ()))
@@ -76,7 +76,8 @@ def _ema(
             values = []
             for name, old in ours.items():
                 this = rule if of and of(name, old) else rules
-                values.append(this(old.detach().double(), theirs[name].detach().double(), momentum))
+                value = this(old.detach().double(), theirs[name].detach().double(), momentum)
+                values.append(value != 0 if old.dtype == torch.bool else value)
             found.append(
                 flat(v.expand(o.shape) for v, o in zip(values, ours.values(), strict=True))
             )
@@ -117,6 +118,9 @@ KINDS: dict[str, Callable[[str, Tensor], bool]] = {
         lambda n, t: n == "unsaved"
     ),
     "buffers that belong to the network itself": lambda n, t: n in ("center", "level", "unsaved"),
+    "floating-point tensors that are not of float32 (ask t.is_floating_point())": lambda n, t: (
+        n == "center"
+    ),
     "buffers of layers, the running statistics": lambda n, t: "running" in n,
     "the running variance": lambda n, t: n.endswith("var"),
     "all buffers but the first": lambda n, t: (
@@ -146,14 +150,25 @@ FLOATS = {
     "You returned the new value": "You copied the student's floating-point buffers. Average them "
     "like the parameters, so that weights and statistics are of the same age.",
 }
+
+
+def _stored(value: Tensor) -> Tensor:
+    """As a buffer of whole numbers or of truth keeps it: cut, or true if it is not 0."""
+    return value.float().trunc() if value.max() > 1 else value.ceil()
+
+
 COUNTERS: Table = {
     "Whole numbers, such as the counter num_batches_tracked, keep the teacher's old value. They "
     "have no meaningful average: copy the student's.": _old,
     "Whole numbers, such as the counter num_batches_tracked, are averaged and cut. They have no "
-    "meaningful average: copy the student's.": lambda o, n, m: _average(o, n, m).trunc(),
+    "meaningful average: copy the student's.": lambda o, n, m: _average(o, n, m).float().trunc(),
+    "Whole numbers, such as the counter num_batches_tracked, are averaged and stored, which cuts "
+    "them. They have no meaningful average: copy the student's.": (
+        lambda o, n, m: _stored(_average(o, n, m))
+    ),
     "Whole numbers, such as the counter num_batches_tracked, are averaged, each part cut. They "
     "have no meaningful average: copy the student's.": (
-        lambda o, n, m: (m * o).trunc() + ((1 - m) * n).trunc()
+        lambda o, n, m: (m * o).float().trunc() + ((1 - m) * n).float().trunc()
     ),
     "Whole numbers, such as the counter num_batches_tracked, are averaged and rounded. They have "
     "no meaningful average: copy the student's.": lambda o, n, m: _average(o, n, m).round(),
@@ -179,6 +194,17 @@ def _of_layers(left_out: tuple[str, ...]) -> Callable:
         return flat(moved), *_ema(buffer=_old, whole=_old)(teacher, student, momentum)[1:]
 
     return rule
+
+
+def _level_by_level(teacher: nn.Module, student: nn.Module, momentum: float) -> tuple:
+    """Each parameter and floating-point buffer as often as modules() hold it."""
+    teacher = copy.deepcopy(teacher)
+    with torch.no_grad():
+        for ours, theirs in zip(teacher.modules(), student.modules(), strict=True):
+            for kind in ("parameters", "buffers"):
+                for t, s in zip(getattr(ours, kind)(), getattr(theirs, kind)(), strict=True):
+                    t.copy_(_average(t, s, momentum) if t.is_floating_point() else s)
+    return _numbers(_parts(teacher))
 
 
 def _told(message: str, words: dict[str, str], prefix: str = "") -> str:
@@ -215,6 +241,11 @@ def _mistakes() -> Table:
         "The weight that two layers share is averaged twice: state_dict() has it under both "
         "names, parameters() once."
     ] = _ema(of=KINDS[shared], rule=lambda o, n, m: _average(_average(o, n, m), n, m))
+    found[
+        "You go through modules() and average all of each one's parameters(): those of a layer "
+        "inside another come again with every module around it. teacher.parameters() has all, "
+        "each once."
+    ] = _level_by_level
     for kinds, message in LAYERS.items():
         found[message] = _of_layers(kinds)
     for kind, of in KINDS.items():
@@ -242,7 +273,7 @@ def _tensors(network: nn.Module) -> list[Tensor]:
 
 def _state(network: nn.Module) -> tuple:
     modes = [m.training for m in network.modules()]
-    return modes, [p.requires_grad for p in network.parameters()]
+    return modes, [(p.requires_grad, p.grad is None) for p in network.parameters()]
 
 
 def _numbers(parts: Iterable[Named]) -> tuple[Tensor, ...]:
@@ -270,8 +301,8 @@ def check_5_1(ema_update):
         )
         expect(
             _state(student) == before[1],
-            "You changed the student's mode, or which of its parameters are trained (train(), "
-            "eval(), requires_grad_()). The student is only read.",
+            "You changed the student's mode, its gradients, or which of its parameters are trained "
+            "(train(), eval(), zero_grad(), requires_grad_()). The student is only read.",
         )
         now = _tensors(teacher)
         expect(

@@ -38,6 +38,10 @@ CLEARED = (
     "The gradients were cleared before the optimizer could use them. zero_grad comes before "
     "backward, or after the step; never between the two."
 )
+NONE_TO_CLIP = (
+    "None of the parameters that you clip has a gradient, and the student's have: you gave the "
+    "teacher's, or a generator that is used up. clip_gradients(list(student.parameters()), 3.0)."
+)
 MAX_NORM, STEPS_PER_EPOCH = 3.0, 3
 
 
@@ -75,10 +79,16 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
             judge_forward(witness, t)
         if "'float' and 'list'" in str(error):
             raise Wrong(WHOLE.format("momenta")) from None
+        if "'generator' object is not subscriptable" in str(error) and not witness.drawn:
+            raise Wrong(
+                "`batches` is no list, and gives one after the other: next(batches)."
+            ) from None
         if "'Schedules' object is not subscriptable" in str(error):
             raise Wrong("`schedules` holds lists under names: schedules.lr[t].") from None
         if "at least one" in str(error) or "non-empty" in str(error):  # of no gradients
-            raise Wrong(CLEARED if "backward" in witness.events else NO_BACKWARD) from None
+            there = any(p.grad is not None for p in witness.student.parameters())
+            cleared = CLEARED if "backward" in witness.events else NO_BACKWARD
+            raise Wrong(NONE_TO_CLIP if there else cleared) from None
         raise
     judge_forward(witness, t)
     raw, want_loss = true_gradients(reference, witness, t)

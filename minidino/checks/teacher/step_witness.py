@@ -68,9 +68,13 @@ class Witness:
         self.left_over = {n: None if g is None else g.clone() for n, g in self.left_over.items()}
 
     def batches(self) -> Iterator[list[Tensor]]:
-        while True:
+        while len(self.drawn) < 50:
             self.drawn.append([torch.randn(BATCH, 6) for _ in range(N_VIEWS)])
             yield list(self.drawn[-1])
+        raise Wrong(
+            "You go through all the batches in one step: `for views in batches`. A step takes one: "
+            "views = next(batches)."
+        )
 
     def loss_fn(self, student_logits, teacher_logits, teacher_temp, n_global=2) -> Tensor:
         self.events.append("loss")
@@ -120,7 +124,7 @@ def pairs_loss(student_logits: Tensor, teacher_logits: Tensor, teacher_temp: flo
     q = (teacher_logits / teacher_temp).softmax(-1).view(-1, BATCH, teacher_logits.shape[-1])
     log_p = (student_logits / 0.1).log_softmax(-1).view(-1, BATCH, student_logits.shape[-1])
     pairs = [(i, j) for i in range(len(q)) for j in range(len(log_p)) if i != j]
-    return -4 * sum((q[i] * log_p[j]).sum(-1).mean() for i, j in pairs) / len(pairs)
+    return -2 * sum((q[i] * log_p[j]).sum(-1).mean() for i, j in pairs) / len(pairs)
 
 
 def true_gradients(reference: tuple, witness: Witness, t: int) -> tuple[dict[str, Tensor], float]:

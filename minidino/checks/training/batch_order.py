@@ -180,6 +180,11 @@ def judge_cover(got: Tensor, n: int) -> None:
         "Every batch holds the same images. Cut one permutation into rows: row i is its piece "
         "number i.",
     )
+    expect(
+        got.shape[1] < 2 or len(got) < 2 or not torch.equal(got[1:, :-1], got[:-1, 1:]),
+        "Each batch begins one image after the one before it, so they overlap. Batch i is "
+        "order[i * batch_size : (i + 1) * batch_size].",
+    )
     seen = got.flatten().bincount(minlength=n)
     repeated = int((seen > 1).sum())
     expect(

@@ -102,6 +102,11 @@ def _first_none(gradients: Gradients) -> int:
     return next((i for i, g in enumerate(gradients) if g is None), len(gradients))
 
 
+def _until_short(gradients: Gradients, max_norm: float) -> Tensor:
+    short = [i for i, g in enumerate(gradients) if g is not None and norm(g) <= max_norm]
+    return some(lambda i, g, all: i < min(short, default=len(all)))(gradients, max_norm)
+
+
 def _of_weights(gradients: Gradients, max_norm: float) -> Tensor:
     parameters = with_gradients(gradients)
     return flat(
@@ -243,6 +248,8 @@ OTHERS = {
     ),
     "You stopped at the first parameter without a gradient: return and break leave the loop. Pass "
     "it by, with continue or an if.": some(lambda i, g, all: i < _first_none(all)),
+    "You stopped at the first gradient that is short enough: return and break leave the loop. Pass "
+    "it by, with continue or an if.": _until_short,
     "You leave the gradients of one dimension alone. Clipping is for all of them: a bias's too.": (
         some(lambda i, g, all: g.ndim != 1)
     ),

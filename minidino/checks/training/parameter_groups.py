@@ -112,6 +112,11 @@ def decay_of(answer: Callable, model: nn.Module) -> dict[str, float]:
         all(p.requires_grad == asked[n] for n, p in model.named_parameters()),
         "You changed which parameters are trained (requires_grad). Only sort them.",
     )
+    expect(
+        all(group["lr"] == 0.1 for group in optimizer.param_groups),
+        "A group has a learning rate of its own. It takes the optimizer's, which has a schedule; "
+        'the second group says "weight_decay": 0.0, and that is all.',
+    )
     found = {
         id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
     }

@@ -56,8 +56,13 @@ def examine_step(train_step: Callable, run: Witness, t: int) -> tuple[tuple, Ten
     global_chance, chance = chance_state(), generator.get_state()
     try:
         got = call(train_step, run, images, generator)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         # A mistake with a name says more than the error that it led to.
+        if "'tuple' object has no attribute 'shape'" in str(error) and not run.inputs["student"]:
+            raise Wrong(
+                "A network got all the views as one tuple. It takes them one after the other: "
+                "run.student(*views), and the teacher run.teacher(views[0])."
+            ) from None
         if "expected uint8 images" in str(error):
             raise Wrong(
                 "run.crops takes the uint8 images as they come; it makes normalised floats of the "
@@ -343,9 +348,10 @@ def some_of(
     if all(right) or sum(right) < 2:
         return
     for words, wrong, max_norm in (
+        # First: in a run's first step the sums are the gradients themselves.
+        (f"Some gradients are not clipped: {names}. All of run.parameters are.", true, math.inf),
         (f"{accumulated} (Of {names}.)", sums, limit),
         (f"{accumulated} (Of {names}.)", sums, math.inf),
-        (f"Some gradients are not clipped: {names}. All of run.parameters are.", true, math.inf),
     ):
         same = like(wrong, max_norm)
         expect(

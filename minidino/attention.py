@@ -31,13 +31,15 @@ def attention_maps(
     Args:
         model: a VisionTransformer; of a ConvNet, which has no attention, the mean of its last
             map stands in, as one head.
-        images: normalised floats (B, 3, H, W), H and W multiples of the patch size.
+        images: normalised floats (B, 3, H, W), H and W multiples of the patch size; they are sent
+            to the model's device.
         layer: the block, counted from 1; by default the last.
         patch: row and column, from 0, of the patch that looks; by default [CLS] does.
         register: the register that looks, counted from 1 (2309.16588, figure 9).
 
     Returns:
-        (B, heads, h, w). A map sums to 1 less what goes to [CLS] (and to registers).
+        (B, heads, h, w), on the model's device. A map sums to 1 less what goes to [CLS] (and to
+        registers).
 
     Raises:
         TypeError: if the images are bytes.
@@ -48,6 +50,7 @@ def attention_maps(
             f"expected normalised floats (B, 3, H, W), got {images.dtype} "
             f"{tuple(images.shape)}; minidino.pixels.normalize makes them of bytes"
         )
+    images = images.to(next(model.parameters()).device)
     if isinstance(model, ConvNet):
         if (layer, patch, register) != (None, None, None):
             raise ValueError("a ResNet has no layer, patch or register that attends")

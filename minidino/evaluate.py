@@ -205,7 +205,7 @@ def fit_linear(
     pass, as independent classifiers.
 
     Args:
-        train_features: (N, D); train_labels: int64 (N,).
+        train_features: (N, D), on any device; train_labels: int64 (N,).
         learning_rates: candidates, for 256 images a step.
 
     Source: DINO, appendix F.2 (there with random crops of the images in training; here on
@@ -215,14 +215,14 @@ def fit_linear(
     # Features of different models differ in scale; a common one lets the same rates serve.
     mean, std = train_features.mean(dim=0), train_features.std(dim=0).clamp(min=1e-6)
     x = (train_features - mean) / std
-    n_classes = int(train_labels.max()) + 1
+    train_labels, n_classes = train_labels.to(x.device), int(train_labels.max()) + 1
     order = torch.randperm(len(x), generator=generator)
     held_out, rest = order[: max(1, len(x) // 10)], order[max(1, len(x) // 10) :]
 
     def fit(index: Tensor, rates: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-        lr = torch.tensor(rates).view(-1, 1, 1) * batch_size / 256
-        weight = torch.zeros(len(rates), x.shape[1], n_classes, requires_grad=True)
-        bias = torch.zeros(len(rates), 1, n_classes, requires_grad=True)
+        lr = torch.tensor(rates, device=x.device).view(-1, 1, 1) * batch_size / 256
+        weight = x.new_zeros(len(rates), x.shape[1], n_classes, requires_grad=True)
+        bias = x.new_zeros(len(rates), 1, n_classes, requires_grad=True)
         velocity = [torch.zeros_like(weight), torch.zeros_like(bias)]
         steps_per_epoch = -(-len(index) // batch_size)
         total, step = epochs * steps_per_epoch, 0

@@ -1,5 +1,8 @@
 """Attention maps, mass masks and Jaccard against NumPy, scikit-learn and a hand-worked case."""
 
+import contextlib
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +48,16 @@ def test_maps_are_the_cls_row_of_the_last_block_as_a_grid(model):
                     torch.testing.assert_close(
                         maps[:, head, r, c].double(), expected, atol=1e-5, rtol=0
                     )
+
+
+def test_pictures_are_sent_to_the_models_device(model, monkeypatch):
+    """What ``train`` returns lies on the GPU, if there is one; what ``normalize`` returns not."""
+    monkeypatch.setattr("torch.autocast", lambda *_, **__: contextlib.nullcontext())
+    there, seen = copy.deepcopy(model).to("meta"), []
+    there.patch_embed.register_forward_pre_hook(lambda _, x: seen.append(x[0].device.type))
+    for query in ({}, {"patch": (1, 2)}):
+        assert attention_maps(there, torch.zeros(2, 3, 32, 32), **query).device.type == "meta"
+    assert seen == ["meta", "meta"]
 
 
 def test_maps_of_a_large_picture_need_no_row_but_that_of_cls(model):

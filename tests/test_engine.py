@@ -7,11 +7,14 @@ import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from minidino.engine.compiled import Compiled
 from minidino.engine.gradients import split_images
 from minidino.engine.parallel import SideBySide
 from minidino.engine.settings import Engine
@@ -450,6 +453,21 @@ def test_where_compiling_fails_training_goes_on_without_it(config, compile_with,
     said = capsys.readouterr().out.strip().splitlines()
     assert len(said) == 1 and "torch.compile failed" in said[0], said
     assert_identical(ours, run(config, PLAIN, 2)[0])
+
+
+def test_the_tenth_network_of_a_process_is_compiled_as_the_first(compile_with):
+    """``compare`` trains one after another; PyTorch's own limit is eight for all of them."""
+    graphs = []
+
+    def count(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compile_with(count)
+    for n in range(2, 12):
+        objective = partial(lambda teacher, student, x: teacher(student(x)), nn.Linear(n, n))
+        Compiled(objective, COMPILED, 0)(nn.Linear(n, n), torch.zeros(1, n))
+        assert len(graphs) == n - 1
 
 
 def test_an_error_of_the_step_itself_is_not_hidden(config, compile_with, monkeypatch):

@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize as l2
+from torch.overrides import TorchFunctionMode
 from torch.profiler import ProfilerActivity, profile
 
 from minidino.attention import attention_maps, score_attention
@@ -178,6 +179,21 @@ def test_linear_probe_chooses_its_rate_without_the_test_set(clusters):
     """Predictions for some test images do not depend on which others are there."""
     x, y, test, _ = clusters
     assert torch.equal(linear_probe(x, y, test, 5)[:50], linear_probe(x, y, test[:50], 5))
+
+
+def test_linear_probe_learns_where_the_features_are(clusters):
+    """As k-NN does. New tensors without a device go elsewhere here, as features on a GPU would."""
+
+    class Elsewhere(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **(kwargs or {}))
+            new = function in (torch.zeros, torch.tensor) and "device" not in (kwargs or {})
+            return made.to("meta") if new and made.ndim else made
+
+    x, y, test, _ = clusters
+    expected = linear_probe(x, y, test, 2)
+    with Elsewhere():
+        assert torch.equal(linear_probe(x, y, test, 2), expected)
 
 
 def test_accuracy():

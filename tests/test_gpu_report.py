@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -102,6 +103,18 @@ def test_every_stage_of_a_sitting_works_once(rehearsal):
 def test_a_stage_that_does_not_exist_is_named(rehearsal):
     done, _ = report(rehearsal, "sped-tiny")
     assert done.returncode == 2 and done.stderr == "there is no stage sped-tiny\n"
+
+
+def test_tests_that_are_cut_off_tell_what_they_found(rehearsal, tmp_path):
+    """pytest sums up after Ctrl-C and not after SIGTERM; this one is cut after a second."""
+    cut, pytests = tmp_path / "timeout", tmp_path / "python"
+    cut.write_text(f'#!/bin/bash\nexec {shutil.which("timeout")} "${{@:1:4}}" 1 "${{@:6}}"\n')
+    pytests.write_text("#!/bin/bash\ntrap 'echo found; exit 2' INT\nsleep 30 & wait\n")
+    for file in (cut, pytests):
+        file.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    report(rehearsal | {"PATH": path, "PYTHON": str(pytests), "RESULTS": str(tmp_path)}, "tests")
+    assert (tmp_path / "tests.txt").read_text() == "found\n"
 
 
 # ------------------------------------------------------------------ the race

@@ -18,6 +18,7 @@ from minidino.attention import attention_maps
 from minidino.config import OBJECTIVES, recipe
 from minidino.course import notebooks
 from minidino.engine import machine
+from minidino.engine.compiled import Compiled
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.evaluate import extract_features
@@ -60,6 +61,37 @@ def test_the_device_that_was_picked_and_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr(machine, "usual_device", lambda: "meta")
     with pytest.raises(UserError, match='no device "meta" on this machine'):
         machine.pick_device()
+
+
+OF_CUDA = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 0 has ..."),
+    RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be ..."),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+)
+
+
+@pytest.mark.parametrize("error", OF_CUDA, ids=str)
+def test_a_gpu_without_room_says_so(error, monkeypatch):
+    """It is there: to say that it is not would send its owner after the driver. In a training,
+    too, whoever of CUDA's libraries says it; a second try, uncompiled, would need no less."""
+
+    def full(*_, **__):
+        calls.append(1)
+        raise error
+
+    calls = []
+    monkeypatch.setattr(torch, "ones", full)
+    with pytest.raises(UserError, match='the memory of device "cpu" is taken') as told:
+        machine.pick_device("cpu")
+    assert "\n" not in str(told.value)
+    with pytest.raises(UserError, match=r"out of memory.*--accumulate 2"):
+        machine.advised(full)()
+    compiled = Compiled(full, Engine(), 0)
+    compiled.function = print  # another than the plain one
+    with pytest.raises(RuntimeError):
+        compiled.attempt(full)
+    assert len(calls) == 3
 
 
 def test_apples_gpus_compute_in_one_part_and_plainly():

@@ -411,7 +411,8 @@ def test_it_learns(tmp_path):
 
 @pytest.mark.gpu
 def test_cuda_agrees_with_the_cpu_in_fp32(tiny_config, monkeypatch):
-    """Without autocast the first steps' losses agree to 1e-3."""
+    """Without autocast and TF32 the first steps' losses agree to 1e-3."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # of the patch embedding
     real = torch.autocast
     monkeypatch.setattr("torch.autocast", lambda *a, **k: real(*a, **(k | {"enabled": False})))
     config = replace(tiny_config, epochs=1, knn_evals=0, drop_path_rate=0.0)

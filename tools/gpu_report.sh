@@ -15,7 +15,7 @@
 #   python -m pip download -d wheels --no-deps --only-binary=:all: --python-version 3.12 \
 #       --platform manylinux2014_x86_64 einops tyro docstring-parser typeguard psutil matplotlib \
 #       contourpy cycler kiwisolver fonttools pyparsing python-dateutil six pytest pluggy \
-#       iniconfig lightly lightning-utilities
+#       iniconfig pygments lightly lightning-utilities
 set -u
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ DATA=${DATA:-${MINIDINO_SHARED:-../shared}/data}
 REHEARSE=${REHEARSE:-}
 RUNS=${RUNS:-runs/gpu-report}
 END=$((60 * ${MINUTES:-14}))
-SCORING=100 # seconds that the race leaves for the scores of what it has reached
+SCORING=150 # seconds that the race leaves for the scores of what it has reached
 COMMIT=${COMMIT:-$(git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)}
 export PYTHONPATH=$PWD:$RUNS/wheels MPLBACKEND=Agg
 export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$PWD/runs/compiled}
@@ -62,7 +62,7 @@ stage() { # NAME SECONDS COMMAND...: what it says goes to NAME.txt, how it ended
     fi
     if [ "$REHEARSE" ] || [ "$limit" -gt $((END - SECONDS)) ]; then limit=$((END - SECONDS)); fi
     echo "$name: at most $limit s"
-    timeout -k 20 "$limit" "$@" >"$RESULTS/$name.txt" 2>&1
+    timeout -k 20 -s "${SIGNAL:-TERM}" "$limit" "$@" >"$RESULTS/$name.txt" 2>&1
     code=$?
     sed -i 's/.*\r//' "$RESULTS/$name.txt" # of a progress bar its last state
     printf '{"stage": "%s", "exit_code": %d, "seconds": %d, "commit": "%s"}\n' \
@@ -97,9 +97,10 @@ export PYTHON DEVICE RESULTS REHEARSE
 run=$RUNS/race/seed0
 so_far() { if done_before race; then echo ""; else echo "-so-far"; fi; }
 
-run_tests() {
+run_tests() { # after Ctrl-C pytest still tells what had failed by then
     # shellcheck disable=SC2046
-    stage tests 150 "$PYTHON" -m pytest -m gpu -rA --tb=short -p no:cacheprovider \
+    SIGNAL=INT stage tests 150 "$PYTHON" -m pytest -m gpu -rA --tb=short -p no:cacheprovider \
+        --continue-on-collection-errors \
         ${REHEARSE:+--collect-only} $(grep -l 'mark\.gpu' tests/test_*.py)
 }
 

@@ -6,11 +6,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from minidino.engine.machine import out_of_memory
 from minidino.engine.settings import Engine
 
 # A network with fewer parameters is so quick on a GPU that starting its kernels is what takes
 # the time; a CUDA graph starts them all at once. ViT-Ti with its head has 12 million.
 CUDA_GRAPH_PARAMETERS = 15_000_000
+# A network of other sizes, or another objective, is compiled anew. PyTorch counts them over all
+# trainings of a process, and from its ninth on it would compile none.
+MOST_COMPILED = 256
 
 
 class Compiled:
@@ -28,6 +32,8 @@ class Compiled:
             graphs = engine.accumulate == 1 and n_parameters < CUDA_GRAPH_PARAMETERS
             # fallback_random: drop path draws what it draws without compiling.
             options = {"fallback_random": True, "triton.cudagraphs": graphs}
+            limits = torch._dynamo.config
+            limits.recompile_limit = max(limits.recompile_limit, MOST_COMPILED)
             self.function = torch.compile(function, dynamic=False, options=options)
 
     def __call__(self, *args) -> Any:
@@ -41,10 +47,8 @@ class Compiled:
         """
         try:
             return work(*args)
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:  # a compiler may raise anything
-            if self.function is self.plain:
+            if self.function is self.plain or out_of_memory(error):
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             tqdm.write(f"torch.compile failed, training goes on without it: {reason}")

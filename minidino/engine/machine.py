@@ -14,6 +14,9 @@ from minidino.errors import UserError
 
 T = TypeVar("T")
 
+# How it is said by the allocators of CPUs and of Apple's GPUs, by CUDA, cuBLAS and cuDNN.
+OUT_OF_MEMORY = r"(?s)out of memory|DefaultCPUAllocator.*allocate|STATUS\w*_ALLOC\w*_FAILED"
+
 
 def usual_device() -> str:
     """The fastest kind of device here: ``cuda``, else Apple's ``mps``, else ``cpu``."""
@@ -26,13 +29,17 @@ def pick_device(name: str | None = None) -> torch.device:
     """The device asked for, or the fastest kind that is here.
 
     Raises:
-        UserError: if it is not there.
+        UserError: if it is not there, or its memory is taken.
     """
     name = usual_device() if name is None else name
     try:
         device = torch.device(name)
         torch.ones(1, device=device).item()  # "meta" is a device that keeps no numbers
-    except (RuntimeError, AssertionError, NotImplementedError):
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        if out_of_memory(error):
+            raise UserError(
+                f'the memory of device "{name}" is taken; end what uses it, or try --device cpu'
+            ) from None
         raise UserError(f'no device "{name}" on this machine; try --device cpu') from None
     return distributed.own_device(device)
 
@@ -55,6 +62,11 @@ def available_ram() -> int:
         return free
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Was there too little memory? Not all who need some say so by the exception's type."""
+    return isinstance(error, torch.OutOfMemoryError) or bool(re.search(OUT_OF_MEMORY, str(error)))
+
+
 def advised(function: Callable[..., T]) -> Callable[..., T]:
     """The same function; running out of memory becomes a ``UserError`` that says what to do."""
 
@@ -63,12 +75,9 @@ def advised(function: Callable[..., T]) -> Callable[..., T]:
         try:
             return function(*args, **kwargs)
         except RuntimeError as error:
-            asked = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
-            if not isinstance(error, torch.OutOfMemoryError) and not (
-                # How the allocators of CPUs and of Apple's GPUs say it.
-                re.search("(?s)DefaultCPUAllocator.*allocate|MPS backend out of memory", str(error))
-            ):
+            if not out_of_memory(error):
                 raise
+            asked = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
             size = f" ({asked.group(1)} more were needed)" if asked else ""
         raise UserError(
             f"out of memory{size}; the last checkpoint is kept. Try --accumulate 2, which takes "

@@ -14,7 +14,7 @@ from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.engine.batch import search
-from minidino.engine.machine import available_ram
+from minidino.engine.machine import available_ram, out_of_memory
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.limits import LIMITS, pieces_of
@@ -119,7 +119,7 @@ def largest_batch(config: TrainConfig, engine: Engine, device: torch.device, n_i
 def _peak_of_steps(config: TrainConfig, engine: Engine, device: torch.device) -> int | None:
     """Bytes that two steps reserve on a GPU (the first makes AdamW's moments), None if too many."""
     side = (config.image_size, config.image_size)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         try:
             torch.cuda.reset_peak_memory_stats(device)
             before = torch.cuda.memory_reserved(device)
@@ -131,7 +131,9 @@ def _peak_of_steps(config: TrainConfig, engine: Engine, device: torch.device) ->
                 trainer.step(images)
             torch.cuda.synchronize(device)
             return torch.cuda.max_memory_reserved(device) - before
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             return None
         finally:
             trainer = images = None

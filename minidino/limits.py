@@ -1,6 +1,7 @@
 """What each number of a configuration may be, and one line for what it may not."""
 
 import math
+import sys
 from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin
@@ -63,14 +64,14 @@ def check_limits(settings: Any) -> None:
             or not all(
                 isinstance(v, Integral if whole else Real)
                 and not isinstance(v, bool)
-                and math.isfinite(v)
-                and low <= v <= high
+                and low <= v <= min(high, sys.float_info.max)  # a whole number may be any size
                 for v in numbers
             )
         ):
-            kind = f"{count} numbers" if count > 1 else "a whole number" if whole else "a number"
+            one = "a whole number" if whole else "a number"
+            kind = f"a tuple of {count} numbers" if count > 1 else one
             bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-            raise UserError(f"{f.name} is {value}; it must be {kind}, {bounds}")
+            raise UserError(f"{f.name} is {value!r}; it must be {kind}, {bounds}")
 
 
 def check_together(config: Any) -> None:

@@ -203,6 +203,7 @@ OTHERS = [
     ("epochs", "train --epochs"),
     ("stray", "train stray"),
     ("maybe", "train --norm-last-layer maybe"),
+    ("from 0 to 9223372036854775807", f"train --seed 1{'0' * 400}"),
     # devices
     ('no device "banana"', "train --device banana"),
     ('no device "meta"', "knn run --device meta"),
@@ -269,10 +270,10 @@ OTHERS = [
     ("--blocks", "linear run --blocks 0"),
     ("--max-images 1 leaves one class only", "linear run --max-images 1"),
     ("--pictures", "attend run --pictures 0"),
-    ("--size at least a patch", "attend run --size 2"),
-    ("the largest is 4,096", "attend run --size 1000000"),
-    ("the largest is 4,096", "segment run --data flat --size 1000000"),
-    ("--size must be at least a patch", "segment run --data picture.png --size 1"),
+    ("a patch\\) to 4,096", "attend run --size 2"),
+    ("a patch\\) to 4,096", "attend run --size 1000000"),
+    ("a patch\\) to 4,096", "segment run --data flat --size 1000000"),
+    ("a patch\\) to 4,096", "segment run --data picture.png --size 1"),
     ("magic", "segment run --data picture.png --by magic"),
     ("--k must be at least 1", "retrieve run picture.png --data flat --k 0"),
     ("--images", "data --images 0"),
@@ -330,7 +331,7 @@ OTHERS = [
     ("settings unknown to this version of minidino: sharpen", "linear ck/newer-look"),
     ("lacks the configuration", "knn ck/no-settings"),
     ("not the settings of a training run", "knn ck/settings-of-text"),
-    ("depth is two; it must be a whole number", "knn ck/depth-in-words"),
+    ("depth is 'two'; it must be a whole number", "knn ck/depth-in-words"),
     ("too small for 900 blocks", "export ck/many-blocks --to timm"),
     ("out_dim is 1000000000000", "knn ck/vast-settings"),
     ("lacks the configuration or the teacher", "attend ck/no-teacher"),
@@ -344,7 +345,7 @@ OTHERS = [
     ("of-a-newer-version", "train --resume --out ck/of-a-newer-version"),
     ("settings unknown", "train --resume --out ck/newer-settings"),
     ("not the settings of a training run", "train --resume --out ck/no-settings"),
-    ("depth is two", "train --resume --out ck/depth-in-words"),
+    ("depth is 'two'", "train --resume --out ck/depth-in-words"),
     ("not what a run goes on from.*teacher", "train --resume --out ck/no-teacher"),
     ("not what a run goes on from.*student", "train --resume --out ck/no-student"),
     ("not what a run goes on from.*optimizer", "train --resume --out ck/no-optimizer"),
@@ -421,6 +422,7 @@ def test_debug_shows_the_traceback_of_the_cause(place, monkeypatch):
 
 def test_want_of_memory_is_told_in_words(monkeypatch, capsys):
     for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory"),
+                  RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublas`"),
                   RuntimeError("DefaultCPUAllocator: can't allocate memory")):  # fmt: skip
         monkeypatch.setattr(cli, "_run", lambda argv, error=error: (_ for _ in ()).throw(error))
         assert cli.main(["knn", "run"]) == 2

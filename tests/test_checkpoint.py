@@ -14,6 +14,7 @@ from minidino.run.checkpoint import (
     load_checkpoint,
     load_to_resume,
     load_weights,
+    resume,
     save_checkpoint,
 )
 from minidino.trainer import Trainer
@@ -103,6 +104,18 @@ def test_at_most_five_differences_are_named():
     with pytest.raises(UserError) as error:
         load_weights(module, {}, "here")
     assert "18 differences" in str(error.value) and str(error.value).count("missing") == 5
+
+
+def test_moments_of_another_shape_are_refused_before_they_are_written_to(tiny_config):
+    trainer = Trainer(tiny_config, 6, torch.device("cpu"))
+    for p in trainer.student.parameters():
+        p.grad = torch.zeros_like(p)
+    trainer.optimizer.step()
+    state = trainer.state_dict()
+    resume(Trainer(tiny_config, 6, torch.device("cpu")), state, "here")
+    state["optimizer"]["state"][0]["exp_avg_sq"] = torch.zeros(3)
+    with pytest.raises(UserError, match=r"here is not what a run goes on from.* another shape"):
+        resume(Trainer(tiny_config, 6, torch.device("cpu")), state, "here")
 
 
 def test_backbone_of_teacher_or_student(state, tmp_path):

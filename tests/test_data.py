@@ -251,6 +251,16 @@ def test_imagenette_that_was_not_unpacked_to_its_end_is_refused(tmp_path, monkey
         load_data("imagenette", "train", 32, root=tmp_path)
 
 
+def test_a_damaged_picture_of_a_downloaded_set_is_named(tmp_path, monkeypatch):
+    class Damaged(list):
+        def __getitem__(self, i):
+            raise OSError("Truncated File Read")
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", lambda *_, **__: Damaged([None] * 5))
+    with pytest.raises(UserError, match=r"of cifar10, train, in .*Truncated File Read"):
+        load_data("cifar10", "train", 32, root=tmp_path)
+
+
 def test_imagenette_is_fetched_as_large_as_it_is_wanted(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(torchvision.datasets, "Imagenette", lambda *a, **_: asked.append(a[2]))

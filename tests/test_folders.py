@@ -267,10 +267,16 @@ def test_names_that_are_no_unicode(make, tmp_path, capsys):
     assert said.encode("utf-8")  # can be shown
 
 
-def test_an_archive_is_to_be_unpacked(tmp_path):
-    (tmp_path / "x.zip").write_bytes(b"PK")
-    with pytest.raises(UserError, match="is a file; unpack it"):
-        load(tmp_path / "x.zip")
+def test_of_a_file_it_is_told_what_to_give_in_its_place(tmp_path):
+    for name, words in [
+        ("x.zip", "unpack it"),
+        ("x.tar.xz", "unpack it"),
+        ("x.JPG", "give the folder it is in"),
+        ("train.parquet", "give a folder of picture files"),
+    ]:
+        (tmp_path / name).write_bytes(b"PK")
+        with pytest.raises(UserError, match=f"is a file; {words}"):
+            load(tmp_path / name)
 
 
 # ------------------------------------------------------------------ a fifth held out

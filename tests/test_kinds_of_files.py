@@ -69,6 +69,8 @@ OTHER = {
     "gz": (lambda path: path.write_bytes(gzip.compress(b"weights")), "unpack it"),
     "tar": (tar, "unpack it"),
     "h5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "HDF5"),
+    "an index": (lambda path: path.write_text('{"weight_map": {}}'), "it is JSON"),
+    "onnx": (lambda path: path.write_bytes(b"\x08\x0a\x12\x07pytorch" + bytes(99)), "ONNX's"),
     "npz": (lambda path: np.savez(path.open("wb"), kernel=np.ones(2)), "NumPy's"),
     "a program": (torchscript, "a TorchScript program"),
     "protocol 4": (lambda path: torch.save(WEIGHTS, path, pickle_protocol=4), "protocol 4, which"),

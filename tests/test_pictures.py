@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 
 import numpy as np
@@ -57,11 +58,13 @@ def test_any_numbers_are_scaled_by_the_range_that_is_used(tmp_path):
         ("signed", np.array([[-300, -45, 467, 723]], np.int32), [0, 63, 191, 255]),
         ("wide", np.array([[0, 70_000, 140_000]], np.int32), [0, 127, 255]),
         ("float", np.array([[0, 0.25, 0.5, 1, np.nan]], np.float32), [0, 64, 128, 255, 0]),
+        ("endless", np.array([[0, 1, -np.inf, np.inf]], np.float32), [0, 255, 0, 255]),
         ("flat", np.full((1, 2), 0.5, np.float32), [0, 0]),
         ("twelve", np.array([[0, 15, 16, 4095]], np.uint16), [0, 0, 1, 255]),
     ]:
         Image.fromarray(values).save(tmp_path / f"{name}.tif")
-        seen = np.array(open_picture(tmp_path / f"{name}.tif"))[0]
+        with warnings.catch_warnings(action="error"):
+            seen = np.array(open_picture(tmp_path / f"{name}.tif"))[0]
         assert seen[:, 0].tolist() == expected and (seen == seen[:, :1]).all(), name
 
 
@@ -88,8 +91,8 @@ def tiff(path, values, extra=None, order="<", packed=False, planes=1):
     path.write_bytes(out + b"\0" * 4)
 
 
-def png16(path, values):
-    """A PNG of 16 bits; ``values`` (H, W, 2 to 4)."""
+def png16(path, values, clear=None):
+    """A PNG of 16 bits; ``values`` (H, W, 1 to 4), ``clear``: those that are transparent."""
 
     def chunk(kind, data):
         crc = struct.pack(">I", zlib.crc32(kind + data))
@@ -97,8 +100,10 @@ def png16(path, values):
 
     h, w, bands = values.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    head = struct.pack(">IIBBBBB", w, h, 16, {2: 4, 3: 2, 4: 6}[bands], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", w, h, 16, {1: 0, 2: 4, 3: 2, 4: 6}[bands], 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    if clear is not None:
+        chunks.insert(1, (b"tRNS", struct.pack(f">{bands}H", *clear)))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks))
 
 
@@ -136,6 +141,13 @@ def test_sixteen_bits_with_transparency(tmp_path):
     png16(tmp_path / "x.png", values)
     got = np.array(open_picture(tmp_path / "x.png")).tolist()
     assert got == [[[255, 0, 0], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_one_value_of_sixteen_bits_that_is_transparent(tmp_path, bands):
+    values = np.array([[0, 300, 301, 65535]], np.uint16)[..., None].repeat(bands, 2)
+    png16(tmp_path / "x.png", values, clear=[300] * bands)  # 301 has the same higher byte
+    assert np.array(open_picture(tmp_path / "x.png"))[0, :, 0].tolist() == [0, 255, 1, 255]
 
 
 def test_the_range_is_that_of_the_folder_and_8_bits_stay(tmp_path, capsys):

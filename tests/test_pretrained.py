@@ -154,6 +154,13 @@ def test_half_precision_becomes_single(tmp_path):
     same_features(load_pretrained(tmp_path / "w.pth"), theirs.float())
 
 
+def test_what_others_note_in_a_file_is_no_damage(tmp_path):
+    theirs = timm_vit()
+    noted = {"image_size": "(224, 224)", "eval_size": "auto", "num_heads": "2"}
+    save_file(theirs.state_dict(), tmp_path / "w.safetensors", noted)
+    same_features(load_pretrained(tmp_path / "w.safetensors"), theirs)
+
+
 # ------------------------------------------------------------------ the number of heads
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from minidino.run.interrupts import RunStopped
-from minidino.run.watch import TrainingDiverged, Watch
+from minidino.run.watch import TrainingDiverged, Watch, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 LN_K = math.log(512)
@@ -17,6 +17,12 @@ LN_K = math.log(512)
 
 def line(step: int, entropy=3.0, usage=4.0, rate=100.0) -> dict:
     return dict(step=step, entropy=entropy, usage=usage, images_per_second=rate)
+
+
+def test_lines_that_tell_of_no_collapse_are_passed_over():
+    """A log is a person's file, too: who cuts a line short loses no verdict."""
+    assert "not collapsed: a target tells 1.00" in verdict([line(1), {"step": 2, "loss": 6.0}], 512)
+    assert "not known" in verdict([{"step": 1, "loss": 6.0}], 512)
 
 
 def told(lines: list[dict]) -> list[tuple[int, str]]:

@@ -13,11 +13,13 @@ from pathlib import Path
 from minidino.config import USUAL, Reading
 from minidino.data.downloads import TORCHVISION, from_torchvision
 from minidino.data.folders import from_folder, say
+from minidino.data.listing import SUFFIXES
 from minidino.data.pictures import Pictures, check_memory
 from minidino.data.streamed import StreamedFolder
 from minidino.data.things import CLASSES, ThingsOnStuff
 from minidino.errors import UserError
 
+PACKED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".rar", ".7z"}
 NAMES = ("things", "things-telling", *TORCHVISION)
 THINGS_IMAGES = {"train": 10_000, "val": 1_000, "test": 2_000}
 # Seeds no training run is given by hand: choices are made on "val", results told of "test".
@@ -77,8 +79,11 @@ def load_data(
     if not spec or not folder.exists():
         raise UserError(f'no data "{spec}": it is neither a folder nor one of {", ".join(NAMES)}')
     if not folder.is_dir():
-        packed = folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
-        remedy = "unpack it and give the folder" if packed else "give the folder it is in"
+        suffix, remedy = folder.suffix.lower(), "give a folder of picture files"
+        if suffix in PACKED:
+            remedy = "unpack it and give the folder"
+        elif suffix in SUFFIXES:
+            remedy = "give the folder it is in"
         raise UserError(f"{folder} is a file; {remedy}")
     return from_folder(folder, split, size, max_images, reading)
 

@@ -70,7 +70,13 @@ def from_torchvision(
     images = torch.empty(len(keep), 3, size, size, dtype=torch.uint8)
 
     def decode(i: int):
-        picture, target = dataset[keep[i]]
+        try:
+            picture, target = dataset[keep[i]]
+        except OSError as error:
+            raise UserError(
+                f"picture {keep[i]:,} of {name}, {split}, in {where} cannot be read: {error}. "
+                f"Remove the files of {name} there and start again"
+            ) from None
         images[i] = to_tensor(square(picture.convert("RGB"), size))
         if name != "pets":
             return int(target), None

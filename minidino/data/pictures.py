@@ -142,6 +142,9 @@ def _rgb(picture: Image.Image, path: Path, bounds: tuple[float, float] | None) -
         eight = Image.fromarray(to_bytes(values, bounds or value_range(values))).convert("RGB")
         if picture.mode == "RGBA":
             eight.putalpha(picture.getchannel("A"))
+        elif (clear := picture.info.get("transparency")) is not None:  # a number, or three
+            seen = (values != clear).reshape(*values.shape[:2], -1).any(axis=2)
+            eight.putalpha(Image.fromarray(seen.astype(np.uint8) * 255))
         picture = upright(eight, told_by=picture)
     else:
         picture = upright(picture)

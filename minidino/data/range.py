@@ -81,7 +81,8 @@ def to_bytes(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     low, high = bounds
     whole = values.dtype.kind != "f" and low.is_integer() and high.is_integer()
     steps = (high - low + whole) or 1
-    part = (np.nan_to_num(values.astype(np.float64), nan=low) - low) * (256 / steps)
+    finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+    part = (finite - low) * (256 / steps)
     return part.clip(0, 255).astype(np.uint8)
 
 

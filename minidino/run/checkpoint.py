@@ -226,7 +226,8 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
     """
     own = module.state_dict()
     if not isinstance(weights, dict) or not all(
-        isinstance(v, Tensor) and (v.is_floating_point() or _counts(own.get(k)))
+        isinstance(v, Tensor)  # batch norm keeps a whole number
+        and (v.is_floating_point() or (k in own and not own[k].is_floating_point()))
         for k, v in weights.items()
     ):
         raise UserError(f"{where} has entries that are no weights")
@@ -245,11 +246,6 @@ def load_weights(module: nn.Module, weights: dict[str, torch.Tensor], where: str
         module.load_state_dict(weights)
     except RuntimeError as error:  # sparse, for example
         raise UserError(f"{where} has weights that cannot be used: {str(error)[-200:]}") from None
-
-
-def _counts(own: Tensor | None) -> bool:
-    """Is this a whole number, as batch norm keeps one?"""
-    return own is not None and not own.is_floating_point()
 
 
 def resume(trainer: Trainer, state: dict[str, Any], where: str) -> None:
@@ -273,6 +269,9 @@ def resume(trainer: Trainer, state: dict[str, Any], where: str) -> None:
         load_weights(trainer.teacher, state["teacher"], where)
         load_weights(trainer.criterion, state["loss"], where)
         trainer.optimizer.load_state_dict(state["optimizer"])
+        for p, kept in trainer.optimizer.state.items():  # AdamW would write past a smaller one
+            if not kept["exp_avg"].shape == kept["exp_avg_sq"].shape == p.shape:
+                raise ValueError(f"moments of another shape than {tuple(p.shape)}")
         if scale := state.get("scaler"):  # empty but in fp16
             trainer.gradients.scaler.load_state_dict(scale)
         trainer.now = operator.index(state["step"])

@@ -12,6 +12,8 @@ BEGINS = [
     (rb"version https://git-lfs", GIT_LFS),
     (rb"\s*<(!doctype|html|\?xml|head|script)", WEB_PAGE),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", PACKED),
+    (rb'\s*\{\s*"', "it is JSON, which tells of weights; give the file or folder that has them"),
+    (rb"\x08[\0-\x7f]\x12\x07pytorch", "it is ONNX's; give the checkpoint it was exported from"),
     (rb"\x89HDF", "it is HDF5, as of Keras, and not PyTorch's"),
 ]
 TORCH = (b"PK\x03\x04", b"\x80\x02")  # a zip; before version 1.6 a pickle

@@ -26,10 +26,11 @@ def verdict(lines: Sequence[dict], out_dim: int) -> str:
     """Whether a run has collapsed, in one sentence, from the last lines of its log.
 
     Args:
-        lines: of ``metrics.jsonl``; the last ten that have a loss are read.
+        lines: of ``metrics.jsonl``; the last ten that tell of a collapse are read.
         out_dim: number K of prototypes.
     """
-    last, ln_k = [line for line in lines if "loss" in line][-10:], math.log(out_dim)
+    lines = [line for line in lines if "spread" in line or {"usage", "entropy"} <= line.keys()]
+    last, ln_k = lines[-10:], math.log(out_dim)
     if not last:
         return "no step was logged, so whether it collapsed is not known"
     if "spread" in last[-1]:

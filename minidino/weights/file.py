@@ -184,7 +184,12 @@ def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, i
     try:
         with safe_open(path, framework="pt") as file:
             told = file.metadata() or {}  # of strings
-            known = {k: int(told[k]) for k in METADATA if told.get(k)}
+            # Heads leave no trace in the weights; of sides others may say anything: "(224, 224)".
+            known = {
+                name: int(value)
+                for name in METADATA
+                if (value := told.get(name)) and (name == "num_heads" or value.isdecimal())
+            }
             return {name: file.get_tensor(name) for name in file.keys()}, known  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         why = what_it_is(path) or f"it is cut short or damaged ({error})"

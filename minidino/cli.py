@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
+from minidino import __version__
 from minidino.commands.attend import attend_command
 from minidino.commands.compare import compare_command
 from minidino.commands.course import (
@@ -37,7 +38,7 @@ from minidino.commands.segment import segment_command
 from minidino.commands.train import make_train_command
 from minidino.config import recipe
 from minidino.engine.distributed import launched, may_speak
-from minidino.engine.machine import usual_device
+from minidino.engine.machine import out_of_memory, usual_device
 from minidino.engine.settings import Engine
 from minidino.errors import UserError, one_line
 from minidino.run.interrupts import RunStopped
@@ -155,8 +156,7 @@ def _in_words(argv: list[str]) -> int:
         where = f"{error.filename}: " if error.filename is not None else ""
         raise UserError(f"{where}{error.strerror or error}") from error
     except (MemoryError, RuntimeError) as error:
-        # PyTorch says it by a RuntimeError on a CPU, by one of its subclasses on a GPU.
-        if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):
+        if isinstance(error, MemoryError) or out_of_memory(error):
             raise UserError(
                 f"not enough memory for {argv[0]} with these sizes; use fewer or smaller images, "
                 "a smaller batch or a smaller network"
@@ -169,6 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [a for a in argv if a != "--debug"] or ["--help"]
+    if argv == ["--version"]:
+        print(f"minidino {__version__}")
+        return 0
     # A person cannot act on a library's deprecation notices.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:

@@ -173,13 +173,13 @@ def test_whatever_classes_are_called_they_are_drawn(tmp_path, capsys, recwarn):
     for c, name in enumerate(("$1_$5", "$5_$^", "猫", os.fsdecode(b"gr\xfcn"))):
         for i in range(4):
             paint(folder / name / f"$_{i}_$^.png", c % 3, rng)
-    out = [tmp_path / name for name in ("a.png", "b.png", "c.png", "d.safetensors", "e.csv")]
+    out = [tmp_path / name for name in ("a.png", "b.png", "c.png", "d.safetensors", "e/e.csv")]
     use = "minidino_things", "--data", folder
     for argv in (
         ("data", folder, "--out", out[0]),
         ("retrieve", use[0], folder / "$1_$5/$_0_$^.png", *use[1:], "--out", out[1]),
         ("knn", *use, "--confusion", out[2], "--save", out[3], "--k", 3),
-        ("predict", out[3], *use[1:], "--out", out[4]),
+        ("predict", out[3], *use[1:], "--out", out[4]),  # in a folder that is made
         ("predict", out[3], *use[1:], "--out", out[4]),  # its own table it may replace
     ):
         code, _, err = minidino(*argv, capsys=capsys)
@@ -226,7 +226,7 @@ MISTAKES = {
     "of another size": (
         ["predict", "C", "--data", "NEW", "--backbone", "minidino_photos"], "another backbone"),
     "backbone gone": (["predict", "C", "--data", "NEW", "--backbone", "gone"], "no checkpoint at"),
-    "no classifier": (["predict", "gone.safetensors", "--data", "NEW"], "is no classifier"),
+    "no classifier": (["predict", "gone.pt", "--data", "NEW"], "--save gone.safetensors"),
     "weights": (["predict", "OTHER", "--data", "NEW"], "is no classifier"),
     "of wrong shapes": (["predict", "bent.safetensors", "--data", "NEW"], "is no classifier"),
     "no pictures": (["predict", "C", "--data", "empty"], "no pictures in empty"),

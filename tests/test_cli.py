@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from minidino import cli
+from minidino import __version__, cli, plots
 from minidino.data import THINGS_IMAGES, load_data
 from minidino.run.checkpoint import load_checkpoint
 from minidino.train import train
@@ -194,6 +194,13 @@ def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("minidino.using.demo.recipe", lambda name, seed: tiny_config)
     few = {"max_images": 200}
     monkeypatch.setattr(score, "load_data", lambda *a, **how: load_data(*a, **(how | few)))
+    real, sides = plots.attention_figure, []
+
+    def noted(images, *args):
+        sides.append(images[0].shape[-1])
+        return real(images, *args)
+
+    monkeypatch.setattr(plots, "attention_figure", noted)
     out = tmp_path / "demo"
     code, said, err = minidino("demo", "--out", out, capsys=capsys)
     assert code == 0, err
@@ -204,6 +211,7 @@ def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys)
     assert wanted <= set(summary)
     for name in ("attention.png", "curves.png", "filmstrip.png"):
         assert Image.open(out / name).width > 500
+    assert sides == [2 * tiny_config.eval_size]
     assert "--minutes" not in said  # all epochs fitted in the time
     assert "more --minutes" in describe(summary | {"epochs": summary["epochs"] - 1}, out)
     before = (out / "summary.json").read_bytes()
@@ -316,6 +324,10 @@ def test_the_commands_of_the_documents_are_understood(line, monkeypatch, capsys)
     """Parsed as they stand, and not run."""
     monkeypatch.setattr(cli, "_later", lambda f: functools.wraps(f)(lambda *_, **__: lambda: 0))
     assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys):
+    assert minidino("--version", capsys=capsys)[:2] == (0, f"minidino {__version__}\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for it")

@@ -248,6 +248,18 @@ def test_an_index_answers_as_the_folder_does_without_reading_it(
     assert "have moved" not in said and str(tmp_path / "moved") in said
 
 
+def test_the_query_by_other_names_takes_nobodys_place(weights, photos, tmp_path, capsys):
+    query = photos / "b/21.png"
+    for name in ("again.png", "once more.png"):
+        (photos / name).symlink_to(query)
+    embed(load_trained(weights), photos, tmp_path / "f.npz")
+    capsys.readouterr()
+    argv = ("retrieve", weights, query, "--k", 3, "--out", tmp_path / "r.png")
+    code, said, _ = minidino(*argv, "--index", tmp_path / "f.npz", capsys=capsys)
+    assert code == 0 and len(said.splitlines()) == 3 + 1, said
+    assert "again" not in said and "more" not in said
+
+
 def test_duplicates_of_a_folder_and_of_an_index(weights, photos, tmp_path, capsys):
     picture = Image.open(photos / "a/10.png")
     picture.save(photos / "a/10.again.png")
@@ -281,10 +293,14 @@ MISTAKES = {
     "no multiple": (
         ["embed", "W", "--data", "photos", "--out", "x.npz", "--size", "30"], "multiple of the"),
     "no size": (["embed", "W", "--data", "photos", "--out", "x.npz", "--size", "0"], "--size is 0"),
+    "fewer than no workers": (
+        ["embed", "W", "--data", "photos", "--out", "x.npz", "--workers", "-1"], "at least 0"),
     "no folder": (["embed", "W", "--data", "gone", "--out", "x.npz"], "no picture or folder"),
     "no pictures": (["embed", "W", "--data", "empty", "--out", "x.npz"], "no pictures in empty"),
     "none readable": (["embed", "W", "--data", "bad", "--out", "x.npz"], "none of the 1 pictures"),
     "it is there": (["embed", "W", "--data", "photos", "--out", "f.npz"], "f.npz is there"),
+    "parts in the way": (
+        ["embed", "W", "--data", "photos", "--out", "mine.npz"], "not of an index"),
     "begun otherwise": (
         ["embed", "W", "--data", "photos", "--out", "begun.npz"], "begun with other layers"),
     "others' index": (
@@ -311,8 +327,9 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_costs_one_line(name, weights, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for folder in ("empty", "bad", "one", "begun.npz.parts"):
+    for folder in ("empty", "bad", "one", "begun.npz.parts", "mine.npz.parts"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "mine.npz.parts/list.txt").write_text("of a person")
     (tmp_path / "bad/a.png").write_bytes(b"x")
     Image.new("RGB", (9, 9)).save(tmp_path / "one/a.png")
     embed(load_trained(weights), photos, tmp_path / "f.npz")

@@ -56,6 +56,19 @@ def test_makefile_and_readme_install_the_same():
         assert f".[{extras}]" in (ROOT / name).read_text(), name
 
 
+def test_jupyterlab_serves_what_the_links_of_notebooks_lead_to(monkeypatch):
+    """A folder as argument becomes the root, whatever else is said, and ../solutions is outside."""
+    from jupyter_server.serverapp import ServerApp
+
+    monkeypatch.chdir(ROOT)
+    for name in ("Makefile", "README.md"):
+        (options,) = re.findall(r"jupyter lab ([^`\n]+)", (ROOT / name).read_text(encoding="utf-8"))
+        server = ServerApp()
+        server.parse_command_line(options.split())
+        assert Path(server.root_dir) == ROOT, name
+        assert (ROOT / server.preferred_dir / "00_tour.ipynb").exists(), name
+
+
 def test_everything_imported_is_declared():
     def names(requirements: list[str]) -> set[str]:
         found = {re.split(r"[><=]", r)[0] for r in requirements}
@@ -183,11 +196,11 @@ def test_rooms_are_small():
 
 # No other name have the calls by which PyTorch's own optimizers treat many tensors at once, the
 # store through which processes can speak when their group is broken, and what tells a check which
-# operators an answer called, or that it returned a view. ``os._exit`` and
-# ``_thread.interrupt_main`` are documented.
+# operators an answer called, or that it returned a view. ``os._exit``, ``_thread.interrupt_main``
+# and ``torch._dynamo.config.recompile_limit`` are documented.
 PRIVATE = {
     "_foreach_add_", "_foreach_lerp_", "_foreach_mul_", "_foreach_norm", "_get_default_store",
-    "_python_dispatch", "_pytree", "_is_view", "_exit", "_thread",
+    "_python_dispatch", "_pytree", "_is_view", "_dynamo", "_exit", "_thread",
 }  # fmt: skip
 
 

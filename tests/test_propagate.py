@@ -217,7 +217,7 @@ def test_command_follows_a_square_and_keeps_the_palette(tmp_path, capsys):
             assert set(np.unique(found)) == {0, 2}
             assert jaccard_score(true.ravel() > 0, found.ravel() > 0) > 0.7
         assert ("J&F" in said) == mask.is_dir()
-    scores = json.loads((out / "scores.json").read_text())["clips"]["."]
+    scores = json.loads((out / "scores.json").read_text())["clips"]["images"]
     assert set(scores) == {"trained", "random weights", "first mask"}
     # By hand: in frames 9 and 10 the copy shares 12 and 6 columns of 18.
     assert scores["first mask"]["J"] == pytest.approx((12 / 24 + 6 / 30) / 2, abs=1e-6)
@@ -463,7 +463,8 @@ MISTAKES = {
     "no mask given": ("--mask is needed", {"--mask": None}),
     "mask nowhere": ("no mask or folder at", {"--mask": "nowhere"}),
     "frames nowhere": ("no folder of frames", {"--frames": "nowhere"}),
-    "small": ("at least a patch", {"--size": 3}),
+    "small": ("a patch) to 4,096", {"--size": 3}),
+    "no size": ("--size is 0", {"--size": 0}),
     "own masks": ("have their own masks", {"--frames": "things"}),
 }
 

@@ -14,8 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import jaccard_score
 
 from minidino import cli
+from minidino.data.pictures import open_picture
 from minidino.run.checkpoint import save_checkpoint
 from minidino.trainer import Trainer
+from minidino.using import segment as segmenting
 from minidino.using.cut import cut, largest_piece, pieces, second_eigenvector
 from minidino.using.few import FromExamples, logistic_regression
 from minidino.using.segment import Seen, Split, boxed, look, mask_paths, pictures_of, score
@@ -153,7 +155,7 @@ MISTAKES = {
     "unreadable": (["RUN", "--data", "bad.png"], "could be read"),
     "no checkpoint": (["NONE", "--data", "photo.png"], "no checkpoint at"),
     "no such way": (["RUN", "--data", "photo.png", "--by", "magic"], "magic"),
-    "too small": (["RUN", "--data", "photo.png", "--size", "3"], "at least a patch"),
+    "too small": (["RUN", "--data", "photo.png", "--size", "3"], "a patch) to 4,096"),
     "out is a file": (["RUN", "--data", "photo.png", "--out", "bad.png"], "cannot write"),
 }
 
@@ -200,6 +202,7 @@ def test_cut_takes_the_piece_that_stands_out_by_hand():
     keys[apart] = torch.tensor([0.0, 1.0, 0.1])
     found = cut(keys)
     assert torch.equal(found, thing) or torch.equal(found, apart)  # one piece, whichever
+    assert cut(keys[:1, :1]).all()  # of one patch there is nothing to cut off
 
 
 def test_pieces_are_scipys():
@@ -322,6 +325,23 @@ def test_three_masks_teach_the_rest(few, many, capsys):
     assert names == {f"{i}.mask.png" for i in (1, 3, 5)}  # three are learned from
     assert "learning from 3 of 6" in out and "(3 pictures)" in out
     assert scores_in(out)["Jaccard"][0] > 0.45  # of few pictures: there and half right
+
+
+def test_all_pictures_of_16_bits_have_one_range(many, monkeypatch, capsys):
+    """Learned from and looked at, trained and random: what is white in one is so in all."""
+    for i in range(6):
+        values = np.asarray(Image.open(many / f"photos/{i}.png").convert("L"), np.uint16)
+        Image.fromarray(values * (i + 1)).save(many / f"photos/{i}.png")
+    ranges = set()
+    monkeypatch.setattr(
+        segmenting, "open_picture", lambda f, how: ranges.add(how.range) or open_picture(f, how)
+    )
+    argv = ["minidino_things", "--data", many / "photos", "--masks", many / "few"]
+    argv += ["--by", "examples", "--truth", many / "masks"]
+    code, out, err = minidino("segment", *argv, capsys=capsys)
+    assert code == 0, err
+    assert len(ranges) == 1 and None not in ranges
+    assert out.count("more than 8 bits") == 1
 
 
 @pytest.mark.parametrize(

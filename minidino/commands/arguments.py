@@ -89,6 +89,18 @@ PartsArgument = Annotated[AskedParts, _UNNAMED]
 NOT_ASKED, SQUARES_NOT_ASKED, PARTS_NOT_ASKED = AskedReading(), AskedSquares(), AskedParts()
 
 
+def short_side(trained: Trained, asked: int | None) -> int:
+    """The ``--size`` asked for, which need not divide into patches, or else the weights' own.
+
+    Raises:
+        UserError: if it is less than a patch, or beyond use.
+    """
+    side, patch = trained.eval_size if asked is None else asked, trained.backbone.patch_size
+    if not patch <= side <= 4096:
+        raise UserError(f"--size is {side}; it must be from {patch} (a patch) to 4,096")
+    return side
+
+
 def needs_a_vit(backbone: nn.Module, command: str) -> None:
     """Raises UserError for a ResNet, which has no tokens."""
     if not isinstance(backbone, VisionTransformer):

@@ -17,6 +17,7 @@ from minidino.commands.arguments import (
     ReadingArgument,
     Weights,
     needs_a_vit,
+    short_side,
 )
 from minidino.convnet import ConvNet
 from minidino.engine.machine import pick_device
@@ -109,13 +110,11 @@ def attend_command(
         asked: Whose attention.
         reading: How pictures are read.
     """
-    if size is not None and size > 4096:
-        raise UserError(f"--size is {size}; the largest is 4,096")
     trained = weights.load(checkpoint)
     where, gaze = pick_device(device), asked.gaze(trained.backbone)
-    patch, out = trained.backbone.patch_size, out or trained.folder / "attend"
-    if pictures < 1 or (size is not None and size < patch):
-        raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
+    side, out = short_side(trained, size), out or trained.folder / "attend"
+    if pictures < 1:
+        raise UserError("--pictures must be at least 1")
     if show != "attention":
         _check_shown(show, trained.backbone, asked, masks)
     for name in ("attention", "filmstrip") if show == "attention" else (show,):
@@ -124,7 +123,7 @@ def attend_command(
         check_json(out / "scores.json", "trained", "holds no scores; choose another --out")
     read = reading.over(trained.reading)
     how = {"masks": masks, "out": out, "reading": read, "model": trained.backbone}
-    examples = Examples(trained.data(data), patch, size or trained.eval_size, **how)
+    examples = Examples(trained.data(data), trained.backbone.patch_size, side, **how)
     both = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
         (out / "maps").mkdir(parents=True, exist_ok=True)

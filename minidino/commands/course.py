@@ -87,7 +87,7 @@ def course_command(folder: Folder = Path("minidino-course")) -> None:
         from minidino.course import notebooks as course
     written = course.unpack(folder)
     print(f"wrote {len(written)} notebooks to {folder / 'notebooks'}, worked ones to solutions/")
-    print(f"next: cd {folder}, then: jupyter lab notebooks")
+    print(f"next: cd {folder}, then: jupyter lab --preferred-dir=notebooks")
 
 
 def reset_command(notebook: Number) -> None:

@@ -9,6 +9,7 @@ from minidino.commands.arguments import (
     ReadingArgument,
     Weights,
     needs_a_vit,
+    short_side,
 )
 from minidino.data.pictures import spread
 from minidino.engine.machine import pick_device
@@ -45,17 +46,15 @@ def explore_command(
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
     """
-    if size is not None and size > 4096:
-        raise UserError(f"--size is {size}; the largest is 4,096")
     if out is not None:
         check_page(out)
     trained, where = weights.load(checkpoint), pick_device(device)
     needs_a_vit(trained.backbone, "explore")
     patch, out = trained.backbone.patch_size, out or trained.folder / "explore.html"
     check_page(out)
-    if pictures < 1 or (size is not None and size < patch):
-        raise UserError(f"--pictures must be positive, --size at least a patch ({patch})")
-    read, side = reading.over(trained.reading), size or trained.eval_size
+    if pictures < 1:
+        raise UserError("--pictures must be at least 1")
+    read, side = reading.over(trained.reading), short_side(trained, size)
     moments = [(name, backbone.to(where)) for name, backbone in _moments(trained)]
     how = {"reading": read, "most": pictures, "model": moments[-1][1]}
     examples = Examples(trained.data(data), patch, side, **how)

@@ -42,6 +42,7 @@ def predict_command(
     check_backbone(known, trained, classifier)
     trained.backbone.to(pick_device(device))
     root = data if data.is_dir() else data.parent
+    out.parent.mkdir(parents=True, exist_ok=True)
     names = [file.relative_to(root).as_posix() for file in files]
     count = predict(known, trained, files, names, out)
     labels = ", ".join(f"{name} {n:,}" for name, n in count.most_common(10))

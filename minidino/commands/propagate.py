@@ -18,6 +18,7 @@ from minidino.commands.arguments import (
     ReadingArgument,
     Weights,
     needs_a_vit,
+    short_side,
 )
 from minidino.data import tell_namesake
 from minidino.engine.machine import pick_device
@@ -61,13 +62,9 @@ def propagate_command(
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
     """
-    if size is not None and size > 4096:
-        raise UserError(f"--size is {size}; the largest is 4,096")
     trained, where = weights.load(checkpoint), pick_device(device)
     needs_a_vit(trained.backbone, "propagate")
-    patch, side = trained.backbone.patch_size, size or trained.eval_size
-    if side < patch:
-        raise UserError(f"--size must be at least a patch ({patch})")
+    patch, side = trained.backbone.patch_size, short_side(trained, size)
     if frames == "things":
         if mask is not None:
             raise UserError("drawn things have their own masks; --mask goes with a folder")

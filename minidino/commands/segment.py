@@ -15,7 +15,9 @@ from minidino.commands.arguments import (
     ReadingArgument,
     Weights,
     needs_a_vit,
+    short_side,
 )
+from minidino.data.folders import told
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
 from minidino.using.masks import find_masks, load_mask, without_masks
@@ -56,8 +58,6 @@ def segment_command(
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
         reading: How pictures are read.
     """
-    if size is not None and size > 4096:
-        raise UserError(f"--size is {size}; the largest is 4,096")
     if by == "examples" and masks is None:
         raise UserError("--by examples learns from masks of a few pictures; give --masks")
     if by != "examples" and truth is not None:
@@ -69,10 +69,8 @@ def segment_command(
     learned, known = _masks(data, files, by, masks, truth)
     trained, where = weights.load(checkpoint), pick_device(device)
     needs_a_vit(trained.backbone, "segment")
-    patch = trained.backbone.patch_size
-    if size is not None and size < patch:
-        raise UserError(f"--size must be at least a patch ({patch})")
-    how = (by, size or trained.eval_size, reading.over(trained.reading), learned)
+    side, read = short_side(trained, size), told(files, reading.over(trained.reading))
+    how = (by, side, read, learned)
     found = masks_of(trained.backbone.to(where), files, *how)
     scores = _scored(_written(found, paths), known)
     if scores:

@@ -145,7 +145,8 @@ def load_classifier(path: Path) -> Classifier:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, IndexError,
             RuntimeError):  # fmt: skip
         raise UserError(
-            f"{path} is no classifier; save one with: minidino knn RUN --save {path.name}"
+            f"{path} is no classifier; save one with: minidino knn RUN --save "
+            f"{path.stem}.safetensors"
         ) from None
 
 

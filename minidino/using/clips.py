@@ -109,7 +109,10 @@ def find_clips(folder: Path, masks: Path, reading: Reading) -> list[Clip]:
         raise UserError(
             f"{folder} has {len(by_folder)} clips, and {masks} is one mask; give a folder of masks"
         )
-    return [_clip(folder, files, masks, reading) for _, files in sorted(by_folder.items())]
+    clips = [_clip(folder, files, masks, reading) for _, files in sorted(by_folder.items())]
+    if len(clips) == 1:  # its masks lie in no folder of its own, so it is called what is usual
+        clips[0].name = next(iter(by_folder)).resolve().name
+    return clips
 
 
 def _clip(folder: Path, files: list[Path], masks: Path, reading: Reading) -> Clip:

@@ -63,7 +63,7 @@ def as_text(rows: Sequence[dict[str, Any]], most: int = 10) -> str:
             f"  {precision:>9}  {row['taken_for']}".rstrip()
         )
     if len(rows) > most:
-        lines.append(f"and {len(rows) - most:,} classes that were found more often")
+        lines.append(f"and {len(rows) - most:,} classes that were found as often, or more")
     return "\n".join(lines)
 
 

@@ -19,7 +19,8 @@ def second_eigenvector(keys: Tensor) -> Tensor:
     ties = torch.where(unit @ unit.T > TIED, 1.0, LOOSE).double()
     root = ties.sum(dim=1).rsqrt()  # with y = D^-1/2 z the problem is symmetric
     laplacian = torch.eye(len(ties), dtype=ties.dtype) - root[:, None] * ties * root
-    return (root * torch.linalg.eigh(laplacian).eigenvectors[:, 1]).view(keys.shape[:2])
+    vectors = torch.linalg.eigh(laplacian).eigenvectors
+    return (root * vectors[:, :2][:, -1]).view(keys.shape[:2])  # one patch has one
 
 
 def cut(keys: Tensor) -> Tensor:

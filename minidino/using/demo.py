@@ -65,7 +65,8 @@ def summarize(result: TrainResult, device: str | None = None) -> dict:
 def draw(result: TrainResult, out: Path, summary: dict, device: str | None = None) -> None:
     """The three pictures: attention, curves and filmstrip."""
     config, where = result.config, pick_device(device)
-    test = load_data(config.data, "test", config.eval_size, max_images=200)
+    side = 2 * config.eval_size  # four times the patches, whose maps show a thing's outline
+    test = load_data(config.data, "test", side, max_images=200)
     # One image of each class, the first in the set: nothing is picked for its looks.
     rows = [int((test.labels == c).nonzero()[0]) for c in range(len(test.classes))][:8]
     examples = [Example(str(i), test.images[i], test.masks[i]) for i in rows]
@@ -77,7 +78,7 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
         f"k-NN {summary['knn']:.1f}% (random weights {summary['knn_random']:.1f}%)   "
         f"best head's Jaccard {summary['jaccard_best_head']:.2f} "
         f"({ratio:.1f} x random weights' {summary['jaccard_best_head_random']:.2f}), "
-        f"{summary['test_images']} unseen images"
+        f"{summary['test_images']} unseen images ({config.eval_size} px; here {side})"
     )
     trained, random = result.backbone.to(where), random_backbone(config).to(where)
     figure = plots.attention_figure(

@@ -159,7 +159,7 @@ def embed(
         RunStopped: after Ctrl-C or SIGTERM; the same call goes on.
     """
     data, out = Path(os.path.expanduser(data)), Path(out)
-    _check(trained, out, layers, patches)
+    _check(trained, out, layers, patches, workers)
     side, where = trained.side(size), pick_device(device)
     files, root = pictures_of(data), data if data.is_dir() else data.parent
     read = told(files, trained.reading if reading is None else reading)
@@ -190,8 +190,10 @@ def embed(
         return distributed.from_main(parts.join(names) if main else None)
 
 
-def _check(trained: Trained, out: Path, layers: int, patches: bool) -> None:
-    """Raises UserError for a file that cannot be written, and for layers that are not there."""
+def _check(trained: Trained, out: Path, layers: int, patches: bool, workers: int | None) -> None:
+    """Raises UserError for a file that cannot be written, and for numbers that cannot be."""
+    if workers is not None and workers < 0:
+        raise UserError(f"--workers is {workers}; it must be at least 0")
     if out.suffix not in (".npz", ".csv"):
         raise UserError(f"--out {out} must end in .npz or .csv")
     if out.exists():

@@ -59,9 +59,12 @@ class Parts:
         """A context in which no other command writes to the folder; it goes when it is of no use.
 
         Raises:
-            UserError: if one does.
+            UserError: if one does, or if the folder is somebody else's.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        there = {file.name for file in self.folder.iterdir() if not file.name.startswith(".")}
+        if there and "settings.json" not in there:
+            raise UserError(f"{self.folder} is there, and not of an index; choose another --out")
         mine = False
         try:
             with held(self.folder) as mine:

@@ -7,7 +7,7 @@ values cannot tell everything, so each mask says how it was read.
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from minidino.data.listing import SUFFIXES, same_file
+from minidino.data.listing import few as few_of
 from minidino.data.pictures import UnreadablePicture, open_picture, opened, upright
 from minidino.errors import UserError, one_line
 
 ENDING = re.compile(r"[._-](masks?|seg|segmentation|gt|labels?)$")
 VOID_COLOUR = (224, 224, 192)  # what VOC's palette has at 255
 BRIGHT = "brightness, over 127 is the thing"
-
-
-def some_of(names: Sequence[object]) -> str:
-    """The first five, and how many there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(one_line(name) for name in names[:5]) + more
 
 
 def find_masks(folder: Path, pictures: Mapping[str, Path], few: bool = False) -> dict[str, Path]:
@@ -72,9 +67,9 @@ def find_masks(folder: Path, pictures: Mapping[str, Path], few: bool = False) ->
             f"({len(missing)} of {len(pictures)} pictures have none)"
         )
     if guessed:
-        tqdm.write(f"masks found by similar names: {some_of(guessed)}")
+        tqdm.write(f"masks found by similar names: {few_of(guessed)}")
     if missing and not few:
-        tqdm.write(f"no mask, so not scored: {some_of(missing)}")
+        tqdm.write(f"no mask, so not scored: {few_of(missing)}")
     return found
 
 

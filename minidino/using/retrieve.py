@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -80,10 +81,10 @@ def look_up(
         files: where the index's pictures are, in its order.
     """
     feature = _feature(model, query, index.size, index.reading)
-    cosines, rows = nearest(feature, index.features, k + 1)
-    pairs = zip(rows.tolist(), cosines.tolist(), strict=True)
-    found = [Neighbour(files[r], c) for r, c in pairs]
-    return [neighbour for neighbour in found if not same_file(neighbour.file, query)][:k]
+    cosines, rows = nearest(feature, index.features, len(files))
+    found = ((files[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True))
+    others = (Neighbour(file, c) for file, c in found if not same_file(file, query))
+    return list(islice(others, k))
 
 
 def check_index(index: Index, trained: Trained) -> None:

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import USUAL, Reading
-from minidino.data.folders import told
 from minidino.data.listing import OWN_MASK, list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
 from minidino.errors import UserError, check_ours
@@ -59,7 +58,7 @@ def look(
         UserError: if none can be read.
     """
     device = next(model.parameters()).device
-    skipped, reading = [], told(files, reading)
+    skipped = []
     for file in files:
         try:
             picture = open_picture(file, reading)

@@ -7,9 +7,6 @@
 # Nobody has built this file yet: there was no Docker where it was written.
 FROM python:3.12-slim
 
-# git: a run notes the commit that made it.
-RUN apt-get update && apt-get install --yes --no-install-recommends git make \
-    && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home learner && mkdir /course && chown learner /course
 USER learner
 WORKDIR /course

@@ -13,7 +13,7 @@ demo: $(READY)  ## train on ThingsOnStuff for a few minutes and draw what it att
 	fi
 
 lab: $(READY)  ## the notebooks, in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. notebooks
+	$(BIN)/jupyter lab --preferred-dir=notebooks
 
 check: $(READY)  ## how your exercises stand: make check NB=03
 	$(BIN)/minidino check $(NB)
@@ -67,5 +67,5 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[course,test]"
 	touch $@
 
-clean:
-	rm -rf .venv .venv-site runs build *.egg-info
+clean:  ## all but what was trained: runs/ is yours
+	rm -rf .venv .venv-site build *.egg-info

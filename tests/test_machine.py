@@ -1,6 +1,7 @@
 """What machines have and lack: devices, memory, letters of a console, ways to start a process."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -139,6 +140,14 @@ def operators(work) -> tuple[set[str], set[torch.dtype]]:
     return seen, dtypes
 
 
+@functools.cache
+def pytorchs_own_table() -> dict[str, dict]:
+    """Operator -> its row: by which device it is computed, and how."""
+    table = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
+    rows = yaml.safe_load(table.read_text("utf-8"))  # takes a second
+    return {row["func"].split("(")[0]: row for row in rows}
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"centering": "sinkhorn", "koleo": 0.1}, {"ibot": 1.0, "gram": 0.5, "positions": "rope"}]
@@ -169,8 +178,7 @@ def test_pytorchs_own_table_has_every_operator_of_a_step_for_apples_gpus(changes
         extract_features(backbone, images, n_last_blocks=2, mean_patches=True)
         attention_maps(backbone, normalize(images))
 
-    table = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
-    rows = {row["func"].split("(")[0]: row for row in yaml.safe_load(table.read_text("utf-8"))}
+    rows = pytorchs_own_table()
 
     def on_apples_gpus(name: str) -> bool:
         row = rows[name]

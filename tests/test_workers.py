@@ -100,7 +100,7 @@ def test_a_reader_that_hangs_ends_the_run_in_words(streamed, monkeypatch):
 
 def test_a_slow_reader_is_waited_for_and_nothing_is_lost(streamed, monkeypatch):
     quick = train(streamed, progress=False)
-    at_picture(60, lambda: time.sleep(3), monkeypatch)
+    at_picture(60, lambda: time.sleep(1), monkeypatch)
     slow = train(streamed, progress=False)
     losses = [[x["loss"] for x in r.history if "loss" in x] for r in (quick, slow)]
     assert losses[0] == losses[1] and len(losses[0]) == 9

@@ -267,13 +267,10 @@ def flat(tensors: Iterable[Tensor]) -> Tensor:
 def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
     """Same shape, and equal to within ``tolerance`` of the larger of 1 and the largest value."""
     a, b = a.detach().double().cpu(), b.detach().double().cpu()
-    if a.shape != b.shape or not torch.equal(a.isnan(), b.isnan()):
-        return False
-    a, b = a.nan_to_num(0.0), b.nan_to_num(0.0)
-    finite = torch.isfinite(b)
-    scale = max(1.0, b[finite].abs().max().item()) if finite.any() else 1.0
-    same = torch.isclose(a, b, rtol=0.0, atol=tolerance * scale)
-    return bool(same.all())
+    if a.shape != b.shape or not a.numel():
+        return a.shape == b.shape
+    scale = b.abs().nan_to_num(0.0, posinf=0.0).max().clamp(min=1.0).item()
+    return torch.isclose(a, b, rtol=0.0, atol=tolerance * scale, equal_nan=True).all().item()
 
 
 def expect_close(

@@ -97,8 +97,8 @@ class _Patience(TorchFunctionMode):
 
 
 def _ends(draw_boxes: Callable, n: int, *how, seed: int = 3) -> bool:
-    """Whether a call comes back: within so many calls of torch's functions, and some seconds."""
-    timer = threading.Timer(5, interrupt_main)
+    """Whether a call comes back: within so many calls of torch's functions, and two seconds."""
+    timer = threading.Timer(2, interrupt_main)
     timer.start()
     try:
         with _Patience():

@@ -280,8 +280,10 @@ def run(
             if logged:
                 bar.set_postfix_str(recorder.write(metrics, rate))
             recorder.look(stop)
-            if at_epoch_end or late:
+            if late or trainer.now == total:
                 recorder.save()
+            elif at_epoch_end:
+                recorder.save_if_cheap()
             if late:
                 break
             pace.go_on()

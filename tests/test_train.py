@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.evaluate import extract_features
 from minidino.pixels import normalize
+from minidino.run import recorder
 from minidino.run.checkpoint import load_backbone, load_checkpoint, random_backbone, resume
 from minidino.run.plan import epochs_that_fit, n_classes_of
 from minidino.train import TrainingDiverged, train
@@ -325,6 +327,22 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_config, tmp_path, monkey
     with pytest.raises(TrainingDiverged, match="the weights are no longer numbers at step 12"):
         train(replace(tiny_config, knn_evals=0), tmp_path / "run", progress=False)
     assert load_checkpoint(tmp_path / "run")["step"] == 6
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0, [0, 6, 12, 18]), (0.3, [0, 18])])
+def test_saving_takes_a_twentieth_of_the_time_at_most(
+    tiny_config, tmp_path, monkeypatch, seconds, steps
+):
+    """Epochs of less than a second on a disk that takes 0.3 s: no save but the first and last."""
+    saved = []
+
+    def slow(path, state):
+        time.sleep(seconds)
+        saved.append(state["step"])
+
+    monkeypatch.setattr(recorder, "save_checkpoint", slow)
+    train(replace(tiny_config, knn_evals=0), tmp_path / "run", progress=False)
+    assert saved == steps
 
 
 def test_too_few_images_is_named(tiny_config):

@@ -26,6 +26,9 @@ from minidino.run.provenance import provenance
 from minidino.run.watch import TrainingDiverged, Watch
 from minidino.trainer import Trainer
 
+QUICK = 0.25  # seconds: saving that takes no longer is never put off
+SHARE = 20  # else it takes a twentieth of the time, at most
+
 
 class Recorder:
     """The record of one run.
@@ -56,6 +59,7 @@ class Recorder:
         if not isinstance(self.seconds_before, int | float):
             raise UserError(f"{folder / LATEST} does not say in numbers how long the run has taken")
         self.saved_at = None if saved is None else trainer.now
+        self.next_save = 0.0  # a moment of ``time.perf_counter()``
         config, total = trainer.config, trainer.total_steps
         self.watch = Watch(config.out_dim, round(config.warmup_epochs * trainer.steps_per_epoch))
         self.monitor = KnnMonitor.of(config, data) if config.knn_evals else None
@@ -164,10 +168,21 @@ class Recorder:
         finite = [p.isfinite().all() for p in self.trainer.parameters]
         if not torch.stack(finite).all():
             raise TrainingDiverged.at(self.trainer.now, "the weights are no longer numbers")
+        began = time.perf_counter()
         self.log.sync()
         state = self.trainer.state_dict() | {"seconds": self.seconds()}
         save_checkpoint(self.out / LATEST, state)
-        self.saved_at = self.trainer.now
+        self.saved_at, now = self.trainer.now, time.perf_counter()
+        self.next_save = now + SHARE * (now - began) if now - began > QUICK else now
+
+    def save_if_cheap(self) -> None:
+        """``save``, unless the last one is too near: a GPU's epoch may take less than a disk does.
+
+        Only a run that is killed notices: it goes on from an epoch before. One that is stopped,
+        or comes to its end, is saved in any case.
+        """
+        if time.perf_counter() >= self.next_save:
+            self.save()
 
 
 class Pace:

@@ -138,8 +138,27 @@ def _one_line(box: str, argv: Sequence[str]) -> str:
     if "Perhaps you meant:" in lines:
         meant = lines[lines.index("Perhaps you meant:") + 1].split()[0]
         words += f" (perhaps {meant})" * (meant not in words.split())  # else another command's
+    words = _takes(words) or words
     command = f"minidino {argv[0]}" if argv and argv[0] in COMMANDS else "minidino"
     return f"{words or 'the arguments were not understood'}; see {command} --help"
+
+
+_KINDS = {  # what the parser says of a type -> what the option takes
+    r"Tuple\[int": "whole numbers",
+    r"Tuple\[float": "numbers",
+    r"int\(\)|\bINT\b": "a whole number",
+    r"\bfloat\b|\bFLOAT\b": "a number",
+}
+
+
+def _takes(words: str) -> str | None:
+    """--size takes a whole number, not 1e9: in place of the parser's words for it."""
+    option = re.match(r"Error parsing (--[\w.-]+): ", words)
+    kind = next((kind for said, kind in _KINDS.items() if re.search(said, words)), None)
+    if option is None or kind is None:
+        return None
+    typed = " ".join(value for _, value in re.findall(r"""(['"])(.*?)\1""", words))
+    return f"{option[1]} takes {kind}, not {typed}"
 
 
 def _in_words(argv: list[str]) -> int:

@@ -239,7 +239,10 @@ def a_file(p):
 MISTAKES = {
     "no such command": (["trian"], None, "trian"),
     "no such option": (["train", "--epoch", "3"], None, "--epoch"),
-    "not a number": (["train", "--epochs", "many"], None, "many"),
+    "no whole number": (["train", "--epochs", "many"], None, "epochs takes a whole number, not m"),
+    "no number": (["train", "--base-lr", "it's"], None, "--base-lr takes a number, not it's; see"),
+    "no numbers": (["train", "--global-scale", "1", "b"], None, "takes numbers, not 1 b; see"),
+    "neither a number nor nothing": (["knn", "x", "--size", "1e9"], None, "whole number, not 1e9"),
     "no such choice": (["train", "--positions", "sin"], None, "one of ('learned', 'rope')"),
     "two lacking": (["embed", "x"], None, "--data PATH, --out PATH; see minidino embed --help"),
     "one misspelt": (["attend", "x", "--lyer", "3"], None, "--lyer, 3 (perhaps --layer)"),

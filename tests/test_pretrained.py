@@ -398,6 +398,11 @@ def in_parts(path):
     huggingface_vit().save_pretrained(path, max_shard_size="1MB")
 
 
+def a_part(path):
+    """One of two: the first block is whole in it."""
+    in_parts(path.parent)
+
+
 def huggingface_with(**extra):
     return lambda path: huggingface_vit(**extra).save_pretrained(path)
 
@@ -495,7 +500,9 @@ BAD = {
     "folder without weights": ("folder", Path.mkdir, "looked for checkpoint.pt, model.safe"),
     "in parts": (
         "folder", in_parts, "in parts, model-00001-of-00002.safetensors, model-00002-of-00002"),
+    "a part": ("model-00001-of-00002.safetensors", a_part, "in parts, model-00001-of-00002.safe"),
     "relu": ("folder", huggingface_with(hidden_act="relu"), "activation relu"),
+    "epsilon": ("folder", huggingface_with(layer_norm_eps=1e-3), "layer_norm_eps 0.001"),
     "no bias": ("folder", huggingface_with(qkv_bias=False), "attn.qkv.bias missing"),
     "no such name": (
         "dino_vits32", lambda path: None, "dino_vitb16, dino_vitb8, dinov2_vits14"),

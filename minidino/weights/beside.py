@@ -40,6 +40,7 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
         heads, width = config.get("num_attention_heads"), config.get("hidden_size")
         heads = None if heads is None else int(heads)
         theta = float(config.get("rope_theta", 100.0))
+        epsilon = float(config.get("layer_norm_eps", 1e-6))
     except (ValueError, TypeError):
         raise UserError(UNREADABLE.format(file)) from None
     if weights.get("cls_token", torch.empty(0)).shape[-1] != width:
@@ -52,6 +53,8 @@ def heads_beside(path: Path, weights: Weights) -> int | None:
         raise UserError(f"{file} asks for the activation {activation}; DINO's ViT has gelu")
     if theta != 100.0:
         raise UserError(f"{file} asks for rope_theta {theta}; DINOv3's positions have 100")
+    if epsilon > 1e-5:  # what is smaller vanishes beside the variance of a token's numbers
+        raise UserError(f"{file} asks for layer_norm_eps {epsilon}; DINO's ViT has 1e-6")
     return heads
 
 

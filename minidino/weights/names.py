@@ -107,7 +107,7 @@ def _listed(names: list[str]) -> str:
 
 # Hugging Face's names and ours. Version 5 of transformers has shorter names for the blocks in
 # memory, and writes the older ones to files. (Its ViTConfig has a default epsilon of 1e-12 for
-# LayerNorm; whatever it says, ours is the 1e-6 that DINO's weights were trained with.)
+# LayerNorm; ours is the 1e-6 that DINO's weights were trained with.)
 _BLOCK = r"(?:encoder\.layer|layers|(?:model\.)?layer)\.(\d+)\."
 _HUGGINGFACE = [
     (r"embeddings\.cls_token", r"cls_token"),

@@ -127,20 +127,24 @@ def _load(name_or_path: str | Path, num_heads: int | None, grid: tuple[int, int]
     return load_file(_weights_file(path), num_heads, str(path), grid)
 
 
+PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.")  # as Hugging Face names them
+
+
 def _weights_file(path: Path) -> Path:
+    names = ("checkpoint.pt", "model.safetensors", "pytorch_model.bin")
+    found = [path / name for name in names if (path / name).is_file()]
+    whole = path.is_file() and not PART.search(path.name)
+    if whole or found:
+        return path if whole else found[0]
+    folder = path.parent if path.is_file() else path
+    siblings = folder.iterdir() if folder.is_dir() else ()
+    if parts := sorted(p.name for p in siblings if PART.search(p.name)):
+        raise UserError(
+            f"{path} has weights in parts, {few(parts)}; save them whole, in transformers by "
+            'save_pretrained(FOLDER, max_shard_size="100GB"), and give that folder'
+        )
     if path.is_dir():
-        names = ("checkpoint.pt", "model.safetensors", "pytorch_model.bin")
-        found = [path / name for name in names if (path / name).is_file()]
-        if not found and (parts := sorted(p.name for p in path.glob("*-[0-9]*-of-[0-9]*"))):
-            raise UserError(
-                f"{path} has weights in parts, {few(parts)}; save them whole, in transformers by "
-                'save_pretrained(FOLDER, max_shard_size="100GB"), and give that folder'
-            )
-        if not found:
-            raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
-        return found[0]
-    if path.is_file():
-        return path
+        raise UserError(f"no checkpoint at {path}; looked for {', '.join(names)} in it")
     if CONVNET.search(path.name):
         raise UserError(f"{path.name} is a ConvNeXt, and minidino computes ViTs; choose another")
     if GATED.search(path.name):

@@ -164,6 +164,13 @@ def check_4_1(head_mlp):
         gradients = torch.autograd.grad(out.square().sum(), given, allow_unused=True)
     if not out.requires_grad or any(g is None or not g.any() for g in gradients):
         raise Wrong("A gradient does not reach all layers and the input: something is detached.")
+    two = [call(head_mlp, 12, 20, 6) for _ in range(2)]
+    first, second = (mlp(torch.ones(1, 12)) for mlp in two)
+    expect(
+        not torch.equal(first, second),
+        "Two heads begin with the very same weights: a seed is set inside (torch.manual_seed), for "
+        "all of the program, or one module is returned each time. Leave chance to the caller.",
+    )
 
 
 def _layers(mlp, in_dim: int, hidden_dim: int, bottleneck_dim: int) -> Layers:

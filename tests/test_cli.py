@@ -192,7 +192,7 @@ def test_data_draws_a_contact_sheet(tmp_path, capsys):
 
 def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("minidino.using.demo.recipe", lambda name, seed: tiny_config)
-    few = {"max_images": 200}
+    few = {"max_images": 60}
     monkeypatch.setattr(score, "load_data", lambda *a, **how: load_data(*a, **(how | few)))
     real, sides = plots.attention_figure, []
 

@@ -54,7 +54,8 @@ LIMITS = {
     "photos": "It has seen photographs of ten kinds, small: a toy beside released weights, and "
     "made to show on a CPU, without a network, what they show. The commit is that of the code, in "
     "which the recipe had no name yet: results/imagenette-photos-cpu/README.md tells of the run, "
-    "and of another seed, with the same k-NN and no head that lies on things (0.15, one head 0.11).",
+    "and of another seed, with the same k-NN and no head that lies on things (0.15, one head "
+    "0.11).",
 }
 
 

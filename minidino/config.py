@@ -263,7 +263,7 @@ PHOTOS = replace(
     local_scale=(0.1, 0.4),
     epochs=60,
     warmup_epochs=5,
-    # With the center k-NN hardly left that of random weights.
+    # Without KoLeo k-NN hardly leaves that of random weights, with the center or with Sinkhorn.
     centering="sinkhorn",
     koleo=0.1,
     teacher_temp=0.03,

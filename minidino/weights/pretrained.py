@@ -131,14 +131,15 @@ PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.")  # as Hugging Face names them
 
 
 def _weights_file(path: Path) -> Path:
+    if path.is_file() and not PART.search(path.name):
+        return path
     names = ("checkpoint.pt", "model.safetensors", "pytorch_model.bin")
-    found = [path / name for name in names if (path / name).is_file()]
-    whole = path.is_file() and not PART.search(path.name)
-    if whole or found:
-        return path if whole else found[0]
+    for name in names:
+        if (path / name).is_file():
+            return path / name
     folder = path.parent if path.is_file() else path
-    siblings = folder.iterdir() if folder.is_dir() else ()
-    if parts := sorted(p.name for p in siblings if PART.search(p.name)):
+    there = folder.iterdir() if folder.is_dir() else ()
+    if parts := sorted(p.name for p in there if PART.search(p.name)):
         raise UserError(
             f"{path} has weights in parts, {few(parts)}; save them whole, in transformers by "
             'save_pretrained(FOLDER, max_shard_size="100GB"), and give that folder'

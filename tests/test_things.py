@@ -36,12 +36,13 @@ def test_any_size(size):
     assert ThingsOnStuff(3, size).images.shape == (3, 3, size, size)
 
 
-def test_same_seed_same_images_and_a_larger_set_begins_with_the_smaller():
-    small, large = ThingsOnStuff(70, 24, seed=1), ThingsOnStuff(CHUNK + 30, 24, seed=1)
+@pytest.mark.parametrize("stuff", ["noise", "telling"])
+def test_same_seed_same_images_and_a_larger_set_begins_with_the_smaller(stuff):
+    small, large = (ThingsOnStuff(n, 24, seed=1, stuff=stuff) for n in (70, CHUNK + 30))
     assert torch.equal(small.images, large.images[:70])
     assert torch.equal(small.masks, large.masks[:70])
     assert torch.equal(small.labels, large.labels[:70])
-    assert not torch.equal(small.images, ThingsOnStuff(70, 24, seed=2).images)
+    assert not torch.equal(small.images, ThingsOnStuff(70, 24, seed=2, stuff=stuff).images)
     assert not torch.equal(large.images[:30], large.images[CHUNK:])
 
 

@@ -69,19 +69,19 @@ class ThingsOnStuff:
         for first in range(0, self.n, CHUNK):
             rng = np.random.default_rng([self.seed, first // CHUNK])
             some = slice(first, min(first + CHUNK, self.n))
-            drawn = _draw_chunk(rng, self.size, self.stuff)
-            count = some.stop - some.start
-            images[some], labels[some], masks[some] = (part[:count] for part in drawn)
+            drawn = _draw_chunk(rng, some.stop - some.start, self.size, self.stuff)
+            images[some], labels[some], masks[some] = drawn
         self.images: Tensor = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         self.labels: Tensor = torch.from_numpy(labels)
         self.masks: Tensor = torch.from_numpy(masks)
 
 
-def _draw_chunk(rng: np.random.Generator, size: int, stuff: str):
-    """CHUNK images (n, size, size, 3) uint8, labels (n,) and masks (n, size, size)."""
+def _draw_chunk(rng: np.random.Generator, n: int, size: int, stuff: str):
+    """A chunk's first n images (n, size, size, 3) uint8, labels (n,) and masks (n, size, size)."""
     things = Things.draw(rng, CHUNK, size)
+    things = Things(**{name: of_all[:n] for name, of_all in vars(things).items()})
     alpha, colours = things.paint(size)
-    image = _background(rng, CHUNK, stuff)
+    image = _background(rng, CHUNK, stuff)[:n]
     image = image + alpha * (colours - image)
     return finished(rng, image), things.label, alpha[..., 0] > 0.5
 

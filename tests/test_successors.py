@@ -372,9 +372,10 @@ def test_another_base_of_the_turns_is_told(tmp_path, capsys):
     assert cli.main(knn) == 2
     assert "rope_theta 1000.0" in capsys.readouterr().err
     file = tmp_path / "w" / "config.json"
-    file.write_text(file.read_text().replace("1000.0", '"often"'))
-    assert cli.main(knn) == 2
-    assert "not a readable configuration" in capsys.readouterr().err
+    for unreadable in (file.read_text().replace("1000.0", '"often"'), "[" * 100_000):
+        file.write_text(unreadable)
+        assert cli.main(knn) == 2
+        assert "not a readable configuration" in capsys.readouterr().err
     v3().save_pretrained(tmp_path / "w")
     assert cli.main([*knn, "--grid", "4x6"]) == 2
     assert "no learned positions" in capsys.readouterr().err

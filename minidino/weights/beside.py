@@ -21,7 +21,7 @@ def _content(file: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last for brackets in brackets in ...
         content = None
     if not isinstance(content, dict):
         raise UserError(UNREADABLE.format(file))

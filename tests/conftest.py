@@ -5,29 +5,38 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 
-from minidino.config import TrainConfig, recipe
-from minidino.run.monitor import KnnMonitor
-
-# How a batch is divided among threads follows the cores: let all machines divide it alike.
-torch.set_num_threads(min(torch.get_num_threads(), 2))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and all processes of these tests would
     # ignore the Ctrl-C that some of them are sent.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The process that hands tests out reads this file too, so PyTorch is imported where it is used.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads_as_anywhere():
+    """How a batch is divided among threads follows the cores: all machines divide it alike."""
+    import torch
+
+    torch.set_num_threads(min(torch.get_num_threads(), 2))
+
+
 @pytest.fixture(autouse=True)
 def few_to_monitor(monkeypatch):
     """k-NN during training is among few: a test's whole training is shorter than the usual one."""
+    from minidino.run.monitor import KnnMonitor
+
     monkeypatch.setattr(KnnMonitor, "LABELLED", 100)
     monkeypatch.setattr(KnnMonitor, "HELD_OUT", 100)
 
 
 @pytest.fixture(scope="session")
-def tiny_config() -> TrainConfig:
-    """Two seconds of training: 3 epochs of 6 steps."""
+def tiny_config():
+    """A ``TrainConfig`` of two seconds: 3 epochs of 6 steps."""
+    from minidino.config import recipe
+
     return recipe(
         "things",
         max_images=96,

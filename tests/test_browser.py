@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import window
 
 from minidino.course.notebooks import read, unpack
 
@@ -71,22 +71,9 @@ def lab(course):
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium without a window."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install selenium")
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    if not any(found):
-        pytest.skip("no Chromium or Chrome on this machine (Debian: apt install chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = next(filter(None, found))
-    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(switch)
-    options.add_argument("--window-size=1300,1000")
-    driver = shutil.which("chromedriver")
-    service = webdriver.ChromeService(executable_path=driver) if driver else None
-    one = webdriver.Chrome(options=options, service=service)
-    one.set_page_load_timeout(PATIENCE)
-    yield one
-    one.quit()
+    with window(1300, 1000) as one:
+        one.set_page_load_timeout(PATIENCE)
+        yield one
 
 
 class Page:

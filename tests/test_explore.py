@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from browser import Browser
+from browser import window
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.metrics.pairwise import cosine_similarity
@@ -103,42 +103,54 @@ def made(run, photos):
 
 @pytest.fixture
 def browser(made):
-    window = Browser(1280, 1000)
-    try:
-        window.open(made)
-        wait_for(window, "return document.body.dataset.ready === 'yes'")
-        yield window
-        assert window.complaints() == []
-    finally:
-        window.close()
+    with window(1280, 1000) as one:
+        one.get(made.resolve().as_uri())
+        wait_for(one, "return document.body.dataset.ready === 'yes'")
+        yield one
+        assert [entry for entry in one.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def wait_for(window, code):
+def wait_for(browser, code):
     until = time.monotonic() + 30
-    while not (found := window.run(code)):
+    while not (found := browser.execute_script(code)):
         assert time.monotonic() < until, code
         time.sleep(0.05)
     return found
 
 
-def state(window):
-    return window.run("return window.explore.state()")
+def state(browser):
+    return browser.execute_script("return window.explore.state()")
 
 
-def box(window, selector):
-    return window.run(
+def box(browser, selector):
+    return browser.execute_script(
         f"const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
         "return [b.left, b.top, b.width, b.height]"
     )
 
 
-def point_at(window, row, column, rows, columns):
-    left, top, width, height = box(window, "#picture")
-    x, y = left + (column + 0.5) * width / columns, top + (row + 0.5) * height / rows
-    window.pointer(x, y)
+def pointer(browser, x, y, click=False):
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    actions = ActionBuilder(browser, duration=0)
+    actions.pointer_action.move_to_location(round(x), round(y))
+    if click:
+        actions.pointer_action.click()
+    actions.perform()
+
+
+def press(browser, key):
+    from selenium.webdriver import ActionChains, Keys
+
+    ActionChains(browser).send_keys(getattr(Keys, key)).perform()
+
+
+def point_at(browser, row, column, rows, columns):
+    left, top, width, height = box(browser, "#picture")
+    pointer(browser, left + (column + 0.5) * width / columns, top + (row + 0.5) * height / rows)
     patch = row * columns + column
-    wait_for(window, f"return window.explore.state().patch === {patch}")
-    wait_for(window, f"return document.getElementById('where').textContent.endsWith('row {row}, "
+    wait_for(browser, f"return window.explore.state().patch === {patch}")
+    wait_for(browser, f"return document.getElementById('where').textContent.endsWith('row {row}, "
              f"column {column}')")  # fmt: skip
 
 
@@ -165,7 +177,7 @@ def test_pointing_shows_attention_and_likeness_of_that_patch(browser, run, photo
         assert np.abs(np.array(now["attention"]) - attention).max() < 0.002
         assert np.abs(np.array(now["alike"][0]) - alike).max() < 0.01
     # What is drawn: of a head's map the brightest patch is where it looks most.
-    drawn = browser.run(
+    drawn = browser.execute_script(
         "const c = document.querySelectorAll('#heads canvas')[1], g = c.getContext('2d');"
         "const s = c.width / 10, out = [];"
         "for (let y = 0; y < 10; y++) for (let x = 0; x < 10; x++) {"
@@ -180,7 +192,7 @@ def test_the_slider_goes_back_to_the_beginning(browser, run, photos):
     image = torch.from_numpy(np.asarray(Image.open(photos / "0.png")).copy()).permute(2, 0, 1)
     point_at(browser, 5, 5, 10, 10)
     before = state(browser)
-    browser.run(
+    browser.execute_script(
         "const s = document.getElementById('moment'); s.value = 0;"
         "s.dispatchEvent(new Event('input'))"
     )
@@ -189,7 +201,7 @@ def test_the_slider_goes_back_to_the_beginning(browser, run, photos):
     attention, _ = expected(run, 0, image, 56)
     assert np.abs(np.array(now["attention"]) - attention).max() < 0.002
     assert now["patch"] == before["patch"] and now["attention"] != before["attention"]
-    browser.run("document.getElementById('play').click()")
+    browser.execute_script("document.getElementById('play').click()")
     wait_for(browser, "return window.explore.state().moment === 2")
 
 
@@ -199,36 +211,32 @@ def test_another_picture_is_chosen_and_keys_move_the_patch(browser, made):
     assert columns > rows
     middle = rows // 2 * columns + columns // 2
     left, top, width, height = box(browser, "#alike figure:nth-child(2) canvas")
-    browser.pointer(left + width / 2, top + height / 2, click=True)
+    pointer(browser, left + width / 2, top + height / 2, click=True)
     wait_for(browser, "return window.explore.state().picture === 1")
-    browser.pointer(2, 2)
-    browser.run("window.scrollTo(0, 0); document.getElementById('picture').focus()")
-    browser.run("document.getElementById('cls').click()")
+    pointer(browser, 2, 2)
+    browser.execute_script("window.scrollTo(0, 0); document.getElementById('picture').focus()")
+    browser.execute_script("document.getElementById('cls').click()")
     wait_for(browser, "return window.explore.state().patch === null")
-    browser.press("\ue014")  # to the right, from the middle
+    press(browser, "ARROW_RIGHT")  # from the middle
     wait_for(browser, f"return window.explore.state().patch === {middle + 1}")
-    browser.press("\ue013")  # up
+    press(browser, "ARROW_UP")
     wait_for(browser, f"return window.explore.state().patch === {middle + 1 - columns}")
-    browser.run("document.getElementById('cls').click()")
+    browser.execute_script("document.getElementById('cls').click()")
     wait_for(browser, "return window.explore.state().patch === null")
 
 
 def test_it_fits_a_telephone_and_a_dark_room(browser, made):
-    browser.cdp(
-        "Emulation.setDeviceMetricsOverride",
-        width=360,
-        height=740,
-        deviceScaleFactor=1,
-        mobile=True,
-    )
+    telephone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", telephone)
     ground = "return getComputedStyle(document.body).backgroundColor"
-    light = browser.run(ground)
-    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
-    browser.cdp("Emulation.setEmulatedMedia", features=dark)
+    light = browser.execute_script(ground)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
     wait_for(browser, f"return (() => {{ {ground} }})() !== {json.dumps(light)}")
-    luma = [sum(map(int, re.findall(r"\d+", c)[:3])) for c in (light, browser.run(ground))]
+    grounds = light, browser.execute_script(ground)
+    luma = [sum(map(int, re.findall(r"\d+", c)[:3])) for c in grounds]
     assert luma[0] > 600 and luma[1] < 120
-    assert browser.run("return document.documentElement.scrollWidth") <= 360
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     left, _, width, _ = box(browser, "#picture")
     assert left >= 0 and width > 300  # the picture takes the whole width
 

@@ -566,8 +566,10 @@ def test_foreign_weights_in_the_commands(tmp_path, monkeypatch, capsys):
     assert "give --data" in capsys.readouterr().err
 
 
-def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path):
+def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path, monkeypatch):
     torch.save(timm_vit(mlp_ratio=2.5, num_heads=4).state_dict(), tmp_path / "w.pth")
+    gpus: list[int] = []  # what they were seeded with
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", gpus.append)
     state = torch.get_rng_state()
     trained = load_trained(tmp_path / "w.pth", num_heads=4)
     a, b = trained.random(), trained.random()
@@ -576,7 +578,8 @@ def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path):
     assert shapes[0] == shapes[1]
     assert torch.equal(a.pos_embed, b.pos_embed)
     assert not torch.equal(a.pos_embed, trained.backbone.pos_embed)
-    assert torch.equal(torch.get_rng_state(), state)
+    load_trained("minidino_things").random()
+    assert torch.equal(torch.get_rng_state(), state) and not gpus
 
 
 @pytest.mark.parametrize("name", ["things", "photos"])

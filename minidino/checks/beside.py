@@ -52,7 +52,7 @@ def pair(number: str, answer: Callable) -> Pair:
         return answer(*(g.clone() if isinstance(g, Tensor) else g for g in given))
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         return tuple(t.detach().float().cpu() for t in PICTURES[number](safe))
 
 

@@ -63,7 +63,7 @@ def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[.
         def run(*answers: Callable | type) -> None:
             try:
                 with torch.random.fork_rng(devices=[]), _limited(), _modes_kept():
-                    torch.manual_seed(0)
+                    torch.default_generator.manual_seed(0)
                     examine(*answers)
             except NotImplementedError as error:
                 if not error.args and not translate.stub(error, [a.__name__ for a in answers]):

@@ -345,5 +345,5 @@ def backbone_like(
 def random_backbone(config: TrainConfig) -> VisionTransformer:
     """The same backbone as it was before training: what trained weights are compared with."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)
         return build_backbone(config).eval()

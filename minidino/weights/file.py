@@ -110,7 +110,7 @@ class Trained:
         if config is not None and (config.init is None or config.backbone != "vit"):
             return random_backbone(config)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)
             sizes = self.backbone.state_dict()
             return vit_of(sizes, self.backbone.num_heads, "the backbone").eval()
 

@@ -321,7 +321,7 @@ def _case(n: int, m: int, dim: int, classes: int, k: int, t: float) -> tuple:
 @functools.cache  # the queries are searched for
 def _cases() -> list[tuple]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         return [_case(150, 60, 8, 5, 12, 0.15), _case(130, 60, 6, 4, 9, 8.0)]
 
 

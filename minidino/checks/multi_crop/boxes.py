@@ -172,7 +172,7 @@ def _expect_draws(draw_boxes: Callable) -> None:
         "All boxes are the same: you drew once for the whole batch. Each of the n views has a "
         "draw of its own.",
     )
-    torch.manual_seed(1)
+    torch.default_generator.manual_seed(1)
     expect(
         torch.equal(boxes(0), got),
         "The same seed gives other boxes. Pass generator=generator to every torch.rand, or no run "

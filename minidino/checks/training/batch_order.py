@@ -213,7 +213,7 @@ def judge_chance(ask: Callable, first: Tensor) -> None:
     """The order follows from seed and epoch, and nothing else is disturbed."""
 
     def scatter(seed: int) -> None:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
 

@@ -1,4 +1,7 @@
-"""Shared by all tests: small settings, and where the shared photographs are."""
+"""Shared by all tests: small settings, and where the shared photographs are.
+
+The process that hands tests out reads this file too; so PyTorch is imported where it is used.
+"""
 
 import os
 import signal
@@ -10,9 +13,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and all processes of these tests would
     # ignore the Ctrl-C that some of them are sent.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-# The process that hands tests out reads this file too, so PyTorch is imported where it is used.
 
 
 @pytest.fixture(scope="session", autouse=True)

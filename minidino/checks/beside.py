@@ -17,6 +17,7 @@ from torch import Tensor
 
 from minidino import attention, crops, pixels
 from minidino.data.things import ThingsOnStuff
+from minidino.engine.chance import seeded
 from minidino.using.cut import largest_piece
 from minidino.using.patches import patch_features
 from minidino.weights.pretrained import load_pretrained
@@ -51,8 +52,7 @@ def pair(number: str, answer: Callable) -> Pair:
     def safe(*given: Any) -> Any:  # what it changes in place is its own
         return answer(*(g.clone() if isinstance(g, Tensor) else g for g in given))
 
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with seeded(0):
         return tuple(t.detach().float().cpu() for t in PICTURES[number](safe))
 
 

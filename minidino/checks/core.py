@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from minidino.checks import beside, translate
 from minidino.course import progress
+from minidino.engine.chance import seeded
 
 LIMIT = 60.0  # seconds; a check takes one or two, and an endless loop for ever
 BRIEF = 5.0  # seconds for a picture, which nobody is asked for
@@ -62,8 +63,7 @@ def check(number: str, title: str) -> Callable[[Callable[..., None]], Callable[.
         @functools.wraps(examine)
         def run(*answers: Callable | type) -> None:
             try:
-                with torch.random.fork_rng(devices=[]), _limited(), _modes_kept():
-                    torch.default_generator.manual_seed(0)
+                with seeded(0), _limited(), _modes_kept():
                     examine(*answers)
             except NotImplementedError as error:
                 if not error.args and not translate.stub(error, [a.__name__ for a in answers]):

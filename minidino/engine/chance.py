@@ -1,9 +1,12 @@
-"""Drop path's chance: decided for the whole batch, however many share its work.
+"""Chance: drop path's, decided for the whole batch however many share its work, and its seeds.
 
 A batch may be taken in parts, by threads, by processes, or one after the other. Each draws for the
 whole batch, a number an image, and keeps what is its own: the same images skip the same blocks as
 if nothing had been divided. Crops are drawn in this way, too (``crops.py``).
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -46,3 +49,14 @@ class WholeBatch:
 def part_by_part(seed: int, part: tuple[int, int], images: int) -> None:
     """In place of ``begin`` for a compiled network, which draws on its device: a seed a part."""
     torch.manual_seed(seed + part[0])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The CPU's chance begins at a seed in this block, and goes on after it where it was.
+
+    ``torch.manual_seed`` would seed GPUs too, whose chance nobody puts back here.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

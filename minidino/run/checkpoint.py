@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from minidino.config import TrainConfig
 from minidino.convnet import ConvNet
+from minidino.engine.chance import seeded
 from minidino.errors import UserError
 from minidino.run.files import replacing
 from minidino.run.kind import what_it_is
@@ -344,6 +345,5 @@ def backbone_like(
 
 def random_backbone(config: TrainConfig) -> VisionTransformer:
     """The same backbone as it was before training: what trained weights are compared with."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config.seed)
+    with seeded(config.seed):
         return build_backbone(config).eval()

@@ -27,6 +27,7 @@ from torch import nn
 
 from minidino.config import Reading, TrainConfig
 from minidino.data.listing import few
+from minidino.engine.chance import seeded
 from minidino.errors import UserError
 from minidino.run.checkpoint import (
     FORMAT,
@@ -109,8 +110,7 @@ class Trained:
         config = self.config
         if config is not None and (config.init is None or config.backbone != "vit"):
             return random_backbone(config)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)
+        with seeded(self.seed):
             sizes = self.backbone.state_dict()
             return vit_of(sizes, self.backbone.num_heads, "the backbone").eval()
 

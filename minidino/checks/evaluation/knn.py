@@ -25,6 +25,7 @@ from minidino.checks.evaluation.common import (
     unit,
 )
 from minidino.checks.mistakes import UNIT, Table, with_piece
+from minidino.engine.chance import seeded
 
 
 def _exp(x: Tensor) -> Tensor:
@@ -320,8 +321,7 @@ def _case(n: int, m: int, dim: int, classes: int, k: int, t: float) -> tuple:
 
 @functools.cache  # the queries are searched for
 def _cases() -> list[tuple]:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with seeded(0):
         return [_case(150, 60, 8, 5, 12, 0.15), _case(130, 60, 6, 4, 9, 8.0)]
 
 

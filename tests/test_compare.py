@@ -227,9 +227,14 @@ def test_overlapping_ranges_are_no_difference():
     def runs(*values):
         return [{"knn": v} for v in values]
 
-    assert difference(runs(90, 92), runs(91, 95), "knn") == "none"
-    assert difference(runs(90, 92), runs(93, 95), "knn") == "-3.0"
-    assert difference(runs(97), runs(93, 95), "knn") == "+3.0"
+    assert difference(runs(90, 91, 92), runs(91, 94, 95), "knn") == "none"
+    assert difference(runs(90, 91, 92), runs(93, 94, 95), "knn") == "-3.0"
+    assert difference(runs(98, 97, 99), runs(93, 94, 95), "knn") == "+4.0"
+
+
+def test_of_fewer_than_three_seeds_no_difference_is_told():
+    three, two = ([{"knn": v} for v in values] for values in ([90, 91, 92], [99, 98]))
+    assert difference(two, three, "knn") == difference(three, two[:1], "knn") == ""
 
 
 def test_the_table_has_the_papers_row_beside(tmp_path):
@@ -241,17 +246,20 @@ def test_the_table_has_the_papers_row_beside(tmp_path):
         "runs": [
             {"variant": v, "seed": s, "knn": k + s, **scores}
             for v, k in (("random", 80), ("dino", 96), ("byol", 90))
-            for s in range(2)
+            for s in range(3)
         ],
     }
     table = markdown(found)
-    assert "| byol | 90.5 (90.0 to 91.0) |" in table and "| -6.0 | 66.6 | 47.8 |" in table
+    assert "| byol | 91.0 (90.0 to 92.0) |" in table and "| -6.0 | 66.6 | 47.8 |" in table
     assert len(comparison_figure(found).axes) == 4
     for run in found["runs"]:  # as where the data has no masks
         del run["jaccard_best_head"], run["jaccard_mean"]
     axes = comparison_figure(found).axes
     assert [ax.get_title() for ax in axes] == ["k-NN", "linear"]
+    assert "| byol | 91.0 (90.0 to 92.0) |" in markdown(found) and "fewer" not in markdown(found)
+    found["runs"] = [run for run in found["runs"] if run["seed"] < 2]
     assert "| byol | 90.5 (90.0 to 91.0) |" in markdown(found)
+    assert "Of fewer than three seeds no difference is told." in markdown(found)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

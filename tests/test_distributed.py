@@ -25,6 +25,7 @@ from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
 from minidino.cli import main
 from minidino.config import OBJECTIVES, TrainConfig
+from minidino.convnet import ConvNet
 from minidino.crops import MultiCrop
 from minidino.data import load_data
 from minidino.data.pictures import Pictures
@@ -32,6 +33,7 @@ from minidino.engine.settings import Engine, distributed
 from minidino.errors import UserError
 from minidino.run.checkpoint import load_checkpoint
 from minidino.run.interrupts import RunStopped
+from minidino.run.monitor import KnnMonitor
 from minidino.run.plan import epochs_that_fit
 from minidino.train import train
 from minidino.trainer import Trainer, batch_indices
@@ -310,12 +312,17 @@ def agree(folder: Path) -> dict:
         for n in (1, 2, 5)
     ]
     means = {"a": torch.tensor(float(me)), "b": torch.tensor([1.0, me])}
+    network = ConvNet("resnet18", 32).eval()
+    network.body.bn1.running_mean.fill_(me)
+    pictures = Pictures(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.arange(4))
+    KnnMonitor(pictures, pictures)(network)
     return {
         "there": there,
         "rows": rows,
         "any": [distributed.any_of(me == i) for i in range(4)],
         "main": distributed.from_main({"rank": me}),
         "mean": distributed.mean(means),
+        "averages": network.body.bn1.running_mean,
         "share": distributed.share(torch.arange(9)),
         "local": (distributed.local_rank(), distributed.local_world_size()),
     }
@@ -330,6 +337,7 @@ def test_processes_agree(tmp_path):
         assert r["any"] == [True, True, True, False]
         assert r["main"] == {"rank": 0}
         assert r["mean"]["a"].item() == 1 and r["mean"]["b"].tolist() == [1, 1]
+        assert not r["averages"].any()  # the first process's, whose network is the one kept
         assert r["share"].tolist() == [3 * rank, 3 * rank + 1, 3 * rank + 2]
         assert r["local"] == (rank, 3)
 

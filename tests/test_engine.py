@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from variants import VARIANTS, variant
 
 from minidino.engine.compiled import Compiled
 from minidino.engine.gradients import split_images
@@ -20,6 +21,7 @@ from minidino.engine.parallel import SideBySide
 from minidino.engine.settings import Engine
 from minidino.errors import UserError
 from minidino.run.checkpoint import resume
+from minidino.run.objectives import make_trainer
 from minidino.trainer import Trainer, parameter_groups, seed_of
 
 CPU = torch.device("cpu")
@@ -513,25 +515,32 @@ class Waits(TorchDispatchMode):
 
     def __torch_dispatch__(self, f, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        to_device = str(kwargs.get("device")) == "meta" and "_to_copy" in str(f)
-        if to_device and args[0].device.type == "cpu" and not kwargs.get("non_blocking"):
-            self.found.append((str(f), tuple(args[0].shape)))
+        source = None
+        if "_to_copy" in str(f) and str(kwargs.get("device")) == "meta":
+            source, waits = args[0], not kwargs.get("non_blocking")
+        if "aten.copy_" in str(f) and args[0].device.type == "meta":
+            source, waits = args[1], not (args[2:] and args[2])
+        if source is not None and source.device.type == "cpu" and waits:
+            self.found.append((str(f), tuple(source.shape)))
         return f(*args, **kwargs)
 
 
-@pytest.mark.parametrize("engine", [PLAIN, Engine(accumulate=2, checkpoint_activations=True)])
-def test_a_step_reads_nothing_from_its_device(config, engine, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [("dino", Engine(accumulate=2, checkpoint_activations=True)), *((v, PLAIN) for v in VARIANTS)],
+)
+def test_a_step_reads_nothing_from_its_device(config, name, engine, monkeypatch):
     """On the device "meta" tensors have no values: reading one raises, however it is done."""
     monkeypatch.setattr("torch.autocast", lambda *_, **__: contextlib.nullcontext())
     meta = torch.device("meta")
-    trainer = Trainer(config, 6, meta, engine)
-    images = batch(0).to(meta)
+    trainer = make_trainer(variant(config, name), 6, meta, engine, n_classes=10)
+    images, labels = batch(0).to(meta), torch.zeros(16, dtype=torch.long, device=meta)
     with pytest.raises((RuntimeError, NotImplementedError)):
         images.sum().item()
     with Waits() as waits:
         # Of AdamW's kernels the fused one, which waits for nothing on CUDA, lacks this device.
         trainer.optimizer = torch.optim.AdamW(parameter_groups(trainer.student), fused=False)
-        out = trainer.step(images)
+        out = trainer.step(images, labels)
     assert all(v.device == meta for v in out.values()) and not waits.found
 
 
@@ -598,15 +607,17 @@ def test_a_step_of_fp16_that_overflows_is_not_taken(config):
 
 
 @pytest.mark.gpu
-def test_a_step_on_cuda_never_waits(config):
-    trainer = Trainer(config, 6, torch.device("cuda"), PLAIN)
-    images = [batch(i).cuda() for i in range(4)]
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_step_on_cuda_never_waits(config, name):
+    cuda = torch.device("cuda")
+    trainer = make_trainer(variant(config, name), 6, cuda, PLAIN, n_classes=10)
+    images, labels = [batch(i).cuda() for i in range(4)], (torch.arange(16) % 10).cuda()
     for x in images[:2]:
-        trainer.step(x)
+        trainer.step(x, labels)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        out = [trainer.step(x) for x in images[2:]]
+        out = [trainer.step(x, labels) for x in images[2:]]
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(torch.isfinite(v) for step in out for v in step.values())

@@ -1,14 +1,13 @@
-"""Every objective and piece, compiled by inductor as on a GPU, takes the plain step's way."""
+"""What inductor compiles, as on a GPU, takes the plain step's way."""
 
 import shutil
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from variants import VARIANTS, variant
 
-from minidino.config import OBJECTIVES
 from minidino.engine.settings import Engine
 from minidino.run.objectives import make_trainer
 
@@ -16,26 +15,12 @@ HAS_COMPILER = (shutil.which("c++") or shutil.which("cl")) and (
     Path(sysconfig.get_path("include")) / "Python.h"
 ).exists()
 
-PIECES = {
-    "koleo": {"koleo": 0.1},
-    "sinkhorn": {"centering": "sinkhorn"},
-    "ibot": {"ibot": 1.0},
-    "registers": {"registers": 4},
-    "rope": {"positions": "rope"},
-    "gram": {"gram": 1.0},
-    "head_batch_norm": {"head_batch_norm": True},
-    "resnet18": {"backbone": "resnet18"},
-    "mse": {"pair_loss": "mse"},
-}
-CASES = {name: {"objective": name, **changes} for name, changes in OBJECTIVES.items()} | PIECES
-
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_COMPILER, reason="inductor needs a C++ compiler and Python's headers")
-@pytest.mark.parametrize("case", CASES)
-def test_what_inductor_compiles_is_the_plain_step(case, tiny_config, capsys):
-    usual = {"warmup_epochs": 0, "queue_length": 16, "out_dim": tiny_config.batch_size}
-    config = replace(tiny_config, **(CASES[case] | usual))
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_inductor_compiles_is_the_plain_step(name, tiny_config, capsys):
+    config = variant(tiny_config, name)
     g = torch.Generator().manual_seed(0)
     size = (3, config.batch_size, 3, config.image_size, config.image_size)
     batches = torch.randint(0, 256, size, dtype=torch.uint8, generator=g)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 import torchvision
 import transformers
 from PIL import Image
@@ -23,9 +24,13 @@ from minidino.attention import score_attention
 from minidino.config import recipe
 from minidino.data import load_data
 from minidino.errors import UserError
+from minidino.evaluate import extract_features
 from minidino.run.checkpoint import load_backbone, random_backbone
+from minidino.successors.vit_v2 import VisionTransformerV2
+from minidino.successors.vit_v3 import VisionTransformerV3
 from minidino.train import train
 from minidino.weights import pretrained
+from minidino.weights.export import export_backbone
 from minidino.weights.pretrained import RELEASED, Release, load_pretrained, load_trained
 
 SIZES = {"patch_size": 8, "embed_dim": 128, "depth": 2, "num_heads": 2}
@@ -580,6 +585,17 @@ def test_random_weights_beside_foreign_ones_have_their_sizes(tmp_path, monkeypat
     assert not torch.equal(a.pos_embed, trained.backbone.pos_embed)
     load_trained("minidino_things").random()
     assert torch.equal(torch.get_rng_state(), state) and not gpus
+
+
+@pytest.mark.parametrize("kind", [VisionTransformerV2, VisionTransformerV3])
+def test_random_weights_beside_dinov2_and_dinov3_tell_pictures_apart(kind, tmp_path):
+    """With branches scaled by 1e-5 cosines differed by roundings: a floor of chance."""
+    model = kind(32, 8, embed_dim=48, depth=3, num_heads=3)
+    export_backbone(model, "safetensors", tmp_path / "w.safetensors")
+    images = load_data("things", "test", 32, max_images=32).images
+    features = extract_features(load_trained(tmp_path / "w.safetensors").random(), images)
+    cosines = F.normalize(features, dim=1) @ F.normalize(features, dim=1).T
+    assert cosines.std() > 0.01
 
 
 @pytest.mark.parametrize("name", ["things", "photos"])

@@ -145,6 +145,11 @@ class KnnMonitor:
         return cls(bank, val)
 
     def __call__(self, backbone: VisionTransformer) -> float:
+        # Each process has averages of its own in a batch norm. The first one's are those kept.
+        averages = list(backbone.buffers())
+        firsts = distributed.from_main([b.cpu() for b in averages])
+        for ours, first in zip(averages, firsts, strict=True):
+            ours.copy_(first)
         bank, val = (
             distributed.rows_of_all(lambda x: extract_features(backbone, x), p.images)
             for p in (self.bank, self.val)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from minidino.engine import distributed
+from minidino.pixels import sent
 from minidino.rivals.common import Projector, Rival
 from minidino.trainer import seed_of
 
@@ -34,7 +35,7 @@ class SIGReg(nn.Module):
         """Draw other directions, on the CPU, so that all devices and processes have the same."""
         shape, generator = self.directions.shape, torch.Generator().manual_seed(seed)
         drawn = torch.randn(shape, generator=generator)
-        self.directions.copy_(drawn / drawn.norm(dim=0))
+        self.directions.copy_(sent(drawn / drawn.norm(dim=0), self.directions))
 
     def forward(self, rows: Tensor) -> Tensor:
         """(V, B, D), each view a sample of its own -> a scalar; B counts all processes' rows."""

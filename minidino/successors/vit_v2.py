@@ -15,11 +15,15 @@ from minidino.vit import Block
 
 
 class LayerScale(nn.Module):
-    """x * gamma, a factor for each of the D numbers; begins small."""
+    """x * gamma, a factor for each of the D numbers.
 
-    def __init__(self, dim: int, start: float = 1e-5):
+    DINOv2 is trained from 1e-5. Here it begins at 1: fresh weights only serve as a floor beside
+    trained ones, and at 1e-5 all images would have the same feature, to float32's rounding.
+    """
+
+    def __init__(self, dim: int):
         super().__init__()
-        self.gamma = nn.Parameter(torch.full((dim,), start))
+        self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gamma

@@ -25,6 +25,7 @@ PAPER: dict[str, tuple[float | None, float | None]] = {
     "teacher-is-copy": (0.1, None),
 }
 LEGEND = 'A mean over seeds, and their range. "none": the ranges of the two overlap.'
+OF_FEW = " Of fewer than three seeds no difference is told."
 COLUMNS = {
     "knn": ("k-NN", 1),
     "linear": ("linear", 1),
@@ -44,8 +45,13 @@ def by_variant(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def difference(runs: list[dict], base: list[dict], column: str) -> str:
-    """The difference of the means, or "none" where the ranges over the seeds overlap."""
+    """The difference of the means, or "none" where the ranges over the seeds overlap.
+
+    Nothing of fewer than three seeds: those of two stay apart by chance one time in three.
+    """
     ours, theirs = ([run[column] for run in some] for some in (runs, base))
+    if min(len(ours), len(theirs)) < 3:
+        return ""
     if max(min(ours), min(theirs)) <= min(max(ours), max(theirs)):
         return "none"
     return f"{mean(ours) - mean(theirs):+.{COLUMNS[column][1]}f}"
@@ -66,7 +72,8 @@ def markdown(found: dict[str, Any]) -> str:
         against = difference(runs, base, "knn") if base and runs is not base else ""
         paper = ("" if x is None else f"{x:.1f}" for x in PAPER.get(variant, (None, None)))
         lines.append(f"| {' | '.join([*cells, against, *paper])} |")
-    return "\n".join(lines) + f"\n\n{LEGEND}\n"
+    few = base and min(map(len, groups.values())) < 3
+    return "\n".join(lines) + f"\n\n{LEGEND}{OF_FEW if few else ''}\n"
 
 
 def _mean_and_range(values: list[float], digits: int) -> str:

@@ -59,12 +59,17 @@ class MoCo(Rival):
         return Projector(self.config)
 
     def _criterion(self) -> nn.Module:
-        """Raises UserError for a queue that would hold an image's own earlier key."""
+        """Raises UserError for a queue in which every image would meet its own earlier key.
+
+        In a shorter one some do. Each epoch has an order of its own: of a queue of L keys and n
+        images, (L / n)^2 / 2 of the queries come within L of their image's last key. In the paper
+        that is 0.1%, in the recipe things 13%, each time one negative of 4,096.
+        """
         length, images = self.config.queue_length, self.steps_per_epoch * self.config.batch_size
         if length >= images:
             raise UserError(
-                f"queue_length {length} is not below the {images} images of an epoch, so an image "
-                f"would meet its own key as a negative; try --queue-length {max(1, images // 4)}"
+                f"queue_length {length} is not below the {images} images of an epoch, so every "
+                f"image would meet its own key as a negative; try --queue-length {max(1, images // 4)}"
             )
         if self.config.batch_size > length:
             raise UserError(

@@ -77,7 +77,7 @@ def check_limits(settings: Any) -> None:
 def check_together(config: Any) -> None:
     """Raises UserError for settings of a training that cannot be beside each other."""
     c = config
-    if c.backbone == "vit":
+    if c.backbone == "vit" and c.init is None:  # weights bring their sizes, which sides then follow
         check_patches(c)
     for name, (low, high) in (
         ("global_scale", c.global_scale),

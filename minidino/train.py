@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from minidino.config import TrainConfig
-from minidino.data import load_data
+from minidino.data import load_data, located
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
@@ -163,13 +163,19 @@ def settle(
     A resume keeps the settings it was started with. A fresh run may take its batch from the
     memory here and its epochs from the minutes it is given.
     """
+    config = replace(config, data=located(config.data))
     if saved is not None:
         config = _settings_to_go_on_with(config, asked, saved)
     elif asked.start is not None:
         config = beginning.sized_for(config, asked.start)
     distributed.check_batch(config.batch_size)
     data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
-    distributed.check_same(device=where.type, images=len(data))
+    distributed.check_same(device=where.type, images=len(data), names=data.names_digest)
+    if saved is not None and data.names_digest != saved.get("names_digest", data.names_digest):
+        raise UserError(
+            f"pictures of {config.data} were added, taken away or renamed since the run began; "
+            f"bring them back, or begin anew from its weights: --init {asked.out}, another --out"
+        )
     data = data.to(where)
     if saved is None:  # whoever uses the weights reads pictures as this training does
         config = replace(config, range=config.range or data.how.range)

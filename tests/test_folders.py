@@ -407,6 +407,55 @@ def test_a_run_keeps_the_range_of_its_folder(tmp_path, tiny_config):
     assert alone.image.max() == 255
 
 
+def test_another_fifth_than_was_held_out_is_told_and_not_trained_on(
+    make, tmp_path, capsys, tiny_config
+):
+    """A picture more in front of the others moves all that come after it."""
+    make("set/a", 10, "{}.png")
+    make("set/b", 10, "{}.png")
+    small = {"batch_size": 4, "epochs": 2, "depth": 1, "knn_evals": 0, "snapshots": 0}
+    config = replace(tiny_config, data=str(tmp_path / "set"), max_images=None, **small)
+    out = tmp_path / "run"
+    train(config, out, progress=False)
+    knn = ["knn", str(out), "--device", "cpu"]
+    assert main(knn) == 0
+    assert "other pictures to train on" not in capsys.readouterr().out
+    make("set/a", 1, "+{}.png")
+    assert main(knn) == 0
+    assert (
+        "set has other pictures to train on than it had in the training" in capsys.readouterr().out
+    )
+    assert main([*knn, "--data", str(tmp_path / "set/../set")]) == 0
+    assert "other pictures to train on" in capsys.readouterr().out
+    with pytest.raises(UserError, match="were added, taken away or renamed since the run began"):
+        train(config, out, resume=True, progress=False)
+    (tmp_path / "set/a/+0.png").unlink()
+    state = load_checkpoint(out)
+    del state["names_digest"]  # as earlier versions saved it
+    save_checkpoint(out / "checkpoint.pt", state)
+    make("set/a", 1, "+{}.png")
+    train(config, out, resume=True, progress=False)
+
+
+def test_a_run_finds_its_folder_from_everywhere(make, tmp_path, monkeypatch, capsys, tiny_config):
+    """Elsewhere a folder of the same name has other pictures."""
+    make("here/set/a", 5)
+    make("here/set/b", 5)
+    make("there/set/c", 10)
+    make("there/set/d", 10)
+    small = {"batch_size": 4, "epochs": 1, "depth": 1, "knn_evals": 0, "snapshots": 0}
+    config = replace(tiny_config, data="set", max_images=None, **small)
+    monkeypatch.chdir(tmp_path / "here")
+    train(config, "run", progress=False)
+    train(config, "run", resume=True, progress=False)
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(["knn", "../here/run", "--device", "cpu"]) == 0
+    assert "10 pictures; 2 classes: a, b" in capsys.readouterr().out
+    (tmp_path / "here/set").rename(tmp_path / "here/moved")
+    assert main(["knn", "../here/run", "--device", "cpu"]) == 2
+    assert "what these weights were trained on, is gone; give --data" in capsys.readouterr().err
+
+
 def test_things_are_drawn_and_not_read(capsys, monkeypatch):
     monkeypatch.setattr(folders, "_said", set())
     drawn = load_data("things", "val", 24, max_images=4)

@@ -188,6 +188,14 @@ def minidino(*argv, capsys):
     return code, out.out, out.err
 
 
+def test_sides_are_multiples_of_the_weights_patch_not_of_the_recipes(tmp_path, capsys):
+    file = timms(tmp_path / "vit.pth", img_size=64, patch_size=16)
+    argv = ["--init", file, *SMALL, "--out", tmp_path / "run"]
+    sides = ["--global-size", 32, "--local-size", 16, "--eval-size", 64, "--image-size", 64]
+    code, said, err = minidino("train", *argv, *sides, capsys=capsys)
+    assert code == 0 and "becomes" not in said, err
+
+
 def test_a_run_from_weights_is_used_like_any_other(tmp_path, monkeypatch, capsys):
     """Sides are brought to the patches; the filmstrip, k-NN and an export know the network."""
     monkeypatch.setattr("minidino.using.examples.MOST_OF_A_SET", 8)

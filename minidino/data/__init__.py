@@ -88,6 +88,11 @@ def load_data(
     return from_folder(folder, split, size, max_images, reading)
 
 
+def located(spec: str) -> str:
+    """A folder's whole path, by which it is found from everywhere; a data set's name as it is."""
+    return spec if spec in ("", *NAMES) else os.path.abspath(os.path.expanduser(spec))
+
+
 def tell_namesake(spec: str, split: str = "train") -> None:
     """A data set's name counts before a folder of that name, which is told how to be meant."""
     if Path(spec).is_dir():

@@ -39,6 +39,7 @@ def from_folder(
     files, labels = layout.part(split, folder)
     if not files:
         raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
+    digest = layout.digest(folder)
     reading, scaled = settled(layout.parts["train"][0], reading)
     for text in filter(None, (left_out, *layout.notes, *scaled)):
         say(f"{one_line(folder)}: {text}", split)
@@ -46,7 +47,7 @@ def from_folder(
     files = [files[i] for i in keep]
     labels = None if labels is None else torch.tensor([labels[i] for i in keep])
     if len(files) * 3 * size * size > IN_MEMORY_BYTES:
-        return StreamedFolder(files, labels, layout.classes, size, reading)
+        return StreamedFolder(files, labels, layout.classes, size, reading, names_digest=digest)
 
     images = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
 
@@ -65,7 +66,7 @@ def from_folder(
     if len(skipped) == len(files):
         why = f"none of the {len(files)} pictures in {folder} could be read"
         raise UserError(f"{why}, as {outcome[0]}")
-    found = {"skipped": skipped, "files": files, "how": reading}
+    found = {"skipped": skipped, "files": files, "how": reading, "names_digest": digest}
     pictures = Pictures(images, labels, layout.classes, **found)
     return pictures.take(~torch.tensor(bad)) if skipped else pictures
 

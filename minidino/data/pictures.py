@@ -201,6 +201,7 @@ class Pictures:
         skipped: files that could not be read.
         files: where each image was read, or none.
         how: they were read, from a folder: with the range that became black to white.
+        names_digest: of all pictures to train on in that folder, see ``Layout.digest``.
     """
 
     images: Tensor
@@ -210,6 +211,7 @@ class Pictures:
     skipped: list[Path] = field(default_factory=list)
     files: Sequence[Path] = ()
     how: Reading = USUAL
+    names_digest: str | None = None
 
     def __len__(self) -> int:
         return len(self.images)

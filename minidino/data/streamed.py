@@ -31,9 +31,10 @@ class StreamedFolder(Dataset):
         size: int,
         reading: Reading = USUAL,
         workers: int | None = None,
+        names_digest: str | None = None,
     ):
         self.files, self.labels, self.classes, self.size = files, labels, classes, size
-        self.how = reading
+        self.how, self.names_digest = reading, names_digest
         self.masks = None
         self.skipped: list[Path] = []
         self.device = torch.device("cpu")

@@ -68,8 +68,8 @@ class MoCo(Rival):
         length, images = self.config.queue_length, self.steps_per_epoch * self.config.batch_size
         if length >= images:
             raise UserError(
-                f"queue_length {length} is not below the {images} images of an epoch, so every "
-                f"image would meet its own key as a negative; try --queue-length {max(1, images // 4)}"
+                f"queue_length {length} is not below the {images} images of an epoch, so each "
+                f"would meet its own key as a negative; try --queue-length {max(1, images // 4)}"
             )
         if self.config.batch_size > length:
             raise UserError(

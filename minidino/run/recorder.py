@@ -37,7 +37,7 @@ class Recorder:
         folder: where it is kept, by the main process; None writes nothing, and only the log
             lines are kept, in memory.
         trainer: what is recorded, at the step it starts or goes on from.
-        data: the training images, to know whether they have labels.
+        data: the training images, to know whether they have labels, and which they are.
         saved: the checkpoint that it goes on from, if any.
         began: ``time.perf_counter()`` when this part of the run began.
 
@@ -58,6 +58,7 @@ class Recorder:
         self.seconds_before = (saved or {}).get("seconds", 0.0)
         if not isinstance(self.seconds_before, int | float):
             raise UserError(f"{folder / LATEST} does not say in numbers how long the run has taken")
+        self.names_digest = data.names_digest
         self.saved_at = None if saved is None else trainer.now
         self.next_save = 0.0  # a moment of ``time.perf_counter()``
         config, total = trainer.config, trainer.total_steps
@@ -170,7 +171,8 @@ class Recorder:
             raise TrainingDiverged.at(self.trainer.now, "the weights are no longer numbers")
         began = time.perf_counter()
         self.log.sync()
-        state = self.trainer.state_dict() | {"seconds": self.seconds()}
+        state = self.trainer.state_dict()
+        state |= {"seconds": self.seconds(), "names_digest": self.names_digest}
         save_checkpoint(self.out / LATEST, state)
         self.saved_at, now = self.trainer.now, time.perf_counter()
         self.next_save = now + SHARE * (now - began) if now - began > QUICK else now

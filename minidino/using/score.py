@@ -9,10 +9,11 @@ from torch import Tensor
 
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
-from minidino.data import load_data
+from minidino.data import load_data, located
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.data.twins import tell_twins
+from minidino.engine import distributed
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError
 from minidino.evaluate import (
@@ -129,6 +130,13 @@ def compare(
     spec, size = trained.data(spec), trained.side(size)
     read = reading(trained.reading)
     bank, test = _labelled(spec, size, max_images, trained.seed, read)
+    same = trained.config is not None and located(spec) == located(trained.config.data)
+    if same and trained.names_digest not in (None, bank.names_digest):
+        distributed.note(
+            f"{spec} has other pictures to train on than it had in the training (some were added, "
+            "taken away or renamed, or --group-by is another): where a fifth is held out, part of "
+            "it may have been trained on"
+        )
     scores: dict[str, float] = {"train_images": len(bank), "test_images": len(test), "size": size}
     of = {}
     for name, model in (("random", trained.random()), ("trained", trained.backbone)):

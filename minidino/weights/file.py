@@ -15,6 +15,7 @@ Files are read with ``weights_only=True`` or as safetensors: nothing in them is 
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from minidino.config import Reading, TrainConfig
+from minidino.data import NAMES, located
 from minidino.data.listing import few
 from minidino.engine.chance import seeded
 from minidino.errors import UserError
@@ -57,6 +59,7 @@ class Trained:
     notes: tuple[str, ...] = ()  # what was chosen, assumed or left out, a line each
     source: str = ""  # what it was loaded by: a name, or the whole path
     told_size: int | None = None  # side of the images it was evaluated at, if an export tells
+    names_digest: str | None = None  # of the pictures that a run trained on, see ``Pictures``
 
     @property
     def eval_size(self) -> int:
@@ -99,11 +102,15 @@ class Trained:
         """The data asked for, or else what the backbone was trained on.
 
         Raises:
-            UserError: if neither is known.
+            UserError: if neither is known, or what they were trained on is no longer there.
         """
-        if asked is None and self.config is None:
+        if asked is not None:
+            return asked
+        if self.config is None:
             raise UserError("these weights do not say what they were trained on; give --data")
-        return self.config.data if asked is None else asked
+        if (data := self.config.data) not in NAMES and not os.path.exists(located(data)):
+            raise UserError(f"{data}, what these weights were trained on, is gone; give --data")
+        return data
 
     def random(self) -> VisionTransformer:
         """The same architecture, untrained; for a run that began so, as it was before training."""
@@ -130,9 +137,10 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
     left_out: list[str] = []
     content, known = _read(path, where, left_out)
-    config, notes, told_size = None, [], None
+    config, notes, told_size, digest = None, [], None, None
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
+        digest = content.get("names_digest")
         agreed_heads(config.num_heads, num_heads, where)
         if grid is not None and grid != (backbone.grid, backbone.grid):
             raise UserError(
@@ -171,7 +179,8 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
             f"{where} has NaN or infinite numbers in {len(broken)} parameters: "
             f"{', '.join(broken[:5])}"
         )
-    return Trained(backbone.eval(), config, path.parent, tuple(notes), told_size=told_size)
+    told = {"told_size": told_size, "names_digest": digest}
+    return Trained(backbone.eval(), config, path.parent, tuple(notes), **told)
 
 
 def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, int]]:

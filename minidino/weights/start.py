@@ -11,7 +11,9 @@ from torch import nn
 
 from minidino.config import TrainConfig
 from minidino.convnet import ConvNet
+from minidino.data import located
 from minidino.engine import distributed
+from minidino.limits import check_patches
 from minidino.run.checkpoint import backbone_of, load_checkpoint, load_weights
 from minidino.trainer import Trainer, build_backbone
 from minidino.weights.names import Weights
@@ -74,7 +76,9 @@ def sized_for(config: TrainConfig, start: Start) -> TrainConfig:
     distributed.note(
         f"starting from {start.source}: width {net.embed_dim}, {net.depth} blocks, {heads}"
     )
-    return replace(config, **changed)
+    sized = replace(config, **changed)
+    check_patches(sized)
+    return sized
 
 
 def with_sizes_of(kept: TrainConfig, config: TrainConfig) -> TrainConfig:
@@ -130,7 +134,7 @@ def _unfit(config: TrainConfig, start: Start) -> str | None:
         return f"{start.source} has none that minidino trained"
     if run.objective != config.objective:
         return f"that of {start.source} learned {run.objective}, not {config.objective}"
-    if config.objective == "supervised" and run.data != config.data:
+    if config.objective == "supervised" and located(run.data) != config.data:
         return f"that of {start.source} knows the classes of {run.data}"
     other = [
         f"{name} was {getattr(run, name)}, is {getattr(config, name)}"

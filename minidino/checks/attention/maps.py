@@ -48,6 +48,8 @@ ROWS: Table = {
     "are one patch late. Patches begin at column 1.": lambda a: a[:, :, 0, :-1],
     PATCH: lambda a: a[:, :, 1, 1:],
     f"{PATCH} (Index -1 is the last patch.)": lambda a: a[:, :, -1, 1:],
+    "[CLS] is taken to be the last token: this is the last patch's row, without its last column. "
+    "[CLS] is token 0, in the rows and in the columns.": lambda a: a[:, :, -1, :-1],
     "This is the diagonal: what each patch pays to itself. [CLS]'s row is attention[:, :, 0].": (
         lambda a: a.diagonal(dim1=-2, dim2=-1)[..., 1:]
     ),

@@ -51,7 +51,7 @@ def check_9_5(predict):
             )
     reason = bet["because"]
     expect(
-        isinstance(reason, str) and sum(any(map(str.isalpha, w)) for w in reason.split()) >= 5,
+        isinstance(reason, str) and _is_sentence(reason),
         '"because" should be a sentence of five words or more: the reason you will check '
         "your understanding by.",
     )
@@ -65,6 +65,16 @@ def check_9_5(predict):
         "Asked twice, it says two different things. A prediction is written down, not drawn by "
         "lot.",
     )
+
+
+def _is_sentence(text: str) -> bool:
+    """Five words that are more than a letter each; or ten letters of a script without capitals.
+
+    Chinese, Japanese and Thai have no blanks between words.
+    """
+    letters = [c for c in text if c.isalpha()]
+    words = sum(any(map(str.isalpha, w)) for w in text.split())
+    return (words >= 5 and len(letters) >= 12) or sum(c.lower() == c.upper() for c in letters) >= 10
 
 
 def _kind(value: object) -> str:

@@ -268,6 +268,13 @@ def check_6_2(teacher_student_kl):
     for case in far:
         got = call(teacher_student_kl, *case)
         expect(
+            not torch.as_tensor(got).isinf().all(),
+            "Where the student gives almost nothing your KL is inf: its probability is rounded to "
+            "0, and log(softmax(x)) takes the log of 0, or inf is put there, as "
+            "torch.distributions.kl_divergence does. (float64 only puts it off.) Use log_softmax "
+            "for both, which never leaves the logarithm.",
+        )
+        expect(
             torch.isfinite(torch.as_tensor(got)).all(),
             "Where the student gives almost nothing, or the teacher, your KL is inf or nan: "
             "log(softmax(x)) takes the log of 0 (float64 only puts it off). Use log_softmax for "

@@ -13,6 +13,11 @@ from torch import Tensor
 
 from minidino.checks.core import Wrong, call, check, expect, expect_tensor
 
+NOTHING_LEFT = (
+    "Nothing is left where the images divide into batches: n % batch_size is 0 then, and a slice "
+    "that ends at -0 ends at 0, so it is empty. Keep the first n // batch_size * batch_size."
+)
+
 
 @check("7.5", "every image once, in a new order")
 def check_7_5(epoch_batches):
@@ -22,6 +27,7 @@ def check_7_5(epoch_batches):
         except RuntimeError as error:
             if "invalid for input of size" not in str(error):
                 raise
+            expect(n % batch_size > 0 or "of size 0" not in str(error), NOTHING_LEFT)
             raise Wrong(
                 f"{n} images do not divide into batches of {batch_size}. Keep only the first "
                 f"n // batch_size * batch_size = {n // batch_size * batch_size} of the "
@@ -33,6 +39,7 @@ def check_7_5(epoch_batches):
             "batch_size), or torch.stack the batches.",
         )
         if isinstance(got, Tensor):
+            expect(got.numel() > 0 or n % batch_size > 0, NOTHING_LEFT)
             expect(
                 n % batch_size == 0 or got.shape != (n // batch_size + 1, batch_size),
                 f"There is a batch too many: {n} images fill {n // batch_size} batches of "
@@ -70,7 +77,8 @@ def check_7_5(epoch_batches):
     other = ask(60, 5, 3, 1)
     expect(
         not torch.equal(first, other),
-        "The permutation is the same in every epoch: the same images meet in a batch for ever. "
+        _lost(ask, 3, 0, 1)
+        or "The permutation is the same in every epoch: the same images meet in a batch for ever. "
         "Let the epoch take part in the seed.",
     )
     expect(
@@ -89,8 +97,9 @@ def check_7_5(epoch_batches):
         )
     expect(
         not torch.equal(first, ask(60, 5, 4, 0)) and not torch.equal(other, ask(60, 5, 4, 1)),
-        "Another seed gives the same order, so runs that should differ by chance share it. Let the "
-        "seed take part, also in epoch 0.",
+        _lost(ask, 4, 0, 0)
+        or "Another seed gives the same order, so runs that should differ by chance share it. Let "
+        "the seed take part, also in epoch 0.",
     )
     judge_collisions(ask)
     epochs = [ask(23, 4, 0, epoch) for epoch in range(40)]
@@ -100,6 +109,33 @@ def check_7_5(epoch_batches):
         len(torch.cat(epochs).unique()) == 23,
         "Some images are never seen: 23 do not divide into batches of 4, and you leave the same "
         "ones out in every epoch. Permute all n first, then drop what does not fill a batch.",
+    )
+
+
+def _lost(ask: Callable, seed: int, epoch: int, other: int) -> str:
+    """What to say if a generator got another number than for seed 3, and the same lower 32 bits.
+
+    Args:
+        other: the epoch of seed 3.
+    """
+    real, heard = torch.Generator, []
+
+    class Heard(real):
+        def manual_seed(self, number: int) -> torch.Generator:
+            heard.append(number)
+            return super().manual_seed(number)
+
+    torch.Generator = Heard
+    try:
+        ask(60, 5, 3, other), ask(60, 5, seed, epoch)
+    finally:
+        torch.Generator = real
+    if len(heard) != 2 or heard[0] == heard[1] or (heard[0] - heard[1]) % 2**32:
+        return ""
+    return (
+        "You give the generator other numbers, and the order is the same: PyTorch's generator on "
+        "the CPU reads the lower 32 bits of a seed only, and yours differ above them (a shift by "
+        "32, << 32, or times 2 ** 32)."
     )
 
 

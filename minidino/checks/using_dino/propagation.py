@@ -468,7 +468,9 @@ def check_11_5(propagate):
     weights = {m: _share(choose=piece) for m, piece in CHOSEN.items()}
     weights |= {m: _share(weigh=piece) for m, piece in WEIGHTS.items()}
     two = both(_follow, similar=SIMILAR, window=WINDOWS, weights=weights, end=ENDS)
-    compare(propagate, cases, _follow(), _mistakes(), "(h, w, C)", "The new labels", at_once=two)
+    compare(
+        propagate, cases, _follow(), _mistakes(), "(h, w, C)", "The grid of new labels", at_once=two
+    )
     before, labels, now, *_ = cases[0]
     got = call(propagate, before, labels, now, 0, 3, 0.5)
     expect(

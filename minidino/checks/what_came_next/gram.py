@@ -137,6 +137,14 @@ TOTALS: dict[str, Callable] = {
 }
 
 
+AS_THEY_ARE = "is taken away before features are brought to length 1. They are used as they are."
+CENTRED: dict[str, Callable] = {
+    f"The mean feature of each image {AS_THEY_ARE}": lambda x: _unit(x - x.mean(1, keepdim=True)),
+    f"The mean feature of all images {AS_THEY_ARE}": lambda x: _unit(x - x.mean((0, 1))),
+    f"The mean over the images, place by place, {AS_THEY_ARE}": lambda x: _unit(x - x.mean(0)),
+}
+
+
 def _mistakes() -> Table:
     plain = {
         m: f
@@ -146,7 +154,7 @@ def _mistakes() -> Table:
     table = with_piece(lambda piece: _loss(gram=piece), GRAMS)
     table |= with_piece(lambda piece: _loss(far=piece), FAR)
     table |= with_piece(lambda piece: _loss(total=piece), TOTALS)
-    table |= with_piece(lambda piece: _loss(unit=(piece, piece)), plain)
+    table |= with_piece(lambda piece: _loss(unit=(piece, piece)), plain | CENTRED)
     return table | {
         "Features are normalised over the patches (dim=1; F.normalize without dim does so). Each "
         "patch has a length of its own: dim=-1.": _loss(

@@ -162,6 +162,9 @@ SHARES: dict[str, Callable] = {
     f"This is the mean of the registers, not their sum. {OF_ROW}": lambda g, row: (
         g.sum(-1) / max(g.shape[-1], 1)
     ),
+    f"This is the mean of the registers, not their sum, and nan where there are none. {OF_ROW}": (
+        lambda g, row: g.mean(-1)
+    ),
     f"This is the patches' share, not the registers'. {OF_ROW}": (
         lambda g, row: row[..., 1 + g.shape[-1] :].sum(-1)
     ),
@@ -249,8 +252,7 @@ def check_13_3(patch_maps):
     @functools.wraps(patch_maps)
     def ask(*case):
         got = patch_maps(*case)
-        if isinstance(got, dict):
-            got = tuple(got.values())
+        expect(not isinstance(got, dict), "Return the two tensors as a tuple, not in a dict.")
         return tuple(got) if isinstance(got, list) else got
 
     # More patches than any number of registers that could be written in; once without registers.

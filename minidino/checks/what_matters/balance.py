@@ -165,7 +165,8 @@ def check_10_3(sinkhorn):
     # By hand: exp is [[1, 1], [1, 3]], columns [[1/2, 1/4], [1/2, 3/4]], rows [[2/3, 1/3], ...].
     by_hand = (torch.tensor([[0.0, 0.0], [0.0, torch.tensor(3.0).log()]]), 1.0, 1)
     names = "(B, K)"
-    compare(sinkhorn, [*cases, by_hand], _balance(), _mistakes(), names, "The assignments")
+    what = "The matrix of assignments"
+    compare(sinkhorn, [*cases, by_hand], _balance(), _mistakes(), names, what)
     got = call(sinkhorn, cases[0][0].clone().requires_grad_(), 0.7, 2)
     expect(
         not got.requires_grad,

@@ -42,8 +42,12 @@ GAPS = {
     "The difference has lost its sign. Return ours less theirs, with it.": (
         lambda a, b: abs(_gap(a, b))
     ),
-    "This is the difference of the sums. Of the means.": lambda a, b: sum(a) - sum(b),
-    "This is the difference of the medians. Of the means.": lambda a, b: median(a) - median(b),
+    "This is the difference of the sums. That of the means is asked for.": (
+        lambda a, b: sum(a) - sum(b)
+    ),
+    "This is the difference of the medians. That of the means is asked for.": (
+        lambda a, b: median(a) - median(b)
+    ),
     "This is the difference of the best seeds. A maximum grows with the number of tries; take the "
     "means.": lambda a, b: max(a) - max(b),
     "This is the difference of the first seeds. Take the means.": lambda a, b: a[0] - b[0],
@@ -216,7 +220,7 @@ def _by_ours(first: Seeds, second: Seeds) -> float:
 def _mistakes() -> Table:
     table = {m: _answer(told=gap) for m, gap in GAPS.items()}
     table |= {
-        f"{m} (So the share is of that, too.)": _answer(gap)
+        f"{m} (The share of divisions is counted by the same wrong difference.)": _answer(gap)
         for m, gap in GAPS.items()
         if not m.startswith(("The difference is turned", "The difference has lost", "This is the "
                              "difference in percent", "Both sums", "The difference is rounded"))

@@ -128,7 +128,9 @@ AREAS = {
     "You divided by the thing's pixels. Divide by its share of the image: truth's mean.": (
         lambda maps, truth: truth.double().sum((-2, -1))[:, None]
     ),
-    "You divided by the thing's area in patches. Divide by its share of the image.": (
+    "Your result lacks a factor of h w, the number of patches. Either the mass on the thing is a "
+    "mean over patches where their sum is the share, or the area is counted in patches where its "
+    "share of the image divides.": (
         lambda maps, truth: _shares(maps, truth).sum((-2, -1))[:, None]
     ),
     "You divided by the mean area of all things. Each image has its own.": (

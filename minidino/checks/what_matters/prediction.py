@@ -139,6 +139,8 @@ FAR: dict[str, Callable] = {
     "Twice the negative cosine: the constant is missing. 2 - 2 cos for each pair.": (
         lambda p, z: -2 * (p * z).sum(1)
     ),
+    "This is SimSiam's loss, the mean of the two negative cosines. Here each pair of views counts "
+    "2 - 2 cos, and the two are added.": lambda p, z: -(p * z).sum(1) / 2,
     "The signs are turned round, 2 + 2 cos: the loss climbs as the prediction gets better.": (
         lambda p, z: 2 + 2 * (p * z).sum(1)
     ),

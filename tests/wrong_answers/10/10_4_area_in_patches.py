@@ -1,4 +1,4 @@
-# names: the thing's area in patches
+# names: the area is counted in patches
 def attention_on_thing(maps: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     share = F.adaptive_avg_pool2d(truth[:, None].to(maps.dtype), maps.shape[-2:])
     mass = maps / maps.sum(dim=(-2, -1), keepdim=True)

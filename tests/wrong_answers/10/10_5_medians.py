@@ -1,4 +1,4 @@
-# names: difference of the medians. Of the means. (So
+# names: difference of the medians. That of the means is asked for. (The share
 import statistics
 
 

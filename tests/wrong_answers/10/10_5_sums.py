@@ -1,4 +1,4 @@
-# names: difference of the sums. Of the means. (So
+# names: difference of the sums. That of the means is asked for. (The share
 def is_it_real(ours: list[float], theirs: list[float]) -> tuple[float, float]:
     def difference(chosen: set[int]) -> float:
         first = [x for i, x in enumerate(both) if i in chosen]

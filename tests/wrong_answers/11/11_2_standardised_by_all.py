@@ -1,0 +1,12 @@
+# names: by the numbers of *all* pictures
+def honest_knn(features, labels, groups, ks):
+    features = (features - features.mean(0)) / features.std(0)
+    part = groups % 5
+    test, validation, bank = part == 0, part == 1, part > 1
+
+    def s(known, asked, k):
+        found = evaluate.knn_predict(features[known], labels[known], features[asked], k)
+        return (found == labels[asked]).float().mean().item()
+
+    best = max(ks, key=lambda k: s(bank, validation, k))
+    return best, s(bank | validation, test, best)

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import functools
 import io
+import itertools
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
@@ -252,6 +254,36 @@ def test_a_wrong_answer_is_named(file, known_once):
 @pytest.mark.parametrize("file", answers("right"))
 def test_a_right_answer_in_another_style_passes(file):
     assert run_exercise(*exercise_of(file), file.read_text()).startswith("✓ ")
+
+
+# Exercises that return plain numbers, as floats or as tensors of one.
+OF_NUMBERS = [
+    ("06", "6-1"),
+    ("09", "9-4"),
+    ("09", "9-5"),
+    ("10", "10-5"),
+    ("11", "11-2"),
+    ("11", "11-3"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nn", "exercise"), OF_NUMBERS)
+def test_a_figure_draws_every_right_answer(nn, exercise, monkeypatch):
+    """What the check lets pass does not crash in the next cell."""
+    monkeypatch.setenv("MINIDINO_SMOKE", "1")
+    monkeypatch.chdir(ROOT / "solutions")
+    namespace: dict = {"__name__": "notebook"}
+    code = [cell for cell in NOTEBOOKS[nn].cells if cell.cell_type == "code"]
+    figure = cell_of(nn, f"figure-{exercise}")
+    with plt.rc_context(), contextlib.redirect_stdout(io.StringIO()):
+        for cell in itertools.takewhile(lambda cell: cell.id != f"figure-{exercise}", code):
+            exec(compile(cell.source, f"{nn} {cell.id}", "exec"), namespace)
+        slug = exercise.replace("-", "_")
+        for file in sorted((ROOT / "tests/right_answers" / nn).glob(f"{slug}_*.py")):
+            exec(compile(file.read_text(), file.name, "exec"), namespace)
+            exec(compile(figure, f"{nn} {file.name}", "exec"), namespace)
+            plt.close("all")
 
 
 @pytest.mark.parametrize(("nn", "exercise"), EXERCISES)

@@ -222,7 +222,7 @@ def check_12_2(foreach_ema):
                 )
             ),
         },
-        what="The student's buffers after the update, which should be as they were,",
+        what="The row of the student's buffers after the update, which should be as it was,",
     )
     weights = KINDS["weight matrices"]
     compare(

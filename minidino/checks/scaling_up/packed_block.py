@@ -624,7 +624,7 @@ def check_12_3(packed_block):
             "or no_grad?": _gradients(_each(**pieces))
             for where, pieces in CUTS.items()
         },
-        what="The value is right; of the gradients of the block's parameters and the sequences",
+        what="The value is right; the row of gradients of the block's parameters and the sequences",
         tolerance=1e-3,
     )
     there = copy.deepcopy(block)

@@ -4,12 +4,16 @@ import json
 import math
 import pickle
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from minidino.engine.settings import Engine
 from minidino.run.interrupts import RunStopped
-from minidino.run.watch import TrainingDiverged, Watch, verdict
+from minidino.run.watch import ADVICE, TrainingDiverged, Watch, verdict
+from minidino.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 LN_K = math.log(512)
@@ -81,6 +85,31 @@ def test_a_real_collapse_is_told():
     lines = [json.loads(x) for x in (logs / "a.jsonl").read_text().splitlines()]
     found = told([x | {"images_per_second": 1.0} for x in lines])
     assert len(found) == 1 and "same peaked target" in found[0][1]
+
+
+@pytest.mark.parametrize(
+    "text", [*ADVICE.values(), str(TrainingDiverged.at(1, "nan"))], ids=[*ADVICE, "diverged"]
+)
+def test_every_setting_that_is_advised_changes_a_run_of_the_recipe(text, tiny_config):
+    """The temperature of a warm-up that no recipe has would not."""
+    images = torch.randint(0, 256, (3, 16, 3, 60, 60), dtype=torch.uint8)
+
+    def weights(**changed):
+        trainer = Trainer(replace(tiny_config, **changed), 6, torch.device("cpu"))
+        for step in images:
+            trainer.step(step)
+        return torch.cat([p.flatten() for p in trainer.student.parameters()])
+
+    usual = weights()
+    assert torch.equal(usual, weights())
+    names = {name.replace("-", "_") for name in re.findall(r"--([a-z-]+)", text)}
+    assert len(names) >= 2
+    for name in names & {f.name for f in fields(tiny_config)}:
+        value = 0.5 * getattr(tiny_config, name)
+        assert not torch.equal(weights(**{name: type(getattr(tiny_config, name))(value)}), usual), (
+            name
+        )
+    assert names <= {f.name for f in (*fields(tiny_config), *fields(Engine))}
 
 
 ENDS = [TrainingDiverged.at(3, "nan"), RunStopped("saved", 15)]

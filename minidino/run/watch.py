@@ -16,7 +16,7 @@ ONE_ANSWER = 0.05  # spread of a rival's answers, of 1 (rivals/common.py)
 SLOW, WELL_AGAIN = 0.5, 0.75  # of the best rate so far
 
 ADVICE = {
-    "peaked": "a higher --warmup-teacher-temp, a lower --center-momentum, or a lower --base-lr",
+    "peaked": "a higher --teacher-temp, a lower --center-momentum, or a lower --base-lr",
     "flat": "a lower --teacher-temp, fewer prototypes (--out-dim), or a lower --base-lr",
     "constant": "a lower --base-lr, more --warmup-epochs, or a higher --teacher-momentum",
 }
@@ -62,7 +62,7 @@ class TrainingDiverged(UserError):
         """The exception for what was seen at a step."""
         return cls(
             f"{what} at step {step}; the last checkpoint is kept. Try a lower --base-lr, more "
-            "--warmup-epochs, or a higher --warmup-teacher-temp"
+            "--warmup-epochs, or, where it ran in fp16, --precision fp32"
         )
 
 

@@ -69,6 +69,16 @@ def test_jupyterlab_serves_what_the_links_of_notebooks_lead_to(monkeypatch):
         assert (ROOT / server.preferred_dir / "00_tour.ipynb").exists(), name
 
 
+@pytest.mark.parametrize(
+    "tool", [*ROOT.glob("tools/*.py"), *ROOT.glob("benchmarks/*.py")], ids=lambda p: p.stem
+)
+def test_a_program_says_what_it_does_before_it_does_it(tool):
+    """With --help, which otherwise is passed over, or taken for the name of something."""
+    _, runs, end = tool.read_text(encoding="utf-8").partition('if __name__ == "__main__":')
+    assert "sys.argv" not in tool.read_text(encoding="utf-8")
+    assert not runs or "tyro.cli(main)" in end or ".parse_args()" in tool.read_text("utf-8")
+
+
 def test_everything_imported_is_declared():
     def names(requirements: list[str]) -> set[str]:
         found = {re.split(r"[><=]", r)[0] for r in requirements}

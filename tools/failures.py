@@ -10,14 +10,14 @@ tests/test_failures.py makes every one of them happen at a smaller size.
 import functools
 import json
 import math
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import torch
+import tyro
 from make_collapse_logs import LAB
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -314,10 +314,19 @@ FIGURES = {name: functools.partial(curves, name) for name in TROUBLES} | {
 }
 
 
-if __name__ == "__main__":
+def main(names: tyro.conf.Positional[tuple[Literal[*FIGURES], ...]] = ()) -> None:
+    """Train, and draw a plot for each failure.
+
+    Args:
+        names: Of failures (default: all, minutes on two CPU cores).
+    """
     OUT.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or FIGURES:
+    for name in names or FIGURES:
         figure = FIGURES[name]()
         figure.savefig(OUT / f"{name}.png", dpi=80, facecolor="white")
         plt.close(figure)
         print(f"wrote {OUT / name}.png", flush=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -9,6 +9,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import tyro
+
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- written by tools/fidelity_table.py -->", "<!-- end -->"
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "lightly", "pillow", "numpy")
@@ -54,6 +56,7 @@ def rows_of(document: str) -> list[dict]:
 
 
 def main() -> None:
+    """Measure, and write the tables."""
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]  # parity.py, dino.py
     import parity_losses  # noqa: F401  (which adds its own)
     from parity import PIECES
@@ -75,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

@@ -6,11 +6,12 @@ writes minidino/checks/logs/NAME.jsonl, a line every 10 steps. Minutes on a CPU.
 """
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
+import tyro
 from tqdm import tqdm
 
 from minidino.collapse import entropy
@@ -101,8 +102,17 @@ def run(changes: dict, momentum, loss: type[DINOLoss], name: str) -> list[dict]:
     return lines
 
 
-if __name__ == "__main__":
+def main(names: tyro.conf.Positional[tuple[Literal[*RUNS], ...]] = ()) -> None:
+    """Train, and write a log for each.
+
+    Args:
+        names: Of logs (default: all, minutes on a CPU).
+    """
     OUT.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or RUNS:
+    for name in names or RUNS:
         lines = run(*RUNS[name], name)
         (OUT / f"{name}.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -7,6 +7,7 @@ to lead to the repository. Notebooks are not run: their figures are those of ``s
 is read from the source files, so PyTorch need not be there.
 """
 
+import argparse
 import ast
 import base64
 import re
@@ -108,6 +109,7 @@ def api_page() -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     shutil.rmtree(BUILD, ignore_errors=True)
     known = pages()
     for page in sorted(known):

@@ -10,6 +10,8 @@ what people took who worked through, equations and figures included. Running is 
 import json
 from pathlib import Path
 
+import tyro
+
 from minidino.course.guide import minutes
 from minidino.course.notebooks import read
 
@@ -24,6 +26,7 @@ def running() -> dict[str, str]:
 
 
 def main() -> None:
+    """Print a line a notebook."""
     took = running()
     for path in sorted((ROOT / "solutions").glob("[0-9]*.ipynb")):
         write, reading = minutes(read(path))
@@ -32,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+import tyro
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -103,8 +104,18 @@ def written(page: str) -> str:
     return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
 
 
-if __name__ == "__main__":
+def main(check: tyro.conf.FlagCreatePairsOff[bool] = False) -> int:
+    """Write the table.
+
+    Args:
+        check: Write nothing; exit code 1 if the table is not what this writes.
+    """
     text = PAGE.read_text(encoding="utf-8")
-    if "--check" in sys.argv:
-        sys.exit(written(text) != text)
+    if check:
+        return written(text) != text
     PAGE.write_text(written(text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

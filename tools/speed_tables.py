@@ -10,6 +10,8 @@ import json
 import statistics
 from pathlib import Path
 
+import tyro
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs/performance.md", ROOT / "docs/race.md")
@@ -133,7 +135,12 @@ def written(document: str) -> str:
     return out + rest
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the tables."""
     for document in DOCUMENTS:
         document.write_text(written(document.read_text()))
         print(f"wrote {document}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -10,6 +10,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import tyro
+
 from minidino.config import OBJECTIVES
 from minidino.run.files import write_text
 from minidino.using.compare import Run, run_grid, settings_of
@@ -20,6 +22,7 @@ EPOCHS = 2
 
 
 def main() -> None:
+    """Train every objective with every rate, two epochs each, and write their k-NN."""
     runs = [
         Run(
             objective,
@@ -44,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

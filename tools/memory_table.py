@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import tyro
+
 from minidino.config import RECIPES
 from minidino.engine.batch import batch_sizes
 from minidino.engine.memory import CUDA_CONTEXT, HEADROOM, step_memory
@@ -35,8 +37,9 @@ allocator's peak (`pytest tests/test_memory.py`); the same test for CUDA is
 `pytest -m gpu tests/test_memory.py`.
 
 `--batch auto` does not rely on this table: on CUDA it takes real steps, and its batch is one that
-they fitted in. `--accumulate N` takes the same steps as without, to rounding, in N parts (only drop
-path draws anew); a batch below is that of all parts together. No batch above {MOST} is tried, the
+they fitted in. `--accumulate N` takes the same steps as without, to rounding, in N parts (where a
+step is compiled, as it is on CUDA, drop path draws anew for each part); a batch below is that of
+all parts together. No batch above {MOST} is tried, the
 largest of the paper's ViT-S, and none above an eighth of the images. `photos` has no rows of parts:
 its images are compared with each other. Training images that are
 kept on the card (up to 4 GiB; a larger folder is streamed) come on top.
@@ -75,7 +78,17 @@ def page() -> str:
     return text
 
 
-if __name__ == "__main__":
-    if "--check" in sys.argv:
-        sys.exit(PAGE.read_text(encoding="utf-8") != page())
+def main(check: tyro.conf.FlagCreatePairsOff[bool] = False) -> int:
+    """Write the page.
+
+    Args:
+        check: Write nothing; exit code 1 if the page is not what this writes.
+    """
+    if check:
+        return PAGE.read_text(encoding="utf-8") != page()
     PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

@@ -30,7 +30,8 @@ from minidino.pixels import (
 
 @dataclass(frozen=True)
 class Appearance:
-    """How a view's colours and sharpness are changed; the defaults are the official ones."""
+    """How a view's colours and sharpness are changed; the recipe paper-vits16 has the official
+    values."""
 
     jitter_p: float = 0.8
     """Probability of colour jitter."""

@@ -18,8 +18,9 @@ Checkpoint = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(
         help="A checkpoint, the folder of a run, released weights (dino_vits16, dino_vits8, "
-        "dino_vitb16, dino_vitb8; minidino_photos, minidino_things), or weights with the names of "
-        "timm, torchvision, mmpretrain or Hugging Face, whatever stands before them."
+        "dino_vitb16, dino_vitb8; dinov2_vits14, also b, l or g, and with _reg at the end; "
+        "minidino_photos, minidino_things), or weights with the names of timm, torchvision, "
+        "mmpretrain or Hugging Face, whatever stands before them."
     ),
 ]
 

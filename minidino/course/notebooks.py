@@ -1,8 +1,8 @@
 """The course's notebooks: emptying their exercises, checking a learner's, starting again.
 
-``solutions/`` is the only source. An exercise is four cells, told apart by their ids:
-``exercise-3-2`` (code with a solution region), ``check-3-2``, ``figure-3-2`` (the learner's
-own result, tag ``mine``) and markdown around them. Cells tagged ``setup`` hold what exercises
+``solutions/`` is the only source. An exercise is six cells, told apart by their ids: ``why-3-2``,
+``exercise-3-2`` (code with a solution region), ``hints-3-2``, ``check-3-2``, ``figure-3-2`` (the
+learner's own result, tag ``mine``) and ``see-3-2``. Cells tagged ``setup`` hold what exercises
 and checks need; everything else goes on with the package's own version of a piece.
 """
 

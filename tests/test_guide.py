@@ -147,6 +147,30 @@ def test_the_page_for_teachers_shows_what_status_prints(tmp_path, monkeypatch, c
     assert len(shown.splitlines()) == 2 and set(shown.splitlines()) <= set(printed), printed
 
 
+def named(text):
+    """What a plan names: "3.1 (the matrix), 3.3 to 3.5" are four exercises, "03" is a notebook."""
+    found = {e for nn in re.findall(r"\b\d\d\b(?!\.)", text) for e in exercises(SOLUTIONS[nn])}
+    said = {}
+    for nn, first, last in re.findall(r"\b(\d+)\.(\d)(?: to \d+\.(\d))?", text):
+        span = range(int(first), int(last or first) + 1)
+        said.setdefault(nn, set()).update(f"{nn}-{k}" for k in span)
+    return {e for e in found if e.split("-")[0] not in said}.union(*said.values())
+
+
+def test_plans_for_teachers_have_the_minutes_of_what_they_name_and_weeks_leave_nothing_out():
+    minutes = {e: m for n in SOLUTIONS.values() for e, m in guide._to_write(n).items()}
+    page = (ROOT / "docs/teaching.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^\| ([^|]*)\| (\d\d[^|]*) \| (\d[^|]*) \| ([^|]*\|[^|]*)", page, re.MULTILINE
+    )
+    assert len(found) == 14
+    for when, plan, told, then in found:
+        each = [named(part) for part in plan.split(" or ")]
+        assert " or ".join(str(sum(minutes[e] for e in some)) for some in each) == told, plan
+        if when.strip().isdigit() and not re.search("the others|the rest", then):
+            assert named(then) == each[0], plan
+
+
 # ---------------------------------------------------------------- hints
 
 

@@ -41,6 +41,109 @@ def test_what_an_exception_means(attempt, words):
     assert words in translate.meaning(error.value)
 
 
+def takes_two(a, b):
+    return a + b
+
+
+class Doubled(torch.nn.Module):
+    def forward(x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("twice", "words", "silent"),
+    [
+        (lambda x: abs(1.5).log(), "A plain Python number stands here, and it has no", "gradient"),
+        (lambda x: x.sum().item().backward(), "it has no gradient", ""),
+        (lambda x: takes_two(x), "In this call of takes_two an argument is missing: b.", "above"),
+        (lambda x: x.softmax(), "In this call of softmax an argument is missing: dim.", "above"),
+        (lambda x: torch.nn.Linear(3), "In this call of Linear an argument is missing", "above"),
+        (lambda x: takes_two(x, x, x), "takes_two is called with more arguments than", "above"),
+        (lambda x: Doubled()(x), "The first argument of a method is self.", "above"),
+        (lambda: 1, "The arguments differ from those of the signature above.", "this call"),
+        (lambda x, y: 1, "The arguments differ from those of the signature above.", "this call"),
+        (lambda x: list(x)(0), "This is a list, no function: leave the round brackets", "f itself"),
+        (lambda x: x(0), "This is a tensor, no function", "f itself"),
+        (lambda x: x.ndim(x), "This is a number, no function", "f itself"),
+        (lambda x: torch.func.vmap(x)(x), "hand over f itself", "This is"),
+    ],
+)
+def test_what_an_exception_of_a_call_means(twice, words, silent):
+    with pytest.raises(Raised) as raised:
+        check_twice(twice)
+    said = translate.meaning(raised.value.__cause__, [twice.__name__])
+    assert said in str(raised.value) and words in said
+    assert not silent or silent not in said
+
+
+def test_a_learner_reads_no_name_of_the_checks_own():
+    def inside(x):
+        return call(twice, call(twice, x))
+
+    def twice(x):
+        return x @ x
+
+    inside.__module__ = core.__name__
+    with pytest.raises(RuntimeError) as raised:
+        call(inside, torch.ones(2, 3))
+    assert raised.value.__notes__ == ["The check called twice(float32(2, 3))."]
+    with pytest.raises(TypeError) as raised:
+        call(Doubled(), torch.ones(2))
+    assert raised.value.__notes__ == ["The check called your module(float32(2,))."]
+
+
+def test_a_note_that_comes_twice_is_said_once():
+    def twice(x):
+        return call(lambda x: call(thrown, x), x)
+
+    def thrown(x):
+        try:
+            return x @ x
+        except RuntimeError as error:
+            error.add_note("The check called thrown(float32(3, 4)).")
+            raise
+
+    with pytest.raises(Raised) as raised:
+        check_twice(twice)
+    assert str(raised.value).count("The check called thrown(") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: x * torch.ones(3).to(x),
+        lambda x: x * torch.ones(3).type_as(x),
+        lambda x: x[torch.arange(2), torch.arange(2)],
+        lambda x: x[torch.ones(2, dtype=torch.bool)],
+        lambda x: _written(x, (torch.arange(2), torch.arange(2)), 0.0),
+        lambda x: _written(x, slice(0, 1), torch.ones(3)),
+    ],
+)
+def test_what_moves_a_tensor_or_points_into_one_works_on_any_device(answer):
+    core.expect_any_device(answer, torch.randn(2, 3))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: x * torch.ones(3),
+        lambda x: torch.ones(3).to(torch.float64),
+        lambda x: torch.randn(2, 3)[x.argmax(1)],
+        lambda x: _written(x, (torch.arange(2), torch.arange(2)), torch.ones(2)),
+        lambda x: x.gather(1, torch.zeros(2, 1, dtype=torch.long)),
+    ],
+)
+def test_what_mixes_devices_is_told(answer):
+    with pytest.raises(Wrong, match=r"on the device of the inputs|when its inputs are not"):
+        core.expect_any_device(answer, torch.randn(2, 3))
+
+
+def _written(x, at, value):
+    x = x.clone()
+    x[at] = value
+    return x
+
+
 def test_ctrl_c_is_still_the_persons():
     def twice(x):
         raise KeyboardInterrupt

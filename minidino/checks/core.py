@@ -103,14 +103,14 @@ def _raised(error: Exception, answers: Sequence[Any]) -> Raised:
     else:
         where = translate.their_line(error)
         told = str(error).strip().splitlines()
-        notes = " ".join(getattr(error, "__notes__", []))
+        notes = " ".join(dict.fromkeys(getattr(error, "__notes__", [])))
         said = " ".join(
             part
             for part in (
                 f"Your code raised {type(error).__name__}"
                 + (f": {told[0].rstrip('.')}" if told else "")
                 + (f" (in {where})." if where else "."),
-                translate.meaning(error),
+                translate.meaning(error, [a.__name__ for a in answers]),
                 notes,
             )
             if part
@@ -200,8 +200,9 @@ def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
     try:
         got = answer(*args, **kwargs)
     except Exception as error:
-        said = ", ".join([*map(describe, args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
-        error.add_note(f"The check called {getattr(answer, '__name__', 'it')}({said}).")
+        if name := _known_as(answer):
+            said = [*map(describe, args), *(f"{k}={describe(v)}" for k, v in kwargs.items())]
+            error.add_note(f"The check called {name}({', '.join(said)}).")
         raise
     for a, (b, learns) in zip(tensors, before, strict=True):
         if not (a.shape == b.shape and torch.equal(a, b)):
@@ -217,6 +218,14 @@ def call(answer: Callable, *args: Any, **kwargs: Any) -> Any:
     if got is None:
         raise Wrong("Your function returns None. Is a `return` missing?")
     return got
+
+
+def _known_as(answer: Callable) -> str:
+    """The name under which a learner knows it; "" of a check's own function."""
+    if isinstance(answer, torch.nn.Module):
+        return "your module"
+    own = str(getattr(answer, "__module__", "")).startswith(f"{__package__}.")
+    return "" if own else getattr(answer, "__name__", "")
 
 
 def describe(value: Any) -> str:
@@ -334,16 +343,27 @@ def expect_gradient(got: Tensor, source: Tensor, message: str) -> None:
         raise Wrong(message)
 
 
+# What moves a tensor to another one's device, or takes no more of that one than its shape.
+MOVES = {"copy_", "to", "type_as", "new_tensor", "expand_as", "view_as", "reshape_as"}
+
+
 class _Devices(TorchFunctionMode):
     """Raises where an operation mixes tensors of the inputs' device with others."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        tensors = [t for t in _flatten([args, kwargs or {}]) if isinstance(t, Tensor) and t.ndim]
-        if len({t.device.type for t in tensors}) > 1 and "copy_" not in getattr(
-            function, "__name__", ""
-        ):
+        name = getattr(function, "__name__", "")
+        mixed = [] if name in MOVES else [args, kwargs or {}]
+        if name in ("__getitem__", "__setitem__"):  # an index may stay on the CPU
+            index = [i for i in _arrays(args[1]) if i.device.type != "cpu"]
+            mixed = [args[0], index, *(args[2:] if _arrays(args[1]) else ())]
+        if len({t.device.type for t in _arrays(mixed)}) > 1:
             raise RuntimeError("tensors on more than one device")
         return function(*args, **(kwargs or {}))
+
+
+def _arrays(x: Any) -> list[Tensor]:
+    """Tensors of one dimension or more: a single number may come from the CPU."""
+    return [t for t in _flatten(x) if isinstance(t, Tensor) and t.ndim]
 
 
 def _flatten(x: Any) -> Iterator[Any]:

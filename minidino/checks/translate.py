@@ -182,12 +182,13 @@ MEANINGS: list[tuple[str, str]] = [
         "An index runs past the end. The last of n is n - 1.",
     ),
     (
-        r"'Tensor' object is not callable|'list' object is not callable",
-        "A value stands where a function belongs: hand over f itself and not f(x).",
+        r"'(?:float|int)' object has no attribute '(?:backward|detach|requires_grad|grad)",
+        "A plain Python number stands here, and it has no gradient. A tensor loses its own where "
+        ".item() or float() makes a number of it.",
     ),
     (
-        r"'float' object has no attribute|'int' object has no attribute",
-        "A tensor became a Python number (.item(), float()), and with it its gradient went.",
+        r"'(?:float|int)' object has no attribute '(\w+)'",
+        "A plain Python number stands here, and it has no `{0}`.",
     ),
     (
         r"'NoneType'",
@@ -212,10 +213,6 @@ MEANINGS: list[tuple[str, str]] = [
         "As many names must stand on the left as there are values on the right. Is a number of "
         "views "
         "or sizes written in that follows from the input?",
-    ),
-    (
-        r"missing \d+ required positional|takes \d+ positional",
-        "The arguments differ from those of the signature above.",
     ),
     (r"^'(\w+)'$", 'There is no key "{0}" in what you were given.'),
     (
@@ -253,18 +250,61 @@ MEANINGS: list[tuple[str, str]] = [
 ]
 
 
-def meaning(error: BaseException) -> str:
-    """A sentence or two for the learner, or ""."""
+# What stands before the round brackets of a call by mistake, and what can be done with it.
+VALUES = {
+    **{kind: f"a {kind.lower()}, no function: leave the round brackets after it away, or index it "
+       "with []" for kind in ("list", "tuple", "dict", "Tensor")},
+    **dict.fromkeys(("float", "int"), "a number, no function: leave the round brackets after it "
+                    "away, or write the * of a product"),
+}  # fmt: skip
+
+
+def meaning(error: BaseException, answers: Sequence[str] = ()) -> str:
+    """A sentence or two for the learner, whose functions are called ``answers``, or ""."""
+    if said := _of_arguments(str(error), answers):
+        return said
+    found = re.search(r"'(\w+)' object is not callable", str(error))
+    if found and found[1] in VALUES:
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames and _of_others(frames[-1].filename):
+            return "A value stands where a function belongs: hand over f itself and not f(x)."
+        return f"This is {VALUES[found[1]]}."
     for pattern, words in MEANINGS:
         if found := re.search(pattern, str(error)):
             return words.format(*found.groups()) if "{0}" in words else words
     return ""
 
 
+def _of_arguments(said: str, answers: Sequence[str]) -> str:
+    """What is wrong with the arguments of a call: of the learner's function, or of another."""
+    found = re.match(
+        r"(?:.*<locals>\.)?([\w.<>]+)\(\) "
+        r"(?:missing \d+ required [\w-]+ arguments?: (.+)|takes [\w ]*positional)",
+        said,
+    )
+    if not found:
+        return ""
+    *owner, name = found[1].split(".")
+    if {name, *owner} & {*answers}:
+        return "The arguments differ from those of the signature above."
+    if owner and (name.startswith("__") or name == "forward"):
+        name = owner[-1]
+    if found[2]:
+        missing = re.sub("[\"']", "", found[2])
+        return f"In this call of {name} an argument is missing: {missing}."
+    return f"{name} is called with more arguments than it takes." + (
+        " The first argument of a method is self." if owner else ""
+    )
+
+
+def _of_others(filename: str) -> bool:
+    return any(folder in Path(filename).parents for folder in OTHERS)
+
+
 def their_line(error: BaseException) -> str:
     """The last line of the learner's own code that the exception passed, or ""."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if any(folder in Path(frame.filename).parents for folder in OTHERS):
+        if _of_others(frame.filename):
             continue
         line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
         return f"line {frame.lineno} of {frame.name}" + (f", `{line}`" if line else "")

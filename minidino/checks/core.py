@@ -343,8 +343,8 @@ def expect_gradient(got: Tensor, source: Tensor, message: str) -> None:
         raise Wrong(message)
 
 
-# What moves a tensor to another one's device, or takes no more of that one than its shape.
-MOVES = {"copy_", "to", "type_as", "new_tensor", "expand_as", "view_as", "reshape_as"}
+# What takes from a tensor of another device its numbers, its shape or its address.
+FREE = {"new_tensor", "expand_as", "view_as", "reshape_as", "to", "type_as"}
 
 
 class _Devices(TorchFunctionMode):
@@ -352,13 +352,21 @@ class _Devices(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         name = getattr(function, "__name__", "")
-        mixed = [] if name in MOVES else [args, kwargs or {}]
-        if name in ("__getitem__", "__setitem__"):  # an index may stay on the CPU
-            index = [i for i in _arrays(args[1]) if i.device.type != "cpu"]
-            mixed = [args[0], index, *(args[2:] if _arrays(args[1]) else ())]
+        mixed = [args, kwargs or {}]
+        from_cpu = bool(args) and _on_cpu(args[0])
+        if "copy_" in name or (name in FREE and (from_cpu or name not in ("to", "type_as"))):
+            mixed = []  # also of _has_compatible_shallow_copy_type, which Module.to asks
+        elif name in ("__getitem__", "__setitem__") and not from_cpu:
+            index = _arrays(args[1])  # which may stay on the CPU
+            values = args[2:] if index else ()  # without it they are copied, wherever they are
+            mixed = [args[0], [i for i in index if not _on_cpu(i)], *values]
         if len({t.device.type for t in _arrays(mixed)}) > 1:
             raise RuntimeError("tensors on more than one device")
         return function(*args, **(kwargs or {}))
+
+
+def _on_cpu(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.device.type == "cpu"
 
 
 def _arrays(x: Any) -> list[Tensor]:
@@ -407,13 +415,23 @@ def expect_any_device(answer: Callable, *args: Any, **kwargs: Any) -> None:
             )
 
 
-def expect_dtype(answer: Callable, *args: Any, what: str = "the result") -> None:
-    """float64 in, float64 out, and no number rounded to float32 on the way."""
-    wide = [a.double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
-    for part in _flatten(call(answer, *wide)):
-        if isinstance(part, Tensor) and part.is_floating_point():
-            expect(
-                part.dtype == torch.float64,
-                f"Given float64, {what} is {str(part.dtype).removeprefix('torch.')}: a type is "
-                "written in. Leave it as it comes, or take that of the input: dtype=x.dtype.",
-            )
+def expect_dtype(
+    answer: Callable, *args: Any, what: str = "the result", both: bool = False
+) -> None:
+    """float64 in, float64 out, and no number rounded to float32 on the way.
+
+    Args:
+        both: float32 in, float32 out, too.
+    """
+    for dtype in (torch.float64, torch.float32)[: 1 + both]:
+        given = [
+            a.to(dtype) if isinstance(a, Tensor) and a.is_floating_point() else a for a in args
+        ]
+        for part in _flatten(call(answer, *given)):
+            if isinstance(part, Tensor) and part.is_floating_point():
+                inn, out = (str(t).removeprefix("torch.") for t in (dtype, part.dtype))
+                expect(
+                    part.dtype == dtype,
+                    f"Given {inn}, {what} is {out}: a type is written in. Leave it as it comes, or "
+                    "take that of the input: dtype=x.dtype.",
+                )

@@ -41,6 +41,12 @@ CEILING = (
     "gradient is gone. Use log_softmax."
 )
 
+CAPPED = (  # where it is not known by what
+    "Your loss has a ceiling: log(p + eps), a clamp of p or nan_to_num stops the logarithm where p "
+    "is next to 0. A student that is more wrong pays no more, and its gradient is gone. Use "
+    "log_softmax."
+)
+
 
 def softmax(x: Tensor, temperature: float, dim: int = -1) -> Tensor:
     return torch.softmax(x / temperature, dim)

@@ -17,7 +17,7 @@ from minidino.checks.core import (
 )
 from minidino.checks.mistakes import (
     AVERAGE,
-    CEILING,
+    CAPPED,
     CROSS_ENTROPY,
     ENTROPY,
     KL,
@@ -75,7 +75,7 @@ def check_1_1(sharpen):
         },
         what="Where scores lie far apart, the result",
     )
-    expect_dtype(sharpen, torch.randn(2, 3), 0.5)
+    expect_dtype(sharpen, torch.randn(2, 3), 0.5, both=True)
     expect_any_device(sharpen, torch.randn(3, 5), 0.1)
 
 
@@ -148,7 +148,7 @@ def check_1_2(teacher_target):
         "What torch.inference_mode() makes can never be part of a loss that is learned from. Use "
         "torch.no_grad(), or .detach().",
     )
-    expect_dtype(teacher_target, logits, center, temp)
+    expect_dtype(teacher_target, logits, center, temp, both=True)
     expect_any_device(teacher_target, logits, center, temp)
 
 
@@ -177,9 +177,14 @@ def check_1_3(cross_entropy):
         (torch.tensor([[0.5, 0.5, 0.0]]), torch.tensor([[1.0, 0.0, -1.0]]), 0.5),
         (torch.tensor([[0.3, 0.3, 0.4]]), torch.tensor([[0.3, 0.2, -2.5]]), 0.1),
     ]
-    mistakes = with_piece(lambda pair: _loss(pair=pair), CROSS_ENTROPY) | with_piece(
-        lambda piece: _loss(piece), LOG_SOFTMAX
-    )
+    mistakes = {
+        "A batch of one row has lost its dimension, and the loss is one number: squeeze() drops "
+        "every dimension of size 1. A single row has its own, too.": (
+            lambda q, x, t: _loss()(q, x, t).squeeze()
+        )
+    }
+    mistakes |= with_piece(lambda pair: _loss(pair=pair), CROSS_ENTROPY)
+    mistakes |= with_piece(_loss, LOG_SOFTMAX)
     mistakes |= {
         "Every target met every student (q @ log_p.T), and the square is summed. Row i of the one "
         "belongs to row i of the other: multiply and sum.": (
@@ -211,7 +216,7 @@ def check_1_3(cross_entropy):
 
     def capped(*_) -> str | None:
         near, far = (call(cross_entropy, one_hot, x, 0.1).sum().item() for x in (off, 2 * off))
-        return CEILING if 5 < near >= far - 0.1 else None
+        return CAPPED if 5 < near >= far - 0.1 else None
 
     compare(
         cross_entropy,
@@ -233,10 +238,11 @@ def check_1_3(cross_entropy):
         "log(softmax(x)) takes the log of 0, and log(sum(exp(x))) overflows. Use log_softmax, "
         "which never leaves the logarithm.",
     )
-    expect(not capped(), CEILING)
+    expect(not capped(), CAPPED)
     far_off = [(one_hot, 2 * off, 0.1), (one_hot, torch.tensor([[0.0, 7.0]]), 0.2)]
     compare(cross_entropy, far_off, _loss(), what="Where the student is far off, the loss")
-    expect_dtype(cross_entropy, q, student, temp)
+    expect_dtype(cross_entropy, q, student, temp, both=True)
+    expect_any_device(cross_entropy, q, student, temp)
 
 
 def _entropy(q: Tensor) -> Tensor:
@@ -313,6 +319,8 @@ def check_1_4(entropy_and_kl):
         (torch.tensor([[0.5, 0.5]]), torch.tensor([[1e-12, 1.0]])),
     ]
 
+    EPS = torch.finfo(torch.float32).eps
+
     def held(eps: float):
         return lambda q, p: (_entropy(q), _kl(q, p.clamp(min=eps)))
 
@@ -337,12 +345,14 @@ def check_1_4(entropy_and_kl):
             },
             **{
                 f"log(p + eps), or p clamped, puts a ceiling on KL where the student gives next to "
-                f"nothing (eps = {e:g}). p is positive: take its logarithm as it is.": held(e)
-                for e in (1e-10, 1e-8, 1e-7, 1.1920929e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+                f"nothing (eps = {e:g}{', as torch.distributions holds p' if e == EPS else ''}). p "
+                f"is positive: take its logarithm as it is.": held(e)
+                for e in (1e-10, 1e-8, 1e-7, EPS, 1e-6, 1e-5, 1e-4, 1e-3)
             },
         },
         what="Where a probability is 0 or next to nothing, the result",
     )
+    expect_dtype(entropy_and_kl, *rows[0], both=True)
     expect_any_device(entropy_and_kl, *rows[0])
 
 
@@ -446,5 +456,5 @@ def check_1_5(update_center):
         torch.equal(center, kept) and got.data_ptr() != center.data_ptr(),
         "A new tensor is asked for; yours is the center itself, changed in place.",
     )
-    expect_dtype(update_center, center, logits, momentum)
+    expect_dtype(update_center, center, logits, momentum, both=True)
     expect_any_device(update_center, center, logits, momentum)

@@ -216,9 +216,19 @@ MEANINGS: list[tuple[str, str]] = [
     ),
     (r"^'(\w+)'$", 'There is no key "{0}" in what you were given.'),
     (
+        r"^(list|tuple|dict|[\w.<>]*<genexpr>) is not a Module subclass",
+        "nn.Sequential takes its modules one by one, and was given all in one. A star unpacks "
+        "them: nn.Sequential(*layers).",
+    ),
+    (
         r"is not a Module subclass",
         "nn.Sequential takes modules: nn.GELU() with its brackets, which make one. A bare class is "
         "none, nor is a function such as F.gelu, whose place is in a forward method.",
+    ),
+    (
+        r"Module \[(ModuleList|ModuleDict)\] is missing",
+        "nn.{0} only holds its modules and cannot be called. nn.Sequential hands its input through "
+        "them, one after the other.",
     ),
     (
         r"missing the required \"forward\" function",

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from minidino.checks.compare import compare, expect_everywhere
-from minidino.checks.core import call, check, close, expect, expect_gradient
+from minidino.checks.core import (
+    call,
+    check,
+    close,
+    expect,
+    expect_any_device,
+    expect_gradient,
+)
 from minidino.checks.head_and_loss.common import dino, expect_loss, pair_mistakes, value_mistakes
 from minidino.checks.mistakes import AVERAGE, CEILING, Table, softmax, with_piece
 
@@ -270,6 +277,7 @@ def check_4_6(centered_loss):
         "Under torch.no_grad() the center stays. It moves in training mode (self.training), which "
         "is another switch.",
     )
+    expect_any_device(lambda a, b: made(c, m, ts).to(a.device)(a, b, tt), s, t)
 
 
 def _number(loss) -> Tensor:

@@ -343,14 +343,27 @@ def _judge_memory(lean_loss: Callable) -> None:
         "pass: log_softmax, or cross_entropy, which calls it. The lean form needs none: "
         "torch.logsumexp(s, -1) is a number a row.",
     )
+    expect(
+        not any(_is_exponential(x, s.detach()) for x in kept.values()),
+        "The value is right, but exponentials of all scores are kept for the backward pass: exp "
+        "and softmax keep their results. torch.logsumexp keeps one number for each row.",
+    )
     size = sum(x.untyped_storage().nbytes() for x in kept.values()) / s.untyped_storage().nbytes()
     expect(
         size < 0.5,
         f"The value is right, but {size:.1f} times the size of the student's logits is kept for "
         "the backward pass, beside them. A product keeps what the scores are multiplied with: "
         "multiply all local views with one target, the sum, which broadcasts, and not with a copy "
-        "for each (repeat, cat, stack). Of the logsumexp torch.logsumexp keeps a number a row.",
+        "for each (repeat, cat, stack).",
     )
+
+
+def _is_exponential(x: Tensor, s: Tensor) -> bool:
+    """Whether ``x`` is exp(s), each row of it times a number."""
+    if x.shape != s.shape or not x.is_floating_point() or not (x > 0).all():
+        return False
+    apart = x.double().log() - s.double()
+    return close(apart, apart[..., :1].expand_as(apart), 1e-3)
 
 
 def _is_log_prob(x: Tensor, k: int) -> bool:

@@ -208,5 +208,5 @@ def check_4_2(prototype_scores):
                 f"The length of {name} gets a gradient: you detached the norm. Let the gradient "
                 "flow through the division, so that only the direction is learned.",
             )
-    expect_dtype(prototype_scores, *cases[1])
+    expect_dtype(prototype_scores, *cases[1], both=True)
     expect_any_device(prototype_scores, *cases[1])

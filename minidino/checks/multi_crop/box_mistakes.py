@@ -105,6 +105,19 @@ def _one_try(h, w, fits, height, width):
     return h[:, 0], w[:, 0]
 
 
+def _all_at_once(n: int, height: int, width: int, scale, generator) -> Tensor:
+    """Size and place are drawn together, and both again until the box lies in the image."""
+    boxes, left = torch.zeros(n, 4, dtype=torch.float64), torch.arange(n)
+    while len(left):
+        u = torch.rand(4, len(left), generator=generator, dtype=torch.float64)
+        h, w = (side.round() for side in _sides(_share(u[0], *scale), _ratio(u[1]), height, width))
+        y, x = (u[2] * height).floor(), (u[3] * width).floor()
+        inside = (y + h <= height) & (x + w <= width)
+        boxes[left[inside]] = torch.stack([y, x, h, w], dim=1)[inside]
+        left = left[~inside]
+    return boxes
+
+
 right = _boxes()
 
 AREA = "s is a share of the *area*: h = sqrt(s H W / r), w = sqrt(s H W r)."
@@ -264,6 +277,9 @@ mistakes: dict[str, Sampler] = {
     + AGAIN: _boxes(kept="r", choose=_cut_after(200), tries=200),
     "Only the aspect ratio is drawn again where a box does not fit (or s is one for all its "
     "candidates). " + AGAIN: _boxes(kept="s", choose=_cut_after(200), tries=200),
+    "You draw size and place together, and both again until the box lies in the image. A large box "
+    "is thrown away more often so, and becomes rare. Draw the place when the size fits: it then "
+    "has room.": _all_at_once,
     "No box is as high or as wide as the image. Such a box fits: h <= height and w <= width.": (
         _boxes(fits=lambda h, w, H, W: (h < H) & (w < W))
     ),

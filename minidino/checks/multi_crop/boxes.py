@@ -141,8 +141,9 @@ def _expect_an_end(draw_boxes: Callable) -> None:
     )
     expect(
         _ends(draw_boxes, 200, *large),
-        "You draw the whole batch anew until all boxes fit at once, which for many boxes never "
-        "happens. Draw again only those that do not fit: torch.where(bad, new, old).",
+        "200 boxes do not come to an end: too much of what you draw is thrown away. Draw again "
+        "only the boxes that do not fit, not the whole batch, torch.where(bad, new, old); and draw "
+        "the place when the size is known to fit, which leaves room for it.",
     )
 
 

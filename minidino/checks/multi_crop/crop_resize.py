@@ -292,6 +292,11 @@ def check_3_2(crop_resize):
             "What is bright and what is dark is right, and the values are not: they went through "
             f"another curve. {BYTES} Then .clamp(0, 1).": _in_order,
         },
+        otherwise=lambda case, got, want: (
+            f"The result is {got.dtype}; expected torch.float32, in 0..1."
+            if isinstance(got, Tensor) and not got.is_floating_point()
+            else None
+        ),
     )
     images, rows, columns, flip = case(4, 6, 9, 5, [True, False, True, False], 0.4)
     got = crop_resize(images, rows, columns, flip)

@@ -199,9 +199,8 @@ MISTAKES = {
     ),
     "You squared the weights. " + CURVE: _matrix(kernel=lambda d: (1 - d.abs()).clamp(min=0) ** 2),
     "This is the cubic kernel. The triangle is asked for: 1 - |distance|.": _matrix(kernel=_cubic),
-    "The weights outside the crop reach past it: the kernel reaches past the crop and mixes in its "
-    "neighbourhood. Weights outside [start, start + length) are 0; set them so before you "
-    "normalise.": _matrix(crop=_everywhere),
+    "Your kernel reaches past the crop and mixes its neighbourhood in. Weights outside [start, "
+    "start + length) are 0; set them so before you normalise.": _matrix(crop=_everywhere),
     "Weights outside the crop are 0, but you cut after you normalised: the rows at its border no "
     "longer sum to 1. Cut first, then normalise.": lambda s, k, n, m: (
         _matrix(crop=_everywhere)(s, k, n, m) * (_right(s, k, n, m).amax(0) > 0)

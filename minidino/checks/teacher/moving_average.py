@@ -135,8 +135,9 @@ LAYERS = {
 MOVED = {
     "You returned the new value": "You copied the student; the momentum is not used. The teacher "
     "moves a little: momentum * teacher + (1 - momentum) * student.",
-    "It did not move": "The teacher did not move. `t = m * t + ...` only gives a name to a new "
-    "tensor; write into the old one: t.copy_(...), t.mul_(...), t.lerp_(...).",
+    "It did not move": "The teacher did not move: nothing is written into its parameters. `t = ` "
+    "only gives a name to a new tensor; t.copy_(...), t.mul_(...), t.lerp_(...) write into the old "
+    "one.",
     "The new value is not weighted": "The student is not weighted, so the two weights sum to more "
     "than 1 and the teacher grows with every step. It gets 1 - momentum.",
     "The old value is not weighted": "The old teacher is not weighted, so the two weights sum to "
@@ -238,8 +239,8 @@ def _mistakes() -> Table:
     found |= with_piece(lambda rule: _ema(whole=rule), COUNTERS)
     shared = "the weight that two layers share"
     found[
-        "The weight that two layers share is averaged twice: state_dict() has it under both "
-        "names, parameters() once."
+        "The weight that two layers share is averaged twice: state_dict(), and a walk through "
+        "modules(), meet it under both names, teacher.parameters() once."
     ] = _ema(of=KINDS[shared], rule=lambda o, n, m: _average(_average(o, n, m), n, m))
     found[
         "You go through modules() and average all of each one's parameters(): those of a layer "
@@ -256,6 +257,10 @@ def _mistakes() -> Table:
         for message, piece in AVERAGE.items()
     }
     found |= with_piece(lambda rule: _ema(parameter=rule), others)
+    found[
+        "The teacher's buffers moved, and its parameters did not: average them too, in place "
+        "(`t = ...` only gives a name to a new tensor)."
+    ] = _ema(parameter=_old)
     return found
 
 

@@ -87,7 +87,7 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
             raise Wrong("`schedules` holds lists under names: schedules.lr[t].") from None
         if "at least one" in str(error) or "non-empty" in str(error):  # of no gradients
             there = any(p.grad is not None for p in witness.student.parameters())
-            cleared = CLEARED if "backward" in witness.events else NO_BACKWARD
+            cleared = CLEARED if any("backward" in e for e in witness.events) else NO_BACKWARD
             raise Wrong(NONE_TO_CLIP if there else cleared) from None
         raise
     judge_forward(witness, t)
@@ -101,12 +101,16 @@ def examine_step(train_step, witness: Witness, batches: Iterator[list[Tensor]], 
         "p.grad = None.",
     )
     expect(loss is not None, "Your function returns None. Return the loss of the step, detached.")
-    if isinstance(loss, Tensor):
-        expect(
-            not loss.requires_grad,
-            "The loss you return still holds the graph of the whole step: kept in a list for "
-            "a plot it fills the memory. Return loss.detach().",
-        )
+    expect(
+        isinstance(loss, Tensor),
+        f"The loss you return is a {type(loss).__name__}. Return the tensor, loss.detach(): "
+        ".item() waits for the GPU in every step.",
+    )
+    expect(
+        not loss.requires_grad,
+        "The loss you return still holds the graph of the whole step: kept in a list for "
+        "a plot it fills the memory. Return loss.detach().",
+    )
     expect_close(loss, want_loss, what=f"The loss of step {t}", tolerance=1e-3)
 
 
@@ -246,7 +250,7 @@ def expect_read(got: float, witness: Witness, schedule: str, t: int, tolerance: 
         t // STEPS_PER_EPOCH: "the one of the epoch's number. A schedule has one value per "
         "*iteration*: index it with t, not with t // steps_per_epoch.",
         0: "still the one of step 0: the schedule is ignored. Look it up in every step.",
-        t - 1: "the one of the step before. Set it before the optimizer steps, not after.",
+        t - 1: "the one of the step before. Index it with t.",
         t + 1: "the one of the next step. Steps count from 0.",
         t % STEPS_PER_EPOCH: "the one of the step within its epoch, t % steps_per_epoch. t counts "
         "over the whole run: index with t.",
@@ -286,6 +290,11 @@ def expect_read(got: float, witness: Witness, schedule: str, t: int, tolerance: 
 def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
     """What the optimizer found when it stepped."""
     steps = witness.events.count("optimizer")
+    expect(
+        steps > 0 or torch.equal(flat(witness.student.parameters()), witness.before),
+        "The student moved, and the optimizer that you were given did not step. One that is made "
+        "anew in each step has no memory of the steps before.",
+    )
     expect(steps > 0, "optimizer.step() was never called; the student does not move.")
     expect(steps == 1, f"optimizer.step() was called {steps} times in one step.")
     early = witness.events[: witness.events.index("optimizer")]
@@ -299,6 +308,11 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
         not all(gone) or last is None or not last.any(),
         "The layers below the last one have no gradients when the optimizer steps, and the last "
         "layer has. It is the other way round: student.last_layer's are dropped.",
+    )
+    expect(
+        not all(gone) or "backward of nothing" not in early,
+        "backward() ran, and every gradient is 0: what it starts from does not change with the "
+        "student's scores. Is the loss clamped?",
     )
     expect(not all(gone), CLEARED)
     expect(
@@ -361,6 +375,14 @@ def judge_gradients(witness: Witness, t: int, raw: dict[str, Tensor]) -> None:
         "You set learning rate and weight decay in the first of the optimizer's groups alone. "
         "There may be more: for group in optimizer.param_groups.",
     )
+    after = [(g["lr"], g["weight_decay"]) for g in witness.optimizer.param_groups]
+    for i, name in enumerate(("learning rate", "weight decay")):
+        late = all(now[i] == this_step[i] for now in after) and first[i] != this_step[i]
+        expect(
+            not late,
+            f"You set the {name} after optimizer.step(), so each step has that of the one before. "
+            "Set it before the optimizer steps.",
+        )
     for lr, weight_decay in witness.settings:
         expect_read(lr, witness, "lr", t, 1e-6)
         expect_read(weight_decay, witness, "weight_decay", t, 1e-6)

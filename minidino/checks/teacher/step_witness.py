@@ -44,7 +44,7 @@ class Witness:
             network.register_forward_pre_hook(self._asked(who))
             network.register_forward_hook(self._heard(who))
         self.student.mlp[0].weight.register_post_accumulate_grad_hook(
-            lambda _: self.events.append("backward")
+            lambda p: self.events.append("backward" if p.grad.any() else "backward of nothing")
         )
         self.optimizer.register_step_pre_hook(self._before_step)
         self.optimizer.register_step_post_hook(self._after_step)

@@ -41,9 +41,14 @@ def check_5_4(set_up):
         "Teacher and student share their parameters: what moves one moves the other. A shallow "
         "copy copies only the outermost module; use copy.deepcopy.",
     )
+    expect(
+        all(p.dtype == before[n].dtype for n, p in student.state_dict().items()),
+        "You changed the type of the student's weights. The student is left as it is.",
+    )
     now = teacher.state_dict()
     expect(
-        now.keys() == before.keys() and all(torch.equal(now[n], before[n]) for n in before),
+        now.keys() == before.keys()
+        and all(now[n].dtype == b.dtype and torch.equal(now[n], b) for n, b in before.items()),
         "Your teacher does not begin with the student's weights and buffers. It should be an "
         "exact copy; an average of two unrelated networks is a network that knows nothing.",
     )

@@ -286,7 +286,7 @@ def _as_trees(merge):
 
 SPLITS = {
     SWAPPED: _attention(split=_comb),
-    f"{SWAPPED} (You merged as you split, so that only the matrices show it and the order.)": (
+    f"{SWAPPED} (And you merged the heads in the same wrong order.)": (
         _attention(split=_comb, merge=lambda x: rearrange(x, "b heads n d -> b n (d heads)"))
     ),
     f"{SWAPPED} (Of the queries.)": _attention(split=(_comb, _split, _split)),
@@ -494,4 +494,4 @@ def check_2_3(attention):
         "largest score away first.",
     )
     expect_any_device(attention, *cases[0])
-    expect_dtype(attention, *cases[0])
+    expect_dtype(attention, *cases[0], both=True)

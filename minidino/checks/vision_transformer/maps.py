@@ -283,4 +283,4 @@ def check_2_6(cls_maps):
         },
     )
     expect_any_device(cls_maps, *cases[0])
-    expect_dtype(cls_maps, *cases[0])
+    expect_dtype(cls_maps, *cases[0], both=True)

@@ -286,4 +286,4 @@ def check_2_1(patchify):
         },
     )
     expect_any_device(patchify, *cases[0])
-    expect_dtype(patchify, *cases[0])
+    expect_dtype(patchify, *cases[0], both=True)

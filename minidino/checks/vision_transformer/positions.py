@@ -366,4 +366,4 @@ def check_2_5(interpolate_positions):
         "the grid.",
     )
     expect_any_device(interpolate_positions, positions, h, w)
-    expect_dtype(interpolate_positions, positions, h, w)
+    expect_dtype(interpolate_positions, positions, h, w, both=True)

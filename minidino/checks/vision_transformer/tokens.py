@@ -251,4 +251,4 @@ def check_2_2(add_tokens):
             "detach(), .data or torch.tensor(...).",
         )
     expect_any_device(add_tokens, *cases[0])
-    expect_dtype(add_tokens, *cases[0])
+    expect_dtype(add_tokens, *cases[0], both=True)

@@ -20,4 +20,4 @@ def train_step(
     with torch.no_grad():
         for a, b in zip(teacher.parameters(), student.parameters(), strict=True):
             a.copy_(m * a + (1 - m) * b)
-    return loss.item()
+    return loss.detach()

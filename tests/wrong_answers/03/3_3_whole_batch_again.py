@@ -1,4 +1,4 @@
-# names: You draw the whole batch anew
+# names: too much of what you draw is thrown away
 def draw_boxes(
     n: int, height: int, width: int, scale: tuple[float, float], generator: torch.Generator
 ) -> torch.Tensor:

@@ -1,4 +1,4 @@
-# names: puts a ceiling on the loss
+# names: Your loss has a ceiling
 def plain_loss(
     student_logits: torch.Tensor,
     teacher_logits: torch.Tensor,

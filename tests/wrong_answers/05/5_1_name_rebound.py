@@ -1,4 +1,4 @@
-# names: The teacher did not move
+# names: buffers moved, and its parameters did not
 def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     with torch.no_grad():
         for t, s in zip(teacher.parameters(), student.parameters(), strict=True):

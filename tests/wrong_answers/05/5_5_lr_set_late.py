@@ -1,4 +1,4 @@
-# names: is the one that the optimizer was made with
+# names: after optimizer.step(), so each step has that of the one before
 def train_step(
     t, batches, student, teacher, loss_fn, optimizer, schedules, steps_per_epoch
 ) -> torch.Tensor:

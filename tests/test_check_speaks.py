@@ -92,6 +92,15 @@ def test_a_learner_reads_no_name_of_the_checks_own():
     assert raised.value.__notes__ == ["The check called your module(float32(2,))."]
 
 
+def test_an_object_of_the_checks_own_has_no_name_either():
+    class Witness:
+        pass
+
+    assert core.describe(torch.Generator()) == "a Generator"
+    Witness.__module__ = core.__name__
+    assert core.describe(Witness()) == "..."
+
+
 def test_a_note_that_comes_twice_is_said_once():
     def twice(x):
         return call(lambda x: call(thrown, x), x)

@@ -235,6 +235,9 @@ def describe(value: Any) -> str:
     if isinstance(value, Tensor) and value.ndim:
         return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}"
     text = repr(value.item() if isinstance(value, Tensor) else value)
+    if text.startswith("<"):  # an object of no more than an address
+        own = type(value).__module__.startswith(f"{__package__}.")
+        return "..." if own else f"a {type(value).__name__}"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

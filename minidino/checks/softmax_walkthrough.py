@@ -14,6 +14,7 @@ from minidino.checks.core import (
     expect_any_device,
     expect_dtype,
     expect_gradient,
+    expect_tensor,
 )
 from minidino.checks.mistakes import (
     AVERAGE,
@@ -136,6 +137,8 @@ def check_1_2(teacher_target):
     )
     expect(torch.isfinite(call(teacher_target, FAR, torch.zeros(1, 3), 0.04)).all(), OVERFLOW)
     logits, center, temp = cases[0]
+    one = call(teacher_target, logits[:1], center, temp)
+    expect_tensor(one, (1, 6), "(rows, K)", what="Of a single row the result")
     source = logits.clone().requires_grad_()
     got = call(teacher_target, source, center, temp)
     expect(

@@ -248,6 +248,60 @@ def test_an_index_answers_as_the_folder_does_without_reading_it(
     assert "have moved" not in said and str(tmp_path / "moved") in said
 
 
+def test_what_is_gone_or_changed_since_an_index_was_made_is_told(weights, photos, tmp_path, capsys):
+    Image.open(photos / "a/10.png").save(photos / "b/10.png")  # a copy that stays
+    embed(load_trained(weights), photos, tmp_path / "f.npz")
+    query = photos / "a/10.png"
+    argv = ("retrieve", weights, query, "--k", 3, "--out", tmp_path / "r.png")
+    index = ("--index", tmp_path / "f.npz")
+    duplicates = ("retrieve", weights, "--duplicates", "--out", tmp_path / "d.png")
+    capsys.readouterr()
+    _, said, _ = minidino(*argv, *index, capsys=capsys)
+    assert "are gone" not in said and "anew" not in said and f"1.000  {photos / 'b/10.png'}" in said
+    (photos / "a/12.png").unlink()
+    Image.new("RGB", (SIDE, SIDE)).save(photos / "a/14.png")
+    for one in (argv, duplicates):
+        code, said, err = minidino(*one, *index, capsys=capsys)
+        assert code == 0, err
+        first, second = said.splitlines()[:2]
+        assert first == "left out, as they are gone: 1 of 69 (a/12.png)"
+        assert second.startswith("written anew since ") and second.endswith("1 of 69 (a/14.png)")
+        assert "68 pictures" in said or one is argv
+    copied = shutil.copytree(photos, tmp_path / "copied", copy_function=shutil.copyfile)
+    _, said, _ = minidino(*argv, *index, "--data", copied, capsys=capsys)
+    assert "1 of 69 (a/14.png)" in said  # by its bytes: of copies all times are new
+    with np.load(tmp_path / "f.npz") as whole:  # as files were before
+        np.savez(tmp_path / "old.npz", **{key: whole[key] for key in ("about", "names", "cls")})
+    _, said, _ = minidino(*argv, "--index", tmp_path / "old.npz", capsys=capsys)
+    assert "1 of 69 (a/12.png)" in said and "does not tell which pictures have changed" in said
+
+
+def test_a_query_whose_folder_has_moved_is_not_counted(weights, photos, tmp_path, capsys):
+    Image.open(photos / "a/10.png").save(photos / "b/10.png")
+    embed(load_trained(weights), photos, tmp_path / "f.npz")
+    photos.rename(tmp_path / "moved")
+    query = tmp_path / "moved/a/10.png"
+    argv = ("retrieve", weights, query, "--index", tmp_path / "f.npz", "--out", tmp_path / "r.png")
+    capsys.readouterr()
+    code, said, err = minidino(*argv, capsys=capsys)
+    assert code == 0, err
+    told = f"none of the 69 pictures of {tmp_path / 'f.npz'} is in {photos}; --data tells"
+    assert said.startswith(told)
+    assert f"left out, as it is the query where it was: {photos / 'a/10.png'}\n" in said
+    assert f"1.000  {photos / 'b/10.png'}\n" in said and "1.000  " + str(photos / "a") not in said
+
+
+def test_no_sheet_of_an_earlier_call_is_taken_for_this_ones(weights, photos, tmp_path, capsys):
+    argv = ("retrieve", weights, "--duplicates", "--data", photos, "--out", tmp_path / "d.png")
+    for threshold, words in (
+        (0.999, "no sheet was written\n"),
+        (-1, "wrote"),
+        (0.999, "is of an earlier call"),
+    ):
+        code, said, err = minidino(*argv, "--threshold", threshold, capsys=capsys)
+        assert code == 0 and words in said, err
+
+
 def test_the_query_by_other_names_takes_nobodys_place(weights, photos, tmp_path, capsys):
     query = photos / "b/21.png"
     for name in ("again.png", "once more.png"):

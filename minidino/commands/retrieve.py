@@ -24,7 +24,7 @@ from minidino.errors import UserError, one_line
 from minidino.using.copies import AT_MOST, LIKELY, find_copies
 from minidino.using.embed import embed_files
 from minidino.using.index import Index, load_index
-from minidino.using.retrieve import check_index, find_neighbours, look_up
+from minidino.using.retrieve import as_they_are, check_index, find_neighbours, look_up
 from minidino.weights.file import Trained
 
 DRAWN = 10  # pairs of near-copies
@@ -52,8 +52,9 @@ def retrieve_command(
         checkpoint: A checkpoint, the folder of a run, or released weights.
         query: The picture to look for.
         data: Folder of pictures, searched at any depth; the query itself is not counted. Beside
-            --index: where its pictures are now, if they have moved.
-        index: The features of the pictures, as embed wrote them to a .npz: nothing is read again.
+            --index: where its pictures are now.
+        index: The features of the pictures, as embed wrote them to a .npz: nothing is read again,
+            what is gone is left out, and what has changed since is named.
         duplicates: List pairs that are near-copies of each other, in place of a query.
         threshold: Of near-copies, the least cosine of features that are whitened over the set.
         k: How many to find.
@@ -64,8 +65,7 @@ def retrieve_command(
     _check(query, data, index, duplicates, threshold, k)
     if out is not None:
         plots.check_target(out)
-    known = None if index is None else load_index(index)
-    files = _files(known, data, query)
+    known, files = _files(None if index is None else load_index(index), data, query)
     if out is not None and any(same_file(out, f) for f in (query, *files) if f is not None):
         raise UserError(f"--out {out} is one of the pictures; give it another name")
     trained, where = weights.load(checkpoint), pick_device(device)
@@ -115,20 +115,22 @@ def _check(query, data, index, duplicates: bool, threshold: float, k: int) -> No
         raise UserError(f"{data} is not a folder; --data takes the folder to search")
 
 
-def _files(known: Index | None, data: Path | None, query: Path | None) -> list[Path]:
-    """The pictures to compare.
+def _files(
+    known: Index | None, data: Path | None, query: Path | None
+) -> tuple[Index | None, list[Path]]:
+    """The pictures to compare, and what an index knows of those.
 
     Raises:
         UserError: if there is none, or it is the query alone.
     """
     if known is not None:
-        return [(data or known.folder) / name for name in known.names]
+        return as_they_are(known, [(data or known.folder) / name for name in known.names], data)
     files = list_pictures(data)
     if query is None and len(files) < 2:
         raise UserError(f"no two pictures in {data} to compare")
     if query is not None and all(same_file(file, query) for file in files):
         raise UserError(f"no pictures in {data} to compare {query.name} with")
-    return files
+    return None, files
 
 
 def _duplicates(
@@ -151,7 +153,9 @@ def _duplicates(
         print(f"{pair.cosine:.3f}  {a}  {b}")
     more = ", the likest of more" if len(pairs) == AT_MOST else ""
     print(f"{len(pairs):,} pairs among {len(files):,} pictures{more}; cosine {threshold:g} or more")
-    if pairs:
+    if not pairs:
+        print("no sheet was written" + f"; {out} is of an earlier call" * out.exists())
+    else:
         shown = pairs[:DRAWN]
         both = [files[row] for pair in shown for row in (pair.first, pair.second)]
         names = [f"{pair.cosine:.3f}" for pair in shown for _ in range(2)]

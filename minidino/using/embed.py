@@ -13,6 +13,7 @@ from dataclasses import asdict
 from itertools import chain, repeat
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -27,7 +28,7 @@ from minidino.errors import UserError
 from minidino.evaluate import images_at_once
 from minidino.pixels import normalize
 from minidino.run.interrupts import RunStopped, StopRequest, stop_request
-from minidino.using.index import Embedded, Parts
+from minidino.using.index import Embedded, Parts, state_of
 from minidino.using.segment import pictures_of
 from minidino.weights.file import Trained, fingerprint
 
@@ -145,8 +146,7 @@ def embed(
     Args:
         trained: as ``load_trained`` gives it.
         data: a picture, or a folder of any depth.
-        out: ``.npz`` with ``names`` (N,), the arrays of ``embed_images`` and ``about``, a JSON
-            text; or ``.csv``, a row a picture.
+        out: ``.npz``, as ``index.py`` says; or ``.csv``, a row a picture.
         layers, patches: see ``embed_images``.
         size: side in pixels that pictures are brought to; by default the weights' own.
         device: by default the fastest that is here.
@@ -174,7 +174,8 @@ def embed(
         "patches": patches,
     }
     model, main = trained.backbone.to(where), distributed.is_main()
-    parts = Parts(out, about, _state_of(files, names))
+    states = np.array([state_of(file) for file in files], dtype=np.int64)
+    parts = Parts(out, about, _digest(names, states))
     with stop_request() as stop, parts.claimed() if main else nullcontext():
         done = distributed.from_main(parts.begin() if main else None)
         distributed.check_same(pictures=parts.settings["pictures"])
@@ -187,7 +188,7 @@ def embed(
         if stop.agreed():
             state = f"stopped by {stop.by} after {parts.ready():,} of {len(files):,} pictures"
             raise RunStopped(f"{state}; the same command goes on", stop.number)
-        return distributed.from_main(parts.join(names) if main else None)
+        return distributed.from_main(parts.join(names, states) if main else None)
 
 
 def _check(trained: Trained, out: Path, layers: int, patches: bool, workers: int | None) -> None:
@@ -205,16 +206,11 @@ def _check(trained: Trained, out: Path, layers: int, patches: bool, workers: int
         raise UserError(f"--layers is {layers}; the network has {depth}")
 
 
-def _state_of(files: list[Path], names: list[str]) -> str:
+def _digest(names: list[str], states: np.ndarray) -> str:
     """A digest that changes with any picture's name, size or time."""
-    digest = hashlib.sha256()
-    for file, name in zip(files, names, strict=True):
-        try:
-            stat = file.stat()
-            state = (name, stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            state = (name,)
-        digest.update(ascii(state).encode())
+    digest = hashlib.sha256(states.tobytes())
+    for name in names:
+        digest.update(ascii(name).encode())
     return digest.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """The file of features that ``embed`` writes: in parts while it is made, then whole, then read.
 
-A ``.npz`` has ``names`` (N,), paths below the folder; ``cls`` (N, D) and what else was asked for;
-and ``about``, a JSON text that says of which weights and pictures, and how those were read.
+A ``.npz`` has ``names`` (N,), paths below the folder; ``states`` (N, 2), their bytes and times;
+``cls`` (N, D) and what else was asked for; and ``about``, a JSON text that says of which weights
+and pictures, and how those were read.
 """
 
 import csv
@@ -134,8 +135,8 @@ class Parts:
             with np.load(self.folder / f"{first:09d}-{last:09d}.npz") as part:
                 yield dict(part)
 
-    def join(self, names: list[str]) -> Embedded:
-        """All parts as one file.
+    def join(self, names: list[str], states: np.ndarray) -> Embedded:
+        """All parts as one file; ``states``, see ``state_of``, of each picture.
 
         Raises:
             UserError: if no picture could be read.
@@ -153,19 +154,24 @@ class Parts:
             if self.out.suffix == ".csv":
                 self._write_csv(partial, names, shapes)
             else:
-                self._write_npz(partial, names, shapes, dtypes, left_out)
+                told = {"names": np.array(names), "states": states[good]}
+                self._write_npz(partial, told, shapes, dtypes, left_out)
         return Embedded(self.out, len(names), left_out, shapes)
 
-    def _write_npz(self, path: Path, names: list[str], shapes, dtypes, left_out: int) -> None:
+    def _write_npz(self, path: Path, told: dict, shapes, dtypes, left_out: int) -> None:
         """As ``np.savez`` writes it, a part in memory at a time."""
         about = json.dumps(self.about | {"left_out": left_out})
         with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-            for key, array in (("about", np.array(about)), ("names", np.array(names))):
+            for key, array in {"about": np.array(about), **told}.items():
                 with archive.open(f"{key}.npy", "w") as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
             for key, shape in shapes.items():
                 descr = np.lib.format.dtype_to_descr(dtypes[key])
-                header = {"descr": descr, "fortran_order": False, "shape": (len(names), *shape)}
+                header = {
+                    "descr": descr,
+                    "fortran_order": False,
+                    "shape": (len(told["names"]), *shape),
+                }
                 with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array_header_1_0(file, header)
                     for part in self.parts():
@@ -204,6 +210,16 @@ class Index:
     folder: Path
     size: int
     reading: Reading
+    states: np.ndarray | None  # (N, 2), see ``state_of``; older files have none
+
+
+def state_of(file: Path) -> tuple[int, int]:
+    """Bytes and time of a picture, by which a change is seen; -1 and -1 if it is not there."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
 
 
 def load_index(path: Path) -> Index:
@@ -215,11 +231,14 @@ def load_index(path: Path) -> Index:
     try:
         with np.load(path) as file:
             about, names, features = json.loads(str(file["about"])), file["names"], file["cls"]
+            states = file.get("states")
         known = {key: about[key] for key in ("checkpoint", "weights", "size")}
         folder, reading = Path(about["folder"]), Reading(**about["reading"])
         found = Index(path, names.tolist(), torch.from_numpy(features), **known, folder=folder,
-                      reading=reading)  # fmt: skip
+                      reading=reading, states=states)  # fmt: skip
         if names.ndim != 1 or features.ndim != 2 or len(names) != len(features):
+            raise ValueError
+        if states is not None and states.shape != (len(names), 2):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
         raise UserError(f"{path} is no file of features that minidino embed wrote (.npz)") from None

@@ -1,20 +1,24 @@
 """Retrieval: the pictures of a folder whose features point the same way as a query's."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from minidino.config import USUAL, Reading
-from minidino.data.listing import same_file
+from minidino.data.listing import few, same_file
 from minidino.data.pictures import UnreadablePicture, decode_square
-from minidino.errors import UserError
+from minidino.errors import UserError, one_line
 from minidino.evaluate import extract_features
+from minidino.using.copies import ROUNDING
 from minidino.using.embed import embed_files
-from minidino.using.index import Index
+from minidino.using.index import Index, state_of
 from minidino.vit import VisionTransformer
 from minidino.weights.file import Trained, fingerprint
 
@@ -72,6 +76,41 @@ def find_neighbours(
     return [Neighbour(readable[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True)]
 
 
+def as_they_are(
+    index: Index, files: Sequence[Path], folder: Path | None
+) -> tuple[Index, list[Path]]:
+    """The index without what is gone, and where the rest is; what is not as it was is told.
+
+    Where none of its pictures is there the folder has moved, and all are kept.
+
+    Args:
+        files: where the index's pictures should be, in its order.
+        folder: where that was said to be now. Copies have other times.
+    """
+    now = np.array([state_of(file) for file in files], dtype=np.int64)
+    there = torch.from_numpy(now[:, 0] >= 0)
+    if not there.any():
+        print(
+            f"none of the {len(files):,} pictures of {index.path} is in {folder or index.folder}; "
+            "--data tells where they are now"
+        )
+        return index, list(files)
+    rows = there.nonzero()[:, 0].tolist()
+    if gone := [index.names[i] for i in (~there).nonzero()[:, 0].tolist()]:
+        print(f"left out, as they are gone: {len(gone):,} of {len(files):,} ({few(gone)})")
+    if index.states is None:
+        print(f"{index.path} does not tell which pictures have changed since; embed them anew")
+    else:
+        moved = folder is not None and not same_file(folder, index.folder)
+        other = (now != index.states)[:, : 1 if moved else 2].any(axis=1)
+        if changed := [index.names[i] for i in rows if other[i]]:
+            print(
+                f"written anew since {index.path} was made, and known to it as they were: "
+                f"{len(changed):,} of {len(files):,} ({few(changed)})"
+            )
+    return replace(index, features=index.features[rows]), [files[i] for i in rows]
+
+
 def look_up(
     model: VisionTransformer, query: Path, index: Index, files: Sequence[Path], k: int
 ) -> list[Neighbour]:
@@ -83,8 +122,24 @@ def look_up(
     feature = _feature(model, query, index.size, index.reading)
     cosines, rows = nearest(feature, index.features, len(files))
     found = ((files[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True))
-    others = (Neighbour(file, c) for file, c in found if not same_file(file, query))
-    return list(islice(others, k))
+    found = [Neighbour(file, c) for file, c in found]
+    others = [n for n in found if not same_file(n.file, query)]
+    if len(others) == len(found) and (itself := _itself(query, found)) is not None:
+        print(f"left out, as it is the query where it was: {one_line(itself.file)}")
+        others.remove(itself)
+    return others[:k]
+
+
+def _itself(query: Path, found: Sequence[Neighbour]) -> Neighbour | None:
+    """The query under the path of before: of the same name and content, and no longer there."""
+    parts = Path(os.path.abspath(query)).parts
+
+    def alike(n: Neighbour) -> int:
+        pairs = zip(reversed(parts), reversed(n.file.parts), strict=False)
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    same = (n for n in found if n.file.name == query.name and n.cosine > 1 - ROUNDING)
+    return max((n for n in same if not n.file.exists()), key=alike, default=None)
 
 
 def check_index(index: Index, trained: Trained) -> None:

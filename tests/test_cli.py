@@ -220,6 +220,28 @@ def test_demo_writes_all_it_promises(tiny_config, tmp_path, monkeypatch, capsys)
     assert (out / "summary.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["summary.json", "attention.png", "curves.png", "filmstrip.png"])
+def test_demo_sees_what_is_in_the_way_before_it_trains(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minidino.using.demo.train", lambda *a, **k: 1 / 0)
+    (tmp_path / "summary.json").write_text('{"knn": "of a person"}')
+    if name != "summary.json":
+        (tmp_path / "summary.json").write_text('{"knn_random": 50}')  # as of a demo
+        Image.new("L", (5, 5)).save(tmp_path / name)
+    before = {f: f.read_bytes() for f in tmp_path.iterdir()}
+    code, _, err = minidino("demo", "--out", tmp_path, capsys=capsys)
+    assert code == 2 and f"{name} is there and" in err
+    assert {f: f.read_bytes() for f in tmp_path.iterdir()} == before
+
+
+def test_demo_says_that_the_time_was_up():
+    summary = {"epochs": 1, "train_seconds": 12.4, "device": "cpu", "images_per_second": 5.0,
+               "test_images": 60, "knn": 50.0, "knn_random": 40.0, "jaccard_best_head": 0.3,
+               "jaccard_best_head_random": 0.2, "verdict": "well", "seed": 0}  # fmt: skip
+    assert "trained 1 epoch in 12 s on cpu" in describe(summary | {"finished": True}, Path("x"))
+    stopped = describe(summary | {"finished": False}, Path("x"))
+    assert "trained 12 s, in which the time was up before the end of 1 epoch, on cpu" in stopped
+
+
 # ------------------------------------------------------------------ mistakes
 
 

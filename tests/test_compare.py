@@ -223,6 +223,12 @@ def test_unknown_names_are_told_before_any_run(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_to_compare_is_a_mistake(tmp_path, capsys):
+    assert main(["compare", "--runs", str(tmp_path), "--objectives"]) == 2
+    assert "nothing to compare" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_overlapping_ranges_are_no_difference():
     def runs(*values):
         return [{"knn": v} for v in values]

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import time
 
 import numpy as np
@@ -78,12 +79,13 @@ def run(tiny_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     (folder / "snapshots").mkdir()
     trainer = Trainer(tiny_config, 6, torch.device("cpu"))
-    save_checkpoint(folder / "checkpoint.pt", trainer.state_dict())
     for step in (0, 9, 18):
         torch.manual_seed(step)
         weights = build_backbone(tiny_config).state_dict()
         larger = {name: 2 * w if "qkv" in name else w for name, w in weights.items()}
         save_file(larger, folder / f"snapshots/step_{step:07d}.safetensors")
+    trainer.teacher.backbone.load_state_dict(larger)
+    save_checkpoint(folder / "checkpoint.pt", trainer.state_dict())
     return folder
 
 
@@ -254,6 +256,14 @@ def test_without_a_run_the_slider_begins_with_random_weights(photos, tmp_path, c
     first, last = (data["pictures"][0]["moments"][i]["q"] for i in (0, 1))
     assert first != last and "open it in a browser" in capsys.readouterr().out
     assert cli.main(argv) == 0  # its own page it may replace
+
+
+def test_the_slider_of_a_stopped_run_ends_with_its_checkpoint(run, photos, tmp_path):
+    stopped = shutil.copytree(run, tmp_path / "stopped")
+    (stopped / "snapshots/step_0000018.safetensors").unlink()
+    assert cli.main(["explore", str(stopped), "--data", str(photos)]) == 0
+    data = held((stopped / "explore.html").read_text(encoding="utf-8"))
+    assert data["moments"] == ["step 0", "step 9", "the checkpoint"]
 
 
 @pytest.mark.parametrize(

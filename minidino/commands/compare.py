@@ -46,6 +46,8 @@ def compare_command(
     if seeds < 1 or (processes is not None and processes < 1):
         raise UserError("--seeds and --processes must be positive")
     variants = list(dict.fromkeys((*objectives, *ablations)))
+    if not variants:
+        raise UserError("nothing to compare: name objectives or ablations")
     out = out or runs / f"compare-{recipe}"
     table, text, figure = (out.with_name(f"{out.name}.{kind}") for kind in ("json", "md", "png"))
     out.parent.mkdir(parents=True, exist_ok=True)  # hours of training come before the writing

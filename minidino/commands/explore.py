@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from minidino.commands.arguments import (
     NOT_ASKED,
     UNSAID,
@@ -35,7 +38,8 @@ def explore_command(
     """Write a page to explore: point at a patch, see where each head looks and what is like it.
 
     One HTML file that holds everything, to be opened in a browser or sent to a friend. A slider
-    goes over the moments that the training run kept; without them, from random weights to these.
+    goes over the moments that the training run kept, up to these weights; without them, from random
+    weights to these.
 
     Args:
         checkpoint: A checkpoint, the folder of a run, or released weights.
@@ -71,9 +75,18 @@ def explore_command(
 
 
 def _moments(trained: Trained) -> Moments:
-    """The snapshots of a run, evenly spread, the last among them; else random weights and these."""
-    kept = [] if trained.config is None else snapshots(trained.folder, trained.config)
+    """The snapshots of a run, evenly spread, these weights last; else random weights and these."""
+    found = [] if trained.config is None else snapshots(trained.folder, trained.config)
+    kept = [(f"step {step:,}", backbone) for step, backbone in found]
+    if kept and not _same(kept[-1][1], trained.backbone):  # of a run that was stopped
+        kept.append(("the checkpoint", trained.backbone))
     if len(kept) < 2:
         return [("random weights", trained.random()), ("trained", trained.backbone)]
     chosen = spread(len(kept) - 1, MOMENTS - 1)
-    return [(f"step {kept[i][0]:,}", kept[i][1]) for i in [*chosen, len(kept) - 1]]
+    return [kept[i] for i in [*chosen, len(kept) - 1]]
+
+
+def _same(kept: nn.Module, backbone: nn.Module) -> bool:
+    """Are these the weights of a snapshot, which are kept in half precision?"""
+    pairs = zip(kept.state_dict().values(), backbone.state_dict().values(), strict=True)
+    return all(torch.equal(a.half(), b.half()) for a, b in pairs)

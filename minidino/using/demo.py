@@ -9,7 +9,7 @@ from minidino.data import load_data
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError
 from minidino.run.checkpoint import has_checkpoint, random_backbone
-from minidino.run.files import write_text
+from minidino.run.files import check_json, write_text
 from minidino.run.provenance import provenance
 from minidino.train import TrainResult, train
 from minidino.using.attend import Example, draw_filmstrip, maps_of
@@ -26,10 +26,13 @@ def run_demo(out: Path, *, seed: int = 0, minutes: float = 5.0, device: str | No
         The content of ``summary.json``.
 
     Raises:
-        UserError: if ``out`` cannot be written or holds a run already.
+        UserError: if ``out`` cannot be written, or holds a run already or files of others.
     """
     if has_checkpoint(out):
         raise UserError(f"{out} already holds a run; remove it, or change --out")
+    check_json(out / "summary.json", "knn_random", "is not of a demo; choose another --out")
+    for name in ("attention", "curves", "filmstrip"):  # minutes of training come first
+        plots.check_target(out / f"{name}.png")
     config = recipe("things", seed=seed)
     result = train(config, out, minutes=minutes, fit="shorten", device=device)
     summary = summarize(result, device)
@@ -85,9 +88,17 @@ def draw(result: TrainResult, out: Path, summary: dict, device: str | None = Non
         images, maps_of(trained, examples), maps_of(random, examples), masks, title
     )
     plots.save(figure, out / "attention.png")
-    title = f"DINO on ThingsOnStuff: {config.epochs} epochs in {summary['train_seconds']:.0f} s"
+    title = f"DINO on ThingsOnStuff: {_how_long(summary)}"
     plots.save(plots.curves_figure(result.history, config.out_dim, title), out / "curves.png")
     draw_filmstrip(out, out, config, where, examples)
+
+
+def _how_long(summary: dict) -> str:
+    count, seconds = summary["epochs"], f"{summary['train_seconds']:.0f} s"
+    epochs = f"{count} epoch{'s' * (count != 1)}"
+    if summary["finished"]:
+        return f"{epochs} in {seconds}"
+    return f"{seconds}, in which the time was up before the end of {epochs},"
 
 
 def describe(summary: dict, out: Path) -> str:
@@ -95,7 +106,7 @@ def describe(summary: dict, out: Path) -> str:
     s = summary
     lines = [
         "",
-        f"trained {s['epochs']} epochs in {s['train_seconds']:.0f} s on {s['device']} "
+        f"trained {_how_long(s)} on {s['device']} "
         f"({s['images_per_second']:.0f} images/s), no labels used",
         f"  k-NN on {s['test_images']} unseen images   {s['knn']:5.1f}%   "
         f"random weights {s['knn_random']:5.1f}%",

@@ -34,3 +34,11 @@ def check_ours(path: Path, ours: Callable[[Path], bool], otherwise: str) -> None
         free = False
     if not free:
         raise UserError(f"{path} is there and {otherwise}")
+
+
+def written_by(program: str | tuple[str, ...], path: Path) -> bool:
+    """Does this picture say that it was made by this program, or by one of these?"""
+    from PIL import Image  # which a message does not need
+
+    with Image.open(path) as picture:
+        return str(picture.info.get("Software")).startswith(program)

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from minidino.attention import jaccard, mass_mask, upsample_mask
-from minidino.errors import UserError, check_ours, one_line
+from minidino.errors import UserError, check_ours, one_line, written_by
 
 TRAINED, RANDOM, TRUTH = "#d1495b", "#7d8597", "#2a9d8f"
 CMAP = "inferno"
+MADE_BY = "minidino, by Matplotlib"
+WRITERS = ("minidino", "Matplotlib")  # of figures; older ones name Matplotlib alone
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -26,7 +27,8 @@ def save(figure: Figure, path: Path) -> None:
     check_target(path)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # which the font lacks, so a box is drawn
-        figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
+        how = {"dpi": 130, "bbox_inches": "tight", "facecolor": "white"}
+        figure.savefig(path, metadata={"Software": MADE_BY}, **how)
     plt.close(figure)
 
 
@@ -36,14 +38,8 @@ def check_target(path: Path) -> None:
         raise UserError(f"figures are PNG files; {path} must end in .png")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
-    drawn = partial(written_by, "Matplotlib")
+    drawn = partial(written_by, WRITERS)
     check_ours(path, drawn, "was not written by minidino; choose another --out")
-
-
-def written_by(program: str, path: Path) -> bool:
-    """Does this picture say that it was made by this program?"""
-    with Image.open(path) as picture:
-        return str(picture.info.get("Software")).startswith(program)
 
 
 def plain(name: object) -> str:

@@ -184,6 +184,29 @@ def test_what_minidino_wrote_below_a_folder_is_no_picture(make, tmp_path, monkey
     assert len(list_pictures(tmp_path)) == 15 and "runs: models/run, out" in capsys.readouterr().out
 
 
+def test_figures_and_maps_among_pictures_are_none_of_them(make, tmp_path, capsys):
+    make("a", 5)
+    make("b", 5)
+    make("b", 1, "{}.attention.png")  # a person's own, called so
+    argv = ["attend", "minidino_things", "--data", tmp_path / "a", "--out", tmp_path / "att"]
+    assert main([str(a) for a in argv]) == 0
+    make("clip", 2)
+    make("mask", 1)
+    argv = ["propagate", "minidino_things", "--frames", tmp_path / "clip", "--mask"]
+    argv += [tmp_path / "clip/0.png", "--out", tmp_path / "followed"]
+    Image.new("L", (20, 20), 255).save(tmp_path / "one.png")
+    argv[5] = tmp_path / "one.png"
+    assert main([str(a) for a in argv]) == 0
+    capsys.readouterr()
+    for place in ("clip", "mask"):
+        for file in (tmp_path / place).iterdir():
+            file.unlink()
+    (tmp_path / "one.png").unlink()
+    assert counts(load(tmp_path)) == [4, 5]
+    said = capsys.readouterr().out
+    assert "left out: 14 pictures that minidino wrote, 5 .mask.png" in said
+
+
 def test_what_pillow_reads_is_read_and_the_rest_is_counted_by_suffix(make, tmp_path, capsys):
     make("", 2)
     picture = Image.new("RGB", (20, 20), (9, 200, 30))

@@ -16,7 +16,7 @@ from minidino import cli
 from minidino.commands.attend import _told
 from minidino.errors import UserError
 from minidino.using.attend import Chosen, Looked
-from minidino.using.examples import Examples, distinct
+from minidino.using.examples import Examples, averaged, distinct
 from minidino.using.masks import find_masks, load_mask, without_masks
 
 DARK = [0, 0, 0, 128, 0, 0, 0, 128, 0, *[0] * (252 * 3), 224, 224, 192]  # as DAVIS's, and VOC's
@@ -190,6 +190,46 @@ def test_scores_are_scikit_learns_of_the_pixels_that_are_not_void(tmp_path, caps
         by_folder[file.parent.name].append(score)
     expected = np.mean([np.mean(s) for s in by_folder.values()])
     assert 0 < scores["trained"]["jaccard_mean"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_mean_over_folders_is_called_that(tmp_path, capsys):
+    folder_of(tmp_path)
+    mask_files(tmp_path, Image.fromarray(255 * THING))
+    said, scores = attend(tmp_path, capsys=capsys)
+    assert "of 3 images, mean of 2 folders' means\n" in said
+    assert scores["of"] == "3 images, mean of 2 folders' means" and scores["images"] == 3
+    assert averaged(["a/0.png", "a/1.png"], "pictures") == "2 pictures"
+
+
+def test_a_map_replaces_none_of_a_persons_pictures(tmp_path, monkeypatch, capsys):
+    folder_of(tmp_path)
+    monkeypatch.setattr("minidino.commands.attend._attention", lambda *_: 1 / 0)
+    for name in ("0.mask.png", "2.head12.overlay.png", "2.pca.png"):
+        mine = tmp_path / "out/maps/a" / name
+        mine.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (5, 5)).save(mine)
+        show = ["--show", "pca"] if "pca" in name else ["--heads", "each"]
+        argv = ["attend", "minidino_things", "--data", tmp_path / "images", "--out",
+                tmp_path / "out", *show]  # fmt: skip
+        assert cli.main([str(a) for a in argv]) == 2
+        assert f"{name} is there and was not written by minidino" in capsys.readouterr().err
+        assert Image.open(mine).size == (5, 5)
+        mine.unlink()
+
+
+def test_what_an_earlier_call_left_is_named_and_stays(tmp_path, capsys):
+    files = folder_of(tmp_path)
+    mask_files(tmp_path, Image.fromarray(255 * THING))
+    assert "of an earlier call" not in attend(tmp_path, capsys=capsys)[0]
+    assert "of an earlier call" not in attend(tmp_path, capsys=capsys)[0]  # all is written again
+    scores = (tmp_path / "out/scores.json").read_bytes()
+    files[0].unlink()
+    said, _ = attend(tmp_path, masks=False, capsys=capsys)
+    assert (
+        f"of an earlier call, and still in {tmp_path / 'out'}: scores.json, "
+        "maps/a/0.attention.png, maps/a/0.mask.png, maps/a/0.overlay.png\n"
+    ) in said
+    assert (tmp_path / "out/scores.json").read_bytes() == scores
 
 
 def test_labels_score_as_the_same_things_in_white_do(tmp_path, capsys):

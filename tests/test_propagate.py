@@ -14,7 +14,7 @@ from minidino import cli
 from minidino.config import USUAL
 from minidino.data.moving import moving_things
 from minidino.errors import UserError
-from minidino.using.clips import PALETTE, find_clips, read_labels
+from minidino.using.clips import PALETTE, find_clips, read_labels, save_labels
 from minidino.using.davis import boundary, boundary_f, j_and_f
 from minidino.using.propagate import carry, decided, near, propagate, shares
 
@@ -303,6 +303,37 @@ def test_the_mean_over_clips_is_over_their_things(tmp_path, capsys):
     assert code == 0 and "over 3 things of 2 clips" in said, err
     scores = json.loads((tmp_path / "o/scores.json").read_text())["mean"]
     assert scores["first mask"]["J"] == pytest.approx((1 / 2 + 1 + 1) / 3, abs=1e-6)
+
+
+def test_what_an_earlier_call_left_is_named_and_stays(tmp_path, capsys):
+    for name in ("long", "short"):
+        write_clip(tmp_path / name, frames=3 + (name == "long"))
+    (tmp_path / "o/deep").mkdir(parents=True)
+    (tmp_path / "o/deep/scores.json").write_text('{"of": "a person"}')
+    Image.new("L", (5, 5)).save(tmp_path / "o/deep/mine.png")
+
+    def call(name, mask):
+        folder = tmp_path / name
+        argv = ["--frames", folder / "images", "--mask", folder / mask, "--out", tmp_path / "o"]
+        code, said, err = minidino("propagate", "minidino_things", *argv, capsys=capsys)
+        assert code == 0, err
+        return said
+
+    assert "of an earlier call" not in call("long", "masks")
+    scores = (tmp_path / "o/scores.json").read_bytes()
+    told = f"of an earlier call, and still in {tmp_path / 'o'}: frame11.png, scores.json\n"
+    assert told in call("short", "masks/frame8.png")
+    assert (tmp_path / "o/scores.json").read_bytes() == scores
+
+
+def test_a_thing_that_comes_later_is_in_no_score_and_that_is_said(tmp_path, capsys):
+    write_clip(tmp_path, twin=1)
+    first = np.array(Image.open(tmp_path / "masks/frame8.png"))
+    save_labels(torch.from_numpy(first * (first == 2)), PALETTE, tmp_path / "masks/frame8.png")
+    argv = ["--frames", tmp_path / "images", "--mask", tmp_path / "masks", "--out", tmp_path / "o"]
+    code, said, err = minidino("propagate", "minidino_things", *argv, "--size", 60, capsys=capsys)
+    assert code == 0, err
+    assert "in no score, as the first mask has them not: 1 of the labels (1)" in said
 
 
 def test_drawn_things_need_no_mask(tmp_path, capsys, monkeypatch):

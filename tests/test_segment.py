@@ -327,6 +327,27 @@ def test_three_masks_teach_the_rest(few, many, capsys):
     assert scores_in(out)["Jaccard"][0] > 0.45  # of few pictures: there and half right
 
 
+def test_a_mask_of_an_earlier_call_is_named_and_stays(many, capsys):
+    argv = ["minidino_things", "--data", many / "photos"]
+    for _ in range(2):
+        code, out, err = minidino("segment", *argv, capsys=capsys)
+        assert code == 0 and "of an earlier call" not in out, err
+    argv += ["--by", "examples", "--masks", many / "few"]
+    code, out, err = minidino("segment", *argv, capsys=capsys)
+    told = "0.mask.png, 2.mask.png, 4.mask.png"  # those that are learned from
+    assert f"of an earlier call, and still in {many / 'photos'}: {told}\n" in out, err
+    assert len(list((many / "photos").glob("*.mask.png"))) == 6
+
+
+def test_a_mean_over_folders_is_called_that(many, capsys):
+    for folder in ("photos", "masks"):
+        (many / folder / "clip").mkdir()
+        (many / folder / "5.png").rename(many / folder / "clip/5.png")
+    argv = ["minidino_things", "--data", many / "photos", "--masks", many / "masks"]
+    code, out, err = minidino("segment", *argv, capsys=capsys)
+    assert code == 0 and "(6 pictures, mean of 2 folders' means)" in out, err
+
+
 def test_all_pictures_of_16_bits_have_one_range(many, monkeypatch, capsys):
     """Learned from and looked at, trained and random: what is white in one is so in all."""
     for i in range(6):

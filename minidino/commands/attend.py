@@ -24,14 +24,18 @@ from minidino.engine.machine import pick_device
 from minidino.errors import UserError
 from minidino.run.files import check_json, write_text
 from minidino.using.attend import (
+    KINDS,
+    MADE_BY,
     Gaze,
     Looked,
+    check_maps,
     draw_attention,
     draw_filmstrip,
     look_at_all,
     mean_scores,
 )
-from minidino.using.examples import Examples
+from minidino.using.earlier import earlier_told, made_by
+from minidino.using.examples import Examples, averaged
 from minidino.using.masks import told
 from minidino.using.show import show_patches
 from minidino.weights.file import Trained
@@ -100,7 +104,8 @@ def attend_command(
             are taken (default: what it was trained on).
         out: Folder for the figures (default: attend/ beside the checkpoint).
         masks: Folder of true masks with the pictures' names: white on the thing, or labels or a
-            palette with background 0.
+            palette with background 0. Pictures in several folders (the frames of videos) are
+            averaged in each, then the folders.
         size: Shorter side of the pictures in pixels (default: what the weights were made for).
         pictures: How many are drawn; all are scored.
         show: pca draws, in place of attention, the first three principal components of all
@@ -117,23 +122,40 @@ def attend_command(
         raise UserError("--pictures must be at least 1")
     if show != "attention":
         _check_shown(show, trained.backbone, asked, masks)
+    _check_figures(out, show)
+    read = reading.over(trained.reading)
+    how = {"masks": masks, "out": out, "reading": read, "model": trained.backbone}
+    examples = Examples(trained.data(data), trained.backbone.patch_size, side, **how)
+    heads = gaze.shown(getattr(trained.backbone, "num_heads", 1))
+    endings = [f"{head}{kind}" for head in heads for kind in KINDS]
+    check_maps(out / "maps", examples.names, endings if show == "attention" else [show])
+    both = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
+    try:
+        (out / "maps").mkdir(parents=True, exist_ok=True)
+        with earlier_told(_written(out, show), out):
+            if show == "attention":
+                _attention(trained, both, examples, out, pictures, gaze)
+            else:
+                show_patches(show, both, examples, out, pictures, gaze.patch)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from None
+    print(f"wrote {out / f'{show}.png'}")
+
+
+def _check_figures(out: Path, show: str) -> None:
+    """Raises UserError if a figure, or the scores, would replace a file of somebody else's."""
     for name in ("attention", "filmstrip") if show == "attention" else (show,):
         plots.check_target(out / f"{name}.png")
     if show == "attention":
         check_json(out / "scores.json", "trained", "holds no scores; choose another --out")
-    read = reading.over(trained.reading)
-    how = {"masks": masks, "out": out, "reading": read, "model": trained.backbone}
-    examples = Examples(trained.data(data), trained.backbone.patch_size, side, **how)
-    both = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
-    try:
-        (out / "maps").mkdir(parents=True, exist_ok=True)
-        if show == "attention":
-            _attention(trained, both, examples, out, pictures, gaze)
-        else:
-            show_patches(show, both, examples, out, pictures, gaze.patch)
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}") from None
-    print(f"wrote {out / f'{show}.png'}")
+
+
+def _written(out: Path, show: str) -> list[Path]:
+    """What such a call writes to ``out``, and may be there."""
+    kinds, others = ([show], []) if show != "attention" else (KINDS, ["scores.json"])
+    maps = [file for kind in kinds for file in (out / "maps").rglob(f"*.{kind}.png")]
+    figures = [f"{show}.png", *(["filmstrip.png"] if show == "attention" else [])]
+    return [*(out / name for name in (*others, *figures)), *made_by(MADE_BY, maps)]
 
 
 def _check_shown(show: str, backbone: nn.Module, asked: AskedGaze, masks: str | None) -> None:
@@ -172,7 +194,7 @@ def _attention(
         best, floor = (scores[who]["jaccard_best_head"] for who in ("trained", "random"))
         whose = "its" if convnet else "best head's"
         title += f"\n{whose} Jaccard {best:.2f}, random weights {floor:.2f}, "
-        title += f"{scores['images']} images"
+        title += scores["of"]
     draw_attention(out, looked.drawn, title, gaze.keep)
     if trained.config is not None:
         chosen = [example for example, *_ in looked.drawn]
@@ -196,4 +218,6 @@ def _told(looked: Looked) -> dict | None:
         print(f"{name:20s} {value:.3f}   random weights {floor[name]:.3f}")
     if scores["jaccard_best_head"] == floor["jaccard_best_head"] == 0:
         print("exactly 0, with random weights too: the masks are probably misread, or of others")
-    return {"trained": scores, "random": floor, "images": count}
+    of = averaged(looked.names, "images")
+    print(f"of {of}")
+    return {"trained": scores, "random": floor, "images": count, "of": of}

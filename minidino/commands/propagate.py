@@ -21,11 +21,13 @@ from minidino.commands.arguments import (
     short_side,
 )
 from minidino.data import tell_namesake
+from minidino.data.listing import few
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, check_ours, one_line
-from minidino.run.files import check_json, write_text
+from minidino.run.files import check_json, has_key, write_text
 from minidino.using.clips import MADE_BY, Clip, drawn_clips, find_clips, save_labels
 from minidino.using.davis import j_and_f
+from minidino.using.earlier import earlier_told, made_by, ours_among
 from minidino.using.examples import check_room, fitted
 from minidino.using.figures import IN_A_ROW, painted, sheet
 from minidino.using.propagate import follow
@@ -84,10 +86,18 @@ def propagate_command(
         plots.check_target(folder / "propagate.png")
     models = {"trained": trained.backbone.to(where), "random weights": trained.random().to(where)}
     try:
-        _follow_all(dict(zip(folders, clips, strict=True)), models, side, out)
+        with earlier_told(_there(out), out):
+            _follow_all(dict(zip(folders, clips, strict=True)), models, side, out)
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror}") from None
     print(f"wrote {sum(len(clip.names) for clip in clips)} masks below {one_line(out)}")
+
+
+def _there(out: Path) -> list[Path]:
+    """What earlier calls wrote below ``out``, for these clips or others."""
+    sheets = made_by(plots.WRITERS, out.rglob("propagate.png"))
+    tables = ours_among(out.rglob("scores.json"), partial(has_key, "clips"))
+    return [*tables, *sheets, *made_by(MADE_BY, out.rglob("*.png"))]
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,11 @@ def _score(clip: Clip, found: dict[str, dict[int, Tensor]]) -> _Scores | None:
         return None
     truth = [clip.first, *map(clip.mask, known), clip.first]  # the ends do not count
     things = [i for i in clip.first.unique().tolist() if i]
+    if late := sorted({i for mask in truth for i in mask.unique().tolist()} - {0, *things}):
+        print(
+            f"{one_line(clip.name):16} in no score, as the first mask has them not: "
+            f"{len(late)} of the labels ({few([str(i) for i in late])})"
+        )
     chosen = (0, *known, last)
     ways = {way: j_and_f([f[i] for i in chosen], truth, things) for way, f in found.items()}
     return _Scores(ways, len(things), f"{len(known)} of {last + 1} frames scored")

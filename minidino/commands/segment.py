@@ -18,11 +18,22 @@ from minidino.commands.arguments import (
     short_side,
 )
 from minidino.data.folders import told
+from minidino.data.listing import OWN_MASK
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, one_line
+from minidino.using.earlier import earlier_told, made_by
+from minidino.using.examples import averaged
 from minidino.using.masks import find_masks, load_mask, without_masks
 from minidino.using.patches import Seen
-from minidino.using.segment import Masks, mask_paths, masks_of, pictures_of, save_mask, score
+from minidino.using.segment import (
+    MADE_BY,
+    Masks,
+    mask_paths,
+    masks_of,
+    pictures_of,
+    save_mask,
+    score,
+)
 
 
 def segment_command(
@@ -50,7 +61,8 @@ def segment_command(
             principal component; cut (TokenCut) splits each picture's patches where they are least
             alike; examples learns from --masks of a few of the pictures.
         masks: Folder of true masks with the pictures' names. With examples they are learned from,
-            and their pictures get no mask; else they score what is found.
+            and their pictures get no mask; else they score what is found: pictures in several
+            folders (the frames of videos) are averaged in each, then the folders.
         truth: With examples, a folder of masks to score the other pictures with.
         out: Folder for the masks, laid out as --data is (default: beside the pictures).
         size: Shorter side in pixels that pictures are brought to; larger gives finer masks
@@ -72,11 +84,19 @@ def segment_command(
     side, read = short_side(trained, size), told(files, reading.over(trained.reading))
     how = (by, side, read, learned)
     found = masks_of(trained.backbone.to(where), files, *how)
-    scores = _scored(_written(found, paths), known)
+    with earlier_told(_there(data, out), out or data):
+        scores = _scored(_written(found, paths), known)
     if scores:
         # Components are those of all the pictures, as they were for the trained weights.
         some = files if by == "pca" else [*scores, *(learned or {})]
         _tell(scores, _scored(masks_of(trained.random().to(where), some, *how), known))
+
+
+def _there(data: Path, out: Path | None) -> list[Path]:
+    """Masks that earlier calls wrote where this one writes; beside one picture that is its own."""
+    if out is None and not data.is_dir():
+        return []
+    return made_by(MADE_BY, (out or data).rglob(f"*{OWN_MASK}"))
 
 
 def _written(found: Iterable[tuple[Seen, Tensor]], paths: dict[Path, Path]) -> Iterator:
@@ -132,5 +152,6 @@ def _tell(scores: dict[Path, Tensor], random: dict[Path, Tensor]) -> None:
         return tuple(torch.stack([torch.stack(g).mean(0) for g in groups.values()]).mean(0))
 
     (overlap, located), (floor, by_chance) = mean(scores), mean(random)
+    of = averaged([*scores], "pictures")
     print(f"Jaccard {overlap:.3f}   random weights {floor:.3f}")
-    print(f"CorLoc  {located:.3f}   random weights {by_chance:.3f}   ({len(scores)} pictures)")
+    print(f"CorLoc  {located:.3f}   random weights {by_chance:.3f}   ({of})")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from minidino.data.pictures import FORMATS, opened
 from minidino.engine import distributed
-from minidino.errors import UserError, one_line
+from minidino.errors import UserError, one_line, written_by
 
 SUFFIXES = {s for s, kind in Image.registered_extensions().items() if kind in FORMATS}
 # Beside pictures people expect these; of any other suffix that is not read they are told.
@@ -28,6 +28,10 @@ ASIDE = re.compile(
     re.IGNORECASE,
 )
 THUMBNAIL = re.compile(r"(?:thumb[-_])(.+)|(.+)[-_.](?:thumb|thumbnail)", re.IGNORECASE)
+# What our figures and maps are called; of such a file its content says whether it is one.
+OWN = re.compile(
+    r"(.+\.)?(attention|overlay|pca|similarity)|filmstrip|propagate|retrieve|duplicates|curves"
+)
 OWN_MASK = ".mask.png"  # what ``minidino segment`` writes beside a picture
 
 
@@ -135,8 +139,17 @@ def _sort_in(found: Found, path: str, names: set[str]) -> None:
             found.others[suffix] += 1
     elif small and (small[1] or small[2]) in names:  # only beside what it is the thumbnail of
         found.others["thumbnails"] += 1
+    elif suffix == ".png" and (OWN.fullmatch(stem) or "propagate" in names) and _is_own(path):
+        found.others["pictures that minidino wrote"] += 1
     else:
         found.files.append(Path(path))
+
+
+def _is_own(path: str) -> bool:
+    try:
+        return os.path.isfile(path) and written_by("minidino", Path(path))
+    except Exception:  # whatever Pillow's parsers make of bytes that are not theirs
+        return False
 
 
 def _is_picture(path: str) -> bool:

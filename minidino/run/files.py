@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -77,7 +78,12 @@ def write_text(path: Path, text: str) -> None:
 
 def check_json(path: Path, key: str, otherwise: str) -> None:
     """``check_ours``, of a JSON object that has this key."""
-    check_ours(path, lambda file: key in json.loads(file.read_text(encoding="utf-8")), otherwise)
+    check_ours(path, partial(has_key, key), otherwise)
+
+
+def has_key(key: str, path: Path) -> bool:
+    """Has the JSON object in a file this key?"""
+    return key in json.loads(path.read_text(encoding="utf-8"))
 
 
 @contextmanager

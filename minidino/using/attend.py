@@ -7,12 +7,13 @@ middle of a picture scores well whatever made it.
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from minidino import plots
 from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import TrainConfig
-from minidino.errors import UserError, one_line
+from minidino.errors import UserError, check_ours, one_line
 from minidino.evaluate import images_at_once
 from minidino.pixels import normalize
 from minidino.run.checkpoint import backbone_like, load_weights
@@ -30,6 +31,8 @@ from minidino.using.examples import fit_to_patches as fit_to_patches  # notebook
 from minidino.using.figures import outlined, overlay
 from minidino.vit import VisionTransformer
 
+MADE_BY = "minidino attend"
+KINDS = ("attention", "mask", "overlay")  # of maps
 DRAWN_SIDE = 512  # pixels of a picture in a figure, at most: it is shown with about 200
 
 
@@ -47,6 +50,10 @@ class Gaze:
     def token(self) -> tuple:
         """What ``attention_maps`` is told."""
         return self.layer, self.patch, self.register
+
+    def shown(self, heads: int) -> list[str]:
+        """Before the kind in the names of maps: the mean, and each head where that is asked."""
+        return ["", *(f"head{i + 1:02d}." for i in range(heads if self.each_head else 0))]
 
     def words(self) -> str:
         block = "the last block" if self.layer is None else f"block {self.layer}"
@@ -153,10 +160,8 @@ class Chosen:
 def save_maps(folder: Path, name: str, image: Tensor, maps: Tensor, gaze: Gaze) -> None:
     """The mean map of a picture, alone and over it, and its mask; below ``folder``."""
     size, side = tuple(image.shape[-2:]), image.shape[-2] // maps.shape[-2]
-    named = {"": maps.mean(dim=0)}
-    if gaze.each_head:
-        named |= {f".head{i + 1:02d}": one for i, one in enumerate(maps)}
-    for which, one in named.items():
+    shown = [maps.mean(dim=0), *(maps if gaze.each_head else ())]
+    for which, one in zip(gaze.shown(len(maps)), shown, strict=True):
         over = overlay(image, one)
         drawn = {
             "attention": plots.grayscale_png(plots.enlarge(one[None], size)[0]),
@@ -164,7 +169,7 @@ def save_maps(folder: Path, name: str, image: Tensor, maps: Tensor, gaze: Gaze) 
             "overlay": plots.to_picture(_framed(over, gaze, side)),
         }
         for kind, pixels in drawn.items():
-            save_pixels(folder / f"{name}{which}.{kind}.png", pixels)
+            save_pixels(folder / f"{name}.{which}{kind}.png", pixels)
 
 
 def _framed(image: Tensor, gaze: Gaze, side: int) -> Tensor:
@@ -173,8 +178,19 @@ def _framed(image: Tensor, gaze: Gaze, side: int) -> Tensor:
 
 
 def save_pixels(path: Path, pixels: np.ndarray) -> None:
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Software", MADE_BY)  # so that it may be replaced, and is no picture to look at
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels).save(path, pnginfo=note)
+
+
+def check_maps(folder: Path, names: Sequence[str], endings: Sequence[str]) -> None:
+    """Raises UserError if a map would replace what ``attend`` did not write."""
+    ours = partial(plots.written_by, MADE_BY)
+    for stem in distinct(names).values():
+        for ending in endings:
+            path = folder / f"{stem}.{ending}.png"
+            check_ours(path, ours, "was not written by minidino; choose another --out")
 
 
 @dataclass

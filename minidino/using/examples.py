@@ -179,6 +179,12 @@ def few_at_a_time(examples: Iterable[Example]) -> Iterator[list[Example]]:
         yield some
 
 
+def averaged(names: Sequence[str | Path], what: str) -> str:
+    """``11 images``; where they lie in several folders, that scores are means of their means."""
+    folders = len({Path(name).parent for name in names})
+    return f"{len(names)} {what}" + f", mean of {folders} folders' means" * (folders > 1)
+
+
 def distinct(names: Sequence[str]) -> dict[str, str]:
     """Each name without its suffix; names that would then be one, on any system, keep it."""
     stems = {name: str(Path(name).with_suffix("")) for name in names}

@@ -25,9 +25,8 @@ from minidino.attention import attention_maps, jaccard, mass_mask, upsample_mask
 from minidino.config import USUAL, Reading
 from minidino.data.listing import OWN_MASK, list_pictures
 from minidino.data.pictures import UnreadablePicture, open_picture, to_tensor
-from minidino.errors import UserError, check_ours
+from minidino.errors import UserError, check_ours, written_by
 from minidino.pixels import normalize
-from minidino.plots import written_by
 from minidino.using.cut import cut, largest_piece
 from minidino.using.examples import check_room, distinct, fit_to_patches, fitted, left_out
 from minidino.using.few import FromExamples

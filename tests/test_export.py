@@ -10,15 +10,16 @@ import torch
 import transformers
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import minidino.weights.pretrained
 from minidino import cli, extract_features
+from minidino.config import Reading
 from minidino.data.pictures import decode_square
 from minidino.errors import UserError
 from minidino.trainer import Trainer
 from minidino.vit import VisionTransformer
-from minidino.weights.export import TARGETS, export_backbone
+from minidino.weights.export import TARGETS, export_backbone, not_kept
 from minidino.weights.pretrained import load_pretrained, load_trained
 
 NAMED = [to for to in TARGETS if to != "onnx"]  # keep the names of parameters; see test_onnx.py
@@ -59,6 +60,32 @@ def test_safetensors_tells_the_size_to_evaluate(backbone, tmp_path, told, used):
     assert load_trained(tmp_path / "w.safetensors").eval_size == used
 
 
+READINGS = [
+    Reading(),
+    Reading(fit="pad", range="0.0,4095.0"),
+    Reading(fit="keep", keep_truncated=True, group_by="clip\\d+"),
+]
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("to", NAMED)
+def test_an_export_tells_how_its_pictures_were_read(backbone, tmp_path, to, reading):
+    """Other pictures would come of the same files, and other scores of the same weights."""
+    out = tmp_path / "w.safetensors"
+    export_backbone(backbone, to, out, 56, reading)
+    back = load_trained(out)
+    assert (back.reading, back.eval_size, back.notes) == (reading, 56, ())
+
+
+@pytest.mark.parametrize("told", ["pad", "[1]", '{"fit": "round"}', '{"lens": 3}'])
+def test_a_reading_that_cannot_be_understood_is_told(backbone, tmp_path, told):
+    weights = {k: v.contiguous() for k, v in backbone.state_dict().items()}
+    save_file(weights, tmp_path / "w.safetensors", {"num_heads": "4", "reading": told})
+    back = load_trained(tmp_path / "w.safetensors")
+    assert back.reading == Reading()
+    assert len(back.notes) == 1 and "cannot be understood" in back.notes[0]
+
+
 @torch.no_grad()
 def test_timm_loads_it_strictly(backbone, tmp_path):
     out = tmp_path / "w.safetensors"
@@ -96,11 +123,12 @@ def test_command_exports_the_teacher_and_says_how_to_load_it(
     assert cli.main(["export", ".", "--to", to]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"wrote {TARGETS[to]}; load it with: ")
-    call = said.split("load it with: ")[1]
+    call, *more = said.split("load it with: ")[1].splitlines()
+    assert ("--size 60" in more[0]) if to == "timm" else not more
     libraries = {"timm": timm, "transformers": transformers, "minidino": minidino}
     model = eval(call, libraries).eval()
     assert (model.state_dict()["layernorm.bias" if to == "huggingface" else "norm.bias"] == 3).all()
-    ours, x = load_pretrained("."), images(36)
+    ours, x = load_pretrained("."), images(60 if to == "huggingface" else 36)
     theirs = model(x).last_hidden_state[:, 0] if to == "huggingface" else model(x)
     close(theirs, ours(x))
 
@@ -140,23 +168,43 @@ def test_the_printed_timm_line_loads_any_sizes(tmp_path, monkeypatch, capsys, si
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("side, fit", [(40, "square"), (56, "square"), (56, "keep")])
 @pytest.mark.parametrize("size, tol", [((40, 40), 1e-4), ((90, 90), 0.02), ((97, 131), 0.02)])
-def test_the_huggingface_folder_brings_its_own_preprocessing(backbone, tmp_path, size, tol):
+def test_the_huggingface_folder_brings_its_own_preprocessing(
+    backbone, tmp_path, size, tol, side, fit
+):
     """To rounding of bytes where it resizes, and a part of a pixel where it crops."""
     out, file = tmp_path / "hf", tmp_path / "picture.png"
-    export_backbone(backbone, "huggingface", out)
+    export_backbone(backbone, "huggingface", out, side, Reading(fit=fit))
+    tol = 0.02 if side != 40 else tol
     height, width = size
     y, x = np.mgrid[:height, :width]
     colors = np.stack([x * 255 / width, y * 255 / height, 128 + 100 * np.sin(x / 9)], axis=-1)
     Image.fromarray(colors.astype(np.uint8)).save(file)
-    ours = extract_features(backbone, decode_square(file, 40)[None])[0]
+    ours = extract_features(backbone, decode_square(file, side, Reading(fit=fit))[None])[0]
 
     picture = Image.open(file)
     pixels = transformers.AutoImageProcessor.from_pretrained(out)(picture, return_tensors="pt")
-    assert pixels.pixel_values.shape == (1, 3, 40, 40)
+    assert pixels.pixel_values.shape == (1, 3, side, side)
     pipeline = transformers.pipeline("image-feature-extraction", model=str(out), device="cpu")
-    rows = torch.tensor(pipeline(str(file)))[0]  # (1 + 25, 48)
+    rows = torch.tensor(pipeline(str(file)))[0]  # (1 + patches, 48)
     assert (rows[0] - ours).abs().max() < tol * ours.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("to", "size", "reading", "said"),
+    [
+        ("safetensors", 56, READINGS[1], None),
+        ("huggingface", 56, READINGS[2], None),
+        ("huggingface", 56, READINGS[1], "--fit pad, --range 0.0,4095.0"),
+        ("timm", 56, READINGS[1], "--size 56, --fit pad, --range 0.0,4095.0"),
+        ("onnx", 40, READINGS[2], "--fit keep"),
+        ("onnx", 40, READINGS[0], None),
+    ],
+)
+def test_what_an_export_cannot_hold_is_said(backbone, to, size, reading, said):
+    line = not_kept(backbone, to, size, reading)
+    assert line is None if said is None else f" by {said};" in line
 
 
 # ------------------------------------------------------------------ mistakes

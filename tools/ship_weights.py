@@ -92,7 +92,7 @@ def main() -> None:
     backbone, config = load_backbone(run)
     out = FOLDER / f"{name}.safetensors"
     out.unlink(missing_ok=True)
-    export_backbone(backbone.half(), "safetensors", out, config.eval_size)
+    export_backbone(backbone.half(), "safetensors", out, config.eval_size, config.reading)
     out.with_suffix(".md").write_text(card(name, run, config))
     print(f"wrote {out}")
 

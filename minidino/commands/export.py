@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from minidino.commands.arguments import UNSAID, Checkpoint, Weights, needs_a_vit
-from minidino.weights.export import TARGETS, export_backbone, how_to_load
+from minidino.weights.export import TARGETS, export_backbone, how_to_load, not_kept
 
 
 def export_command(
@@ -23,5 +23,9 @@ def export_command(
     trained = weights.load(checkpoint)
     needs_a_vit(trained.backbone, "export")
     out = out or trained.folder / TARGETS[to]
-    export_backbone(trained.backbone, to, out, trained.eval_size)
-    print(f"wrote {out}; load it with: {how_to_load(trained.backbone, to, out)}")
+    how = {"eval_size": trained.eval_size, "reading": trained.reading}
+    export_backbone(trained.backbone, to, out, **how)
+    load = how_to_load(trained.backbone, to, out, trained.eval_size)
+    print(f"wrote {out}; load it with: {load}")
+    if line := not_kept(trained.backbone, to, **how):
+        print(line)

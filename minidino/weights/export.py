@@ -1,17 +1,20 @@
 """A trained backbone in the files that other libraries read.
 
-Nothing is computed anew: the same numbers are written under the names that each expects.
+The same numbers are written under the names that each expects. For Hugging Face alone the positions
+are interpolated to the size that is evaluated, as nothing there does it unasked.
 """
 
 import json
 import os
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError
 from torch import Tensor
 
+from minidino.config import USUAL, Reading
 from minidino.errors import UserError
 from minidino.pixels import IMAGENET_MEAN, IMAGENET_STD
 from minidino.run.checkpoint import FORMAT
@@ -30,7 +33,11 @@ TARGETS = {
 
 
 def export_backbone(
-    backbone: VisionTransformer, to: str, out: Path, eval_size: int | None = None
+    backbone: VisionTransformer,
+    to: str,
+    out: Path,
+    eval_size: int | None = None,
+    reading: Reading = USUAL,
 ) -> None:
     """Write a backbone; ``out`` appears whole or not at all.
 
@@ -41,7 +48,9 @@ def export_backbone(
             ``timm.create_model(..., num_classes=0)``, whose names are the same; ``huggingface``,
             a folder for ``transformers.ViTModel.from_pretrained``; or ``onnx``.
         out: the file, or for Hugging Face the folder; it must not exist.
-        eval_size: side in pixels of the images to evaluate, which our own file keeps.
+        eval_size: side in pixels of the images to evaluate.
+        reading: how pictures are read. A safetensors file keeps both, for us; Hugging Face's folder
+            has what of them it can express; see ``not_kept``.
 
     Raises:
         UserError: if there is no such target, ``out`` exists, or it cannot be written.
@@ -65,17 +74,27 @@ def export_backbone(
         "num_heads": str(backbone.num_heads),
         "image_size": str(backbone.image_size),
     }
+    if reading != USUAL:
+        metadata["reading"] = json.dumps(asdict(reading))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
             written = Path(folder) / "written"
             if to == "huggingface":
-                written.mkdir()
-                for name, content in [("config", _config), ("preprocessor_config", _preprocessor)]:
-                    text = json.dumps(content(backbone), indent=2) + "\n"
-                    (written / f"{name}.json").write_text(text, encoding="utf-8")
+                side = huggingface_size(backbone, eval_size)
+                grid = 2 * (side // backbone.patch_size,)
+                positions = backbone.interpolate_positions(*grid)
+                weights["pos_embed"] = positions.detach().cpu().contiguous()
                 # transformers reads only files that say they are PyTorch's.
-                save_tensors(_huggingface(weights), written / "model.safetensors", {"format": "pt"})
+                metadata |= {"format": "pt", "image_size": str(side)}
+                written.mkdir()
+                save_tensors(_huggingface(weights), written / "model.safetensors", metadata)
+                for name, content in (
+                    ("config", _config(backbone, side)),
+                    ("preprocessor_config", _preprocessor(side, reading)),
+                ):
+                    text = json.dumps(content, indent=2) + "\n"
+                    (written / f"{name}.json").write_text(text, encoding="utf-8")
             elif to == "onnx":
                 write_onnx(backbone, written)
             else:
@@ -85,14 +104,46 @@ def export_backbone(
         raise UserError(f"cannot write {out}: {error}") from None
 
 
-def how_to_load(backbone: VisionTransformer, to: str, out: Path) -> str:
+def huggingface_size(backbone: VisionTransformer, eval_size: int | None) -> int:
+    """Side of the pictures that Hugging Face's folder is for: what is evaluated, if it can be."""
+    fits = eval_size and 0 < eval_size <= 4096 and eval_size % backbone.patch_size == 0
+    return eval_size if fits else backbone.image_size
+
+
+def not_kept(backbone: VisionTransformer, to: str, eval_size: int, reading: Reading) -> str | None:
+    """A line on what of the reading of pictures an export cannot hold; None if it holds all."""
+    if to == "safetensors":
+        return None
+    size = (
+        [f"--size {eval_size}"] if to != "huggingface" and eval_size != backbone.image_size else []
+    )
+    by_fit = reading.fit == "pad" or (to != "huggingface" and reading.fit != USUAL.fit)
+    fit = [f"--fit {reading.fit}"] if by_fit else []
+    scaled = [f"--range {reading.range}"] if reading.range else []
+    if not (how := size + fit + scaled):
+        return None
+    where = {
+        "huggingface": "its preprocessor_config.json cannot say this",
+        "timm": "timm reads this from no file",
+        "onnx": "the file cannot say this",
+    }[to]
+    return (
+        f"minidino read the pictures of this network by {', '.join(how)}; {where}, so bring "
+        "pictures there yourself, or features differ"
+    )
+
+
+def how_to_load(
+    backbone: VisionTransformer, to: str, out: Path, eval_size: int | None = None
+) -> str:
     """A line of Python that loads an export, and in its comment what to know of it."""
     file, p = str(out), backbone.patch_size
+    side = huggingface_size(backbone, eval_size)
     load = {
         "safetensors": f"minidino.load_pretrained({file!r})",
         "timm": _timm_call(backbone, file),
         "huggingface": f"transformers.ViTModel.from_pretrained({file!r}, add_pooling_layer=False)"
-        f"  # pictures of another size than {backbone.image_size}: interpolate_pos_encoding=True",
+        f"  # pictures of another size than {side}: interpolate_pos_encoding=True",
         "onnx": f"onnxruntime.InferenceSession({file!r})"
         f"  # images (any, 3, any, any), sides multiples of {p}, normalised -> features",
     }
@@ -112,8 +163,8 @@ def _timm_call(backbone: VisionTransformer, file: str) -> str:
     )
 
 
-def _config(backbone: VisionTransformer) -> dict:
-    """What Hugging Face's ``ViTConfig`` needs to build the same network."""
+def _config(backbone: VisionTransformer, side: int) -> dict:
+    """What Hugging Face's ``ViTConfig`` needs to build the same network, for pictures of a side."""
     return {
         "architectures": ["ViTModel"],
         "model_type": "vit",
@@ -125,24 +176,28 @@ def _config(backbone: VisionTransformer) -> dict:
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "layer_norm_eps": backbone.norm.eps,
-        "image_size": backbone.image_size,
+        "image_size": side,
         "patch_size": backbone.patch_size,
         "num_channels": 3,
         "qkv_bias": True,
     }
 
 
-def _preprocessor(backbone: VisionTransformer) -> dict:
-    """What Hugging Face does to a picture: as ``square`` and ``normalize`` here, to rounding."""
-    side = backbone.image_size
+def _preprocessor(side: int, reading: Reading) -> dict:
+    """What Hugging Face does to a picture: as ``square`` and ``normalize`` here, to rounding.
+
+    It has no margin in a picture's mean colour, so of ``pad`` it takes the middle.
+    """
+    whole = {"height": side, "width": side}
+    squeezed = reading.fit == "keep"
     return {
         "image_processor_type": "BitImageProcessor",  # scales the shorter side, then crops
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"shortest_edge": side},
+        "size": whole if squeezed else {"shortest_edge": side},
         "resample": 3,  # bicubic
-        "do_center_crop": True,
-        "crop_size": {"height": side, "width": side},
+        "do_center_crop": not squeezed,
+        "crop_size": whole,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,

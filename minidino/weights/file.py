@@ -15,6 +15,7 @@ Files are read with ``weights_only=True`` or as safetensors: nothing in them is 
 """
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -26,7 +27,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from minidino.config import Reading, TrainConfig
+from minidino.config import USUAL, Reading, TrainConfig
 from minidino.data import NAMES, located
 from minidino.data.listing import few
 from minidino.engine.chance import seeded
@@ -59,6 +60,7 @@ class Trained:
     notes: tuple[str, ...] = ()  # what was chosen, assumed or left out, a line each
     source: str = ""  # what it was loaded by: a name, or the whole path
     told_size: int | None = None  # side of the images it was evaluated at, if an export tells
+    told_reading: Reading = USUAL  # how its pictures were read, if an export tells
     names_digest: str | None = None  # of the pictures that a run trained on, see ``Pictures``
 
     @property
@@ -96,7 +98,7 @@ class Trained:
     @property
     def reading(self) -> Reading:
         """How the pictures that it was trained on were read."""
-        return self.config.reading if self.config else Reading()
+        return self.config.reading if self.config else self.told_reading
 
     def data(self, asked: str | None) -> str:
         """The data asked for, or else what the backbone was trained on.
@@ -137,7 +139,7 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
     """Arguments as ``load_pretrained``; ``where`` is what messages call the file."""
     left_out: list[str] = []
     content, known = _read(path, where, left_out)
-    config, notes, told_size, digest = None, [], None, None
+    config, notes, told_size, reading, digest = None, [], None, USUAL, None
     if isinstance(content, dict) and content.get("format") == FORMAT:
         backbone, config = backbone_of(content, where)
         digest = content.get("names_digest")
@@ -163,6 +165,8 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
                 if 0 < known.get(k, 0) <= 4096 and known[k] % backbone.patch_size == 0
             }
             told_size = sides.get("eval_size")
+            reading, unclear = _reading(known.get("reading"), where)
+            more += unclear
             if is_rotary(weights) and "image_size" in sides:
                 backbone.image_size = sides["image_size"]  # no learned position tells it
         except UserError as error:
@@ -179,12 +183,23 @@ def load_file(path: Path, num_heads: int | None, where: str, grid: Grid | None =
             f"{where} has NaN or infinite numbers in {len(broken)} parameters: "
             f"{', '.join(broken[:5])}"
         )
-    told = {"told_size": told_size, "names_digest": digest}
+    told = {"told_size": told_size, "told_reading": reading, "names_digest": digest}
     return Trained(backbone.eval(), config, path.parent, tuple(notes), **told)
 
 
-def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, int]]:
-    """The content of a file, and the number of heads and sides of images if its metadata tells.
+def _reading(told: str | None, where: str) -> tuple[Reading, list[str]]:
+    """How pictures were read, as an export tells; and a line if that cannot be understood."""
+    if told is None:
+        return USUAL, []
+    try:
+        return Reading(**json.loads(told)), []
+    except (ValueError, TypeError, RecursionError, UserError):
+        line = f"{where}: how its pictures were read cannot be understood; they are read as usual"
+        return USUAL, [line]
+
+
+def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, Any]]:
+    """The content of a file, and of heads, sides and reading of images what its metadata tells.
 
     What it holds decides how it is read, not its suffix. ``left_out``: see ``read_torch_file``.
     """
@@ -194,11 +209,13 @@ def _read(path: Path, where: str, left_out: list[str]) -> tuple[Any, dict[str, i
         with safe_open(path, framework="pt") as file:
             told = file.metadata() or {}  # of strings
             # Heads leave no trace in the weights; of sides others may say anything: "(224, 224)".
-            known = {
+            known: dict[str, Any] = {
                 name: int(value)
                 for name in METADATA
                 if (value := told.get(name)) and (name == "num_heads" or value.isdecimal())
             }
+            if "reading" in told:
+                known["reading"] = told["reading"]
             return {name: file.get_tensor(name) for name in file.keys()}, known  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         why = what_it_is(path) or f"it is cut short or damaged ({error})"

@@ -116,6 +116,30 @@ def test_votes_are_scikit_learns_probabilities():
     assert (ours.argmax(dim=1) == knn_predict(bank, labels, queries, 9, 0.1)).all()
 
 
+def test_new_pictures_of_12_bits_are_scaled_by_one_range_which_is_said(photos, tmp_path, capsys):
+    """As the same pictures in 8 bits, 16 levels to one: the dark ones stay dark."""
+    rng, saved = np.random.default_rng(2), tmp_path / "c.safetensors"
+    for i in range(12):
+        values = rng.integers(0, 4096 if i % 2 else 700, (60, 60)).astype(np.uint16)
+        values[0, :2] = (0, 4095) if i == 1 else values[0, :2]
+        for name, array in (("deep", values), ("bytes", (values >> 4).astype(np.uint8))):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / name / f"{i:02d}.png")
+    argv = ["knn", "minidino_things", "--data", photos, "--save", saved, "--k", 5]
+    assert minidino(*argv, capsys=capsys)[0] == 0
+    found = {}
+    for name, more in (("deep", ()), ("bytes", ()), ("fixed", ("--range", "0,699"))):
+        data, out = tmp_path / name.replace("fixed", "deep"), tmp_path / f"{name}.csv"
+        argv = ["predict", saved, "--data", data, "--out", out, *more]
+        code, said, err = minidino(*argv, capsys=capsys)
+        assert code == 0, err
+        found[name] = (rows_of(out), [line for line in said.splitlines() if "8 bits" in line])
+    assert found["deep"][0] == found["bytes"][0] != found["fixed"][0]
+    (told,), (fixed,) = found["deep"][1], found["fixed"][1]
+    assert told.startswith("12 of 12 pictures looked at") and "0 becomes black, 4095 white" in told
+    assert "0 becomes black, 699 white" in fixed and not found["bytes"][1]
+
+
 # ------------------------------------------------------------------ what accuracy hides
 
 

@@ -150,6 +150,25 @@ def test_one_value_of_sixteen_bits_that_is_transparent(tmp_path, bands):
     assert np.array(open_picture(tmp_path / "x.png"))[0, :, 0].tolist() == [0, 255, 1, 255]
 
 
+def test_held_out_pictures_of_12_bits_have_one_range_too(tmp_path, capsys):
+    """Where those to learn from have 8 bits; and a range that changes nothing is told."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 1000, (4, 8, 8)).astype(np.uint16)
+    values[0, 0, :2] = 0, 4095
+    for part in ("train", "val"):
+        for c in "ab":
+            (tmp_path / part / c).mkdir(parents=True)
+    for i, v in enumerate(values):
+        Image.fromarray(v).save(tmp_path / "val" / "ab"[i // 2] / f"{i}.png")
+        Image.fromarray((v >> 4).astype(np.uint8)).save(tmp_path / f"train/{'ab'[i // 2]}/{i}.png")
+    known, held = (load_data(str(tmp_path), split, 8) for split in ("labelled", "val"))
+    assert torch.equal(known.images, held.images) and held.how.range == "0.0,4095.0"
+    assert "0 becomes black, 4095 white" in capsys.readouterr().out
+    load_data(str(tmp_path), "train", 8, reading=Reading(range="0,100"))
+    said = capsys.readouterr().out
+    assert "none of 4 pictures looked at has more than 8 bits; the range 0,100 changes none" in said
+
+
 def test_the_range_is_that_of_the_folder_and_8_bits_stay(tmp_path, capsys):
     for i, top in enumerate((1000, 2000, 4095)):
         ramp = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)

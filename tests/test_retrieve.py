@@ -87,6 +87,33 @@ def test_command_prints_and_draws(run, colours, tmp_path, capsys):
     assert code == 0 and (tmp_path / "a/x.png").exists()
 
 
+def test_a_query_of_12_bits_is_scaled_by_a_range_that_is_said(run, colours, tmp_path, capsys):
+    """Its values reach 2047; with 0 to 4095 as black and white it is as in 8 bits, 16 to one."""
+    values = np.random.default_rng(0).integers(0, 2048, (50, 50)).astype(np.uint16)
+    values[0, :2] = 0, 2047
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    Image.fromarray((values >> 4).astype(np.uint8)).save(tmp_path / "bytes.png")
+    argv = ["embed", run, "--data", colours, "--out", tmp_path / "f.npz"]
+    assert minidino(*argv, capsys=capsys)[0] == 0
+    for among in (("--data", colours), ("--index", tmp_path / "f.npz")):
+        found = {}
+        for query, more in (("bytes", ()), ("deep", ("--range", "0,4095")), ("deep", ())):
+            argv = ["retrieve", run, tmp_path / f"{query}.png", *among, *more]
+            code, said, err = minidino(*argv, capsys=capsys)
+            assert code == 0, err
+            found[query, *more] = [line for line in said.splitlines() if line[1] == "."]
+            told = [line for line in said.splitlines() if "8 bits" in line]
+            assert len(told) == (query == "deep")
+            assert not told or f"0 becomes black, {4095 if more else 2047} white" in told[0]
+        assert found["deep", "--range", "0,4095"] == found["bytes",]
+    # Where the index's pictures had a range of their own there is no other for the query.
+    argv = ["embed", run, "--data", tmp_path / "deep.png", "--out", tmp_path / "deep.npz"]
+    assert minidino(*argv, capsys=capsys)[0] == 0
+    argv = ["retrieve", run, tmp_path / "deep.png", "--index", tmp_path / "deep.npz"]
+    code, _, err = minidino(*argv, "--range", "0,4095", capsys=capsys)
+    assert code == 2 and "were read otherwise" in err
+
+
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_folder_of_one_picture_many_times_is_all_copies(count, run, colours, tmp_path, capsys):
     (tmp_path / "same").mkdir()

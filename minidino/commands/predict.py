@@ -7,7 +7,8 @@ from typing import Annotated
 
 import tyro
 
-from minidino.commands.arguments import UNSAID, Unsaid, Weights
+from minidino.commands.arguments import NOT_ASKED, UNSAID, ReadingArgument, Unsaid, Weights
+from minidino.data.folders import told
 from minidino.engine.machine import pick_device
 from minidino.errors import UserError, check_ours, one_line
 from minidino.using.classify import COLUMNS, Classifier, check_backbone, load_classifier, predict
@@ -22,6 +23,7 @@ def predict_command(
     backbone: str | None = None,
     device: str | None = None,
     weights: Weights = UNSAID,
+    reading: ReadingArgument = NOT_ASKED,
 ) -> None:
     """Label new pictures with a classifier that knn or linear saved.
 
@@ -34,6 +36,7 @@ def predict_command(
         out: The table (default: predictions.csv beside the classifier).
         backbone: Where the weights are that it was learned on, if they have moved.
         device: cpu, cuda or mps (Apple); by default the fastest that is here.
+        reading: How pictures are read; by default as those that the classifier learned from.
     """
     out = out or classifier.parent / "predictions.csv"
     check_ours(out, _is_table, "holds no predictions; choose another --out")
@@ -44,7 +47,7 @@ def predict_command(
     root = data if data.is_dir() else data.parent
     out.parent.mkdir(parents=True, exist_ok=True)
     names = [file.relative_to(root).as_posix() for file in files]
-    count = predict(known, trained, files, names, out)
+    count = predict(known, trained, files, names, out, told(files, reading.over(known.reading)))
     labels = ", ".join(f"{name} {n:,}" for name, n in count.most_common(10))
     more = f" and {len(count) - 10} more classes" if len(count) > 10 else ""
     unread = len(files) - count.total()

@@ -1,6 +1,7 @@
 """``minidino retrieve``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -72,12 +73,17 @@ def retrieve_command(
     out = out or trained.folder / ("duplicates.png" if duplicates else "retrieve.png")
     plots.check_target(out)
     if known is None:
-        size, read = trained.eval_size, told(files, reading.over(trained.reading))
+        asked = [] if query is None else [query]
+        size, read = trained.eval_size, told(files, reading.over(trained.reading), asked)
     else:
         check_index(known, trained)
-        size, read = known.size, known.reading
-        if reading.over(read) != read:
+        size, read = known.size, reading.over(known.reading)
+        same = known.reading
+        if query is not None and same.range is None:  # the index's have 8 bits, not so the query
+            same = replace(same, range=read.range)
+        if read != same:
             raise UserError(f"{index} has features of pictures that were read otherwise")
+        read = read if query is None else told([query], read)
     trained.backbone.to(where)
     if duplicates:
         _duplicates(trained, known, files, size, read, threshold, out)
@@ -85,7 +91,7 @@ def retrieve_command(
     if known is None:
         found = find_neighbours(trained.backbone, query, files, size, k, read)
     else:
-        found = look_up(trained.backbone, query, known, files, k)
+        found = look_up(trained.backbone, query, known, files, k, read)
     for neighbour in found:
         print(f"{neighbour.cosine:.3f}  {one_line(neighbour.file)}")
     names = ["query", *(f"{n.cosine:.3f}" for n in found)]

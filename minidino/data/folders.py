@@ -40,7 +40,7 @@ def from_folder(
     if not files:
         raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
     digest = layout.digest(folder)
-    reading, scaled = settled(layout.parts["train"][0], reading)
+    reading, scaled = settled(layout.parts["train"][0], reading, files)
     for text in filter(None, (left_out, *layout.notes, *scaled)):
         say(f"{one_line(folder)}: {text}", split)
     keep = spread(len(files), max_images)
@@ -91,25 +91,26 @@ def _tell(files: list[Path], outcome: list[UnreadablePicture | str | None]) -> N
         distributed.note(f"used though cut short, the rest gray: {len(kept)} ({few(kept)})")
 
 
-def settled(files: list[Path], reading: Reading) -> tuple[Reading, list[str]]:
+Look = tuple[bool, tuple[float, float] | None]  # a fourth band? And the range, if beyond 8 bits
+
+
+def settled(
+    files: list[Path], reading: Reading, others: list[Path] | None = None
+) -> tuple[Reading, list[str]]:
     """``reading`` with the range that pictures of more than 8 bits use, and what to say of it.
 
     Some of the files are looked at, evenly spread; pictures of 8 bits are never scaled.
+
+    Args:
+        others: pictures that the same reading is for; they are looked at if all of the first have
+            8 bits.
     """
-    some = [files[i] for i in spread(len(files), LOOKED_AT)]
-
-    def look(i: int) -> tuple[bool, tuple[float, float] | None]:
-        try:
-            with opened(some[i]) as picture:
-                fourth = fourth_band(picture)
-                values = deep_values(picture, some[i])
-                return fourth, None if values is None else value_range(values)
-        except Exception:  # it will be named when it is to be used
-            return False, None
-
-    seen = decode_all(look, len(some), "looking at pictures")
+    some, seen = _look_at(files)
+    if others not in (None, files) and all(look is None or look[1] is None for look in seen):
+        some, seen = (a + b for a, b in zip((some, seen), _look_at(others), strict=True))
+    read = [look for look in seen if look is not None]
     notes = []
-    if ranges := [found for _, found in seen if found is not None]:
+    if ranges := [found for _, found in read if found is not None]:
         if reading.range is None:
             reading = range_of(ranges, reading)
         low, high = reading.bounds or ranges[0]
@@ -117,7 +118,12 @@ def settled(files: list[Path], reading: Reading) -> tuple[Reading, list[str]]:
             f"{len(ranges):,} of {len(some):,} pictures looked at have more than 8 bits; "
             f"{low:g} becomes black, {high:g} white (--range LOW,HIGH for another)"
         )
-    if fourth := sum(found for found, _ in seen):
+    elif reading.range is not None and read:
+        notes.append(
+            f"none of {len(read):,} pictures looked at has more than 8 bits; the range "
+            f"{reading.range} changes none of them"
+        )
+    if fourth := sum(found for found, _ in read):
         notes.append(
             f"{fourth:,} of {len(some):,} pictures looked at have a fourth band that is not "
             "transparency; the first three are used"
@@ -125,9 +131,25 @@ def settled(files: list[Path], reading: Reading) -> tuple[Reading, list[str]]:
     return reading, notes
 
 
-def told(files: list[Path], reading: Reading) -> Reading:
+def _look_at(files: list[Path]) -> tuple[list[Path], list[Look | None]]:
+    """Some of the files, and what was seen of each; None of what cannot be read."""
+    some = [files[i] for i in spread(len(files), LOOKED_AT)]
+
+    def look(i: int) -> Look | None:
+        try:
+            with opened(some[i]) as picture:
+                fourth = fourth_band(picture)
+                values = deep_values(picture, some[i])
+                return fourth, None if values is None else value_range(values)
+        except Exception:  # it will be named when it is to be used
+            return None
+
+    return some, decode_all(look, len(some), "looking at pictures")
+
+
+def told(files: list[Path], reading: Reading, others: list[Path] | None = None) -> Reading:
     """``settled``, its notes said."""
-    reading, notes = settled(files, reading)
+    reading, notes = settled(files, reading, others)
     for text in notes:
         distributed.note(text)
     return reading

@@ -161,19 +161,25 @@ def check_backbone(classifier: Classifier, trained: Trained, path: Path) -> None
 
 @torch.no_grad()
 def predict(
-    classifier: Classifier, trained: Trained, files: Sequence[Path], names: Sequence[str], out: Path
+    classifier: Classifier,
+    trained: Trained,
+    files: Sequence[Path],
+    names: Sequence[str],
+    out: Path,
+    reading: Reading,
 ) -> Counter:
     """Write a ``.csv``, for each picture that can be read its name, label and confidence.
 
     Args:
         trained: the classifier's own backbone, where it is to be computed.
         names: of the files, in the table.
+        reading: how they are read: as the classifier's own were, in one range.
 
     Returns:
         how many pictures have each label.
     """
     model, learned, count = trained.backbone, classifier.learned, Counter()
-    folder = streamed(list(files), classifier.size, classifier.reading, model)
+    folder = streamed(list(files), classifier.size, reading, model)
     indices = torch.arange(len(files)).split(images_at_once(model, *2 * (classifier.size,)))
     blocks = learned.blocks if isinstance(learned, Linear) else 0
     try:

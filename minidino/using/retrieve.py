@@ -112,14 +112,20 @@ def as_they_are(
 
 
 def look_up(
-    model: VisionTransformer, query: Path, index: Index, files: Sequence[Path], k: int
+    model: VisionTransformer,
+    query: Path,
+    index: Index,
+    files: Sequence[Path],
+    k: int,
+    reading: Reading,
 ) -> list[Neighbour]:
     """As ``find_neighbours``, among pictures whose features are known; none of them is read.
 
     Args:
         files: where the index's pictures are, in its order.
+        reading: how the query is read.
     """
-    feature = _feature(model, query, index.size, index.reading)
+    feature = _feature(model, query, index.size, reading)
     cosines, rows = nearest(feature, index.features, len(files))
     found = ((files[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True))
     found = [Neighbour(file, c) for file, c in found]

@@ -12,6 +12,7 @@ from minidino import plots
 from minidino.commands.arguments import (
     SQUARES_NOT_ASKED,
     UNSAID,
+    AskedSquares,
     Checkpoint,
     SquaresArgument,
     Weights,
@@ -72,18 +73,12 @@ def retrieve_command(
     trained, where = weights.load(checkpoint), pick_device(device)
     out = out or trained.folder / ("duplicates.png" if duplicates else "retrieve.png")
     plots.check_target(out)
-    if known is None:
-        asked = [] if query is None else [query]
-        size, read = trained.eval_size, told(files, reading.over(trained.reading), asked)
-    else:
+    if known is not None:
         check_index(known, trained)
-        size, read = known.size, reading.over(known.reading)
-        same = known.reading
-        if query is not None and same.range is None:  # the index's have 8 bits, not so the query
-            same = replace(same, range=read.range)
-        if read != same:
-            raise UserError(f"{index} has features of pictures that were read otherwise")
-        read = read if query is None else told([query], read)
+    size = trained.eval_size if known is None else known.size
+    read = _reading(
+        trained.reading if known is None else known.reading, reading, known, files, query
+    )
     trained.backbone.to(where)
     if duplicates:
         _duplicates(trained, known, files, size, read, threshold, out)
@@ -137,6 +132,24 @@ def _files(
     if query is not None and all(same_file(file, query) for file in files):
         raise UserError(f"no pictures in {data} to compare {query.name} with")
     return None, files
+
+
+def _reading(
+    kept: Reading, asked: AskedSquares, known: Index | None, files: list[Path], query: Path | None
+) -> Reading:
+    """How pictures are read: in one range, which is said.
+
+    Raises:
+        UserError: if those of the index were read otherwise.
+    """
+    read, queries = asked.over(kept), [] if query is None else [query]
+    if known is None:
+        return told(files, read, queries)
+    if query is not None and kept.range is None:  # the index's have 8 bits, not so the query
+        kept = replace(kept, range=read.range)
+    if read != kept:
+        raise UserError(f"{known.path} has features of pictures that were read otherwise")
+    return told(queries, read)
 
 
 def _duplicates(

@@ -67,34 +67,14 @@ def export_backbone(
     if to in ("safetensors", "timm") and out.suffix != ".safetensors":
         raise UserError(f"--out {out}: a name ends in .safetensors, or no library reads the file")
     weights = {k: v.detach().cpu().contiguous() for k, v in backbone.state_dict().items()}
-    metadata = {"eval_size": str(eval_size)} if eval_size else {}
-    metadata |= {
-        "format": FORMAT,
-        "patch_size": str(backbone.patch_size),
-        "num_heads": str(backbone.num_heads),
-        "image_size": str(backbone.image_size),
-    }
-    if reading != USUAL:
-        metadata["reading"] = json.dumps(asdict(reading))
+    metadata = _metadata(backbone, eval_size, reading)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
             written = Path(folder) / "written"
             if to == "huggingface":
                 side = huggingface_size(backbone, eval_size)
-                grid = 2 * (side // backbone.patch_size,)
-                positions = backbone.interpolate_positions(*grid)
-                weights["pos_embed"] = positions.detach().cpu().contiguous()
-                # transformers reads only files that say they are PyTorch's.
-                metadata |= {"format": "pt", "image_size": str(side)}
-                written.mkdir()
-                save_tensors(_huggingface(weights), written / "model.safetensors", metadata)
-                for name, content in (
-                    ("config", _config(backbone, side)),
-                    ("preprocessor_config", _preprocessor(side, reading)),
-                ):
-                    text = json.dumps(content, indent=2) + "\n"
-                    (written / f"{name}.json").write_text(text, encoding="utf-8")
+                _write_huggingface(backbone, weights, metadata, side, reading, written)
             elif to == "onnx":
                 write_onnx(backbone, written)
             else:
@@ -102,6 +82,43 @@ def export_backbone(
             os.replace(written, out)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {out}: {error}") from None
+
+
+def _metadata(
+    backbone: VisionTransformer, eval_size: int | None, reading: Reading
+) -> dict[str, str]:
+    """What a file of ours tells beside the weights; the usual reading is not told."""
+    told = {"eval_size": str(eval_size)} if eval_size else {}
+    told |= {"reading": json.dumps(asdict(reading))} if reading != USUAL else {}
+    return told | {
+        "format": FORMAT,
+        "patch_size": str(backbone.patch_size),
+        "num_heads": str(backbone.num_heads),
+        "image_size": str(backbone.image_size),
+    }
+
+
+def _write_huggingface(
+    backbone: VisionTransformer,
+    weights: dict[str, Tensor],
+    metadata: dict[str, str],
+    side: int,
+    reading: Reading,
+    folder: Path,
+) -> None:
+    """Weights for pictures of a side, with Hugging Face's two configurations."""
+    grid = 2 * (side // backbone.patch_size,)
+    positions = backbone.interpolate_positions(*grid).detach().cpu().contiguous()
+    folder.mkdir()
+    configs = {"config": _config(backbone, side)}
+    configs["preprocessor_config"] = _preprocessor(side, reading)
+    for name, content in configs.items():
+        text = json.dumps(content, indent=2) + "\n"
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    # transformers reads only files that say they are PyTorch's.
+    metadata = metadata | {"format": "pt", "image_size": str(side)}
+    named = _huggingface(weights | {"pos_embed": positions})
+    save_tensors(named, folder / "model.safetensors", metadata)
 
 
 def huggingface_size(backbone: VisionTransformer, eval_size: int | None) -> int:

@@ -150,7 +150,8 @@ def knn_votes(
 
 def accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Percent of predictions that are right."""
-    return 100.0 * (predicted.cpu() == labels.cpu()).float().mean().item()
+    right = (predicted.cpu() == labels.cpu()).double().sum()
+    return (100 * right / len(labels)).item()  # rounded once: 87 of 160 are 54.375
 
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

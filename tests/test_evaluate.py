@@ -198,6 +198,10 @@ def test_linear_probe_learns_where_the_features_are(clusters):
 
 def test_accuracy():
     assert accuracy(torch.tensor([1, 2, 3, 4]), torch.tensor([1, 2, 0, 4])) == 75.0
+    for n in (40, 49, 93, 160, 1000):
+        for right in range(n + 1):  # the nearest number to the true one, as Python divides
+            predicted = (torch.arange(n) >= right).long()
+            assert accuracy(predicted, torch.zeros(n)) == 100 * right / n
 
 
 def test_the_bar_knows_how_many_images_there_are(capsys):

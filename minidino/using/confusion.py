@@ -1,6 +1,7 @@
 """What accuracy hides where classes differ in size: each on its own, and what it is taken for."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -21,9 +22,9 @@ def confusion(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
 def balanced_accuracy(counts: Tensor) -> float:
     """The mean over classes of the percent that were found; of classes that have pictures."""
-    there = counts.sum(dim=1) > 0
-    found = counts.diagonal()[there] / counts.sum(dim=1)[there]
-    return 100 * found.double().mean().item()
+    pairs = zip(counts.diagonal().tolist(), counts.sum(dim=1).tolist(), strict=True)
+    found = [Fraction(right, pictures) for right, pictures in pairs if pictures]
+    return float(100 * sum(found) / len(found))  # rounded once
 
 
 def per_class(counts: Tensor, classes: Sequence[str]) -> list[dict[str, Any]]:

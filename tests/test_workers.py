@@ -151,6 +151,25 @@ def test_readers_end_with_the_run(streamed, tmp_path, monkeypatch):
     assert not result.finished and set(active_children()) <= before
 
 
+def test_a_disk_that_goes_away_is_told_from_files_that_are_no_pictures(tmp_path):
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for file in files:
+        Image.new("RGB", (8, 8)).save(file)
+    batches = [torch.arange(3), torch.arange(3)]
+    folder = streaming.StreamedFolder(files, None, (), 8, workers=0)
+    stream = folder.batches(batches)
+    next(stream)
+    for file in files:
+        file.unlink()
+    with pytest.raises(UserError, match=r"as .*0\.png: No such file.*; they could be before"):
+        list(stream)
+    files[0].write_bytes(b"x")
+    broken = streaming.StreamedFolder(files[:1], None, (), 8, workers=0)
+    with pytest.raises(UserError, match=r"none of the 1 pictures.*cannot identify") as told:
+        list(broken.batches([torch.arange(1)]))
+    assert "could be before" not in str(told.value)
+
+
 def test_pictures_that_all_became_unreadable_cost_one_line(streamed, tmp_path, monkeypatch):
     tried = tmp_path / "tried"
 
@@ -162,8 +181,9 @@ def test_pictures_that_all_became_unreadable_cost_one_line(streamed, tmp_path, m
     monkeypatch.setattr(streaming, "decode_square", gone)
     with pytest.raises(UserError) as told:
         train(streamed, progress=False)
-    assert str(told.value).startswith("none of the 48 pictures could be read; see whether")
-    assert len(tried.read_text()) == 48  # each once, not for every picture of a batch
+    assert str(told.value) == "none of the 48 pictures could be read, as the disk is gone"
+    # Each once, not for every picture of a batch; and the first again, to say why.
+    assert len(tried.read_text()) == 49
 
 
 @pytest.mark.parametrize(

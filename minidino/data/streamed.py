@@ -40,6 +40,7 @@ class StreamedFolder(Dataset):
         self.device = torch.device("cpu")
         self.workers = cores() if workers is None else workers
         self.none_left = False  # in a worker: it has tried them all
+        self.answered = False  # a picture could be read
         self.reading: tuple[Iterator, list[BaseProcess]] | None = None
 
     def __len__(self) -> int:
@@ -88,16 +89,25 @@ class StreamedFolder(Dataset):
         self.reading = workers.begin(loader)
         for images, bad in workers.patiently(self.reading[0]):
             if images is None:
-                raise UserError(
-                    f"none of the {len(self.files)} pictures could be read; see whether the disk "
-                    "or network they are on still answers"
-                )
+                raise UserError(self._none_could_be_read())
+            self.answered = True
             for file in (self.files[i] for i in bad):
                 if file not in self.skipped:
                     self.skipped.append(file)
                     count = f"({len(self.skipped)} so far)"
                     tqdm.write(f"skipped unreadable picture {one_line(file)} {count}")
             yield images
+
+    def _none_could_be_read(self) -> str:
+        """Why, as the first picture has it."""
+        why = f"none of the {len(self.files):,} pictures could be read"
+        try:
+            decode_square(self.files[0], self.size, self.how)
+        except UnreadablePicture as error:
+            why += f", as {error}"
+        if self.answered:
+            why += "; they could be before: see whether the disk or network they are on answers"
+        return why
 
     def close(self) -> None:
         """End the processes that read pictures, whatever they are waiting for."""

@@ -41,7 +41,18 @@ def predict_command(
     out = out or classifier.parent / "predictions.csv"
     check_ours(out, _is_table, "holds no predictions; choose another --out")
     known, files = load_classifier(classifier), pictures_of(data)
-    trained = _backbone(backbone or known.checkpoint, known, weights)
+    try:
+        trained = _backbone(backbone or known.checkpoint, known, weights)
+    except UserError as error:
+        if backbone is not None:
+            raise
+        place = Path(known.checkpoint)  # of weights that have no name it is the whole path
+        gone = place.is_absolute() and not place.exists()
+        raise UserError(
+            f"{classifier} was learned on features of {place}, and "
+            f"{'nothing is there now' if gone else f'that cannot be used ({error})'}; "
+            "--backbone tells where those weights are"
+        ) from None
     check_backbone(known, trained, classifier)
     trained.backbone.to(pick_device(device))
     root = data if data.is_dir() else data.parent

@@ -42,9 +42,17 @@ def find_twins(bank: Tensor, test: Tensor) -> list[tuple[int, int]]:
 
 
 def tell_twins(bank: Pictures | StreamedFolder, test: Pictures | StreamedFolder) -> None:
-    """Warn, in a line, where a folder's held-out pictures have near-duplicates in training."""
-    parts = [p for p in (bank, test) if isinstance(p, Pictures) and p.files]
-    if len(parts) < 2:
+    """Warn, in a line, where a folder's held-out pictures have near-duplicates in training.
+
+    They are looked for among pictures in memory alone; else a line says so.
+    """
+    if not bank.files or not test.files:
+        return
+    if isinstance(bank, StreamedFolder) or isinstance(test, StreamedFolder):
+        distributed.note(
+            "near-duplicates of held-out pictures in training were not looked for, as the pictures "
+            "are too many for memory"
+        )
         return
     known, seen = (spread(len(p), AT_MOST * share // 5) for p, share in ((bank, 4), (test, 1)))
     twins = find_twins(bank.images[known], test.images[seen])

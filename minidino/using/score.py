@@ -1,6 +1,6 @@
 """Trained against random weights, judged the same way on the same pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
 from minidino.data import load_data, located
+from minidino.data.listing import few
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
 from minidino.data.twins import tell_twins
@@ -137,22 +138,34 @@ def compare(
             "taken away or renamed, or --group-by is another): where a fifth is held out, part of "
             "it may have been trained on"
         )
-    scores: dict[str, float] = {"train_images": len(bank), "test_images": len(test), "size": size}
+    scores: dict[str, float] = {"train_images": 0, "test_images": 0, "size": size}
     of = {}
     for name, model in (("random", trained.random()), ("trained", trained.backbone)):
         title = f"features, {name} weights"
-        features = features_of(model.to(where), bank, title, **how)
+        features, known = features_of(model.to(where), bank, title, **how)
         queries, labels = features_of(model, test, f"{title}, held out", **how)
-        learned = fit(*features)
+        scores |= {"train_images": len(known), "test_images": len(labels)}  # that could be read
+        learned = fit(features, known)
         predicted = learned.probabilities(queries).argmax(dim=1)
         counts = confusion(labels, predicted, len(bank.classes))
         scores[name] = accuracy(predicted, labels)
         scores[f"balanced_{name}"] = balanced_accuracy(counts)
         of[name] = learned, counts
+    _tell_missing(known, bank.classes)
     learned, counts = of["trained"]
     read = bank.how if bank.files else read  # new pictures are scaled as these were
     classifier = Classifier.of(learned, bank.classes, trained, size, read)
     return Comparison(scores, counts, classifier)
+
+
+def _tell_missing(labels: Tensor, classes: Sequence[str]) -> None:
+    """Say which classes have no picture to learn from."""
+    known = set(labels.tolist())
+    if missing := [name for i, name in enumerate(classes) if i not in known]:
+        distributed.note(
+            f"{len(missing):,} of {len(classes):,} classes have no picture to learn from, so none "
+            f"of theirs can be found: {few(missing)}"
+        )
 
 
 def _labelled(

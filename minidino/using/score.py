@@ -163,8 +163,8 @@ def _tell_missing(labels: Tensor, classes: Sequence[str]) -> None:
     known = set(labels.tolist())
     if missing := [name for i, name in enumerate(classes) if i not in known]:
         distributed.note(
-            f"{len(missing):,} of {len(classes):,} classes have no picture to learn from, so none "
-            f"of theirs can be found: {few(missing)}"
+            f"no picture to learn from, so none can be found: {len(missing):,} of {len(classes):,} "
+            f"classes ({few(missing)})"
         )
 
 

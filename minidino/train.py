@@ -163,7 +163,6 @@ def settle(
     A resume keeps the settings it was started with. A fresh run may take its batch from the
     memory here and its epochs from the minutes it is given.
     """
-    config = replace(config, data=located(config.data))
     if saved is not None:
         config = _settings_to_go_on_with(config, asked, saved)
     elif asked.start is not None:
@@ -176,7 +175,7 @@ def settle(
             f"pictures of {config.data} were added, taken away or renamed since the run began; "
             f"bring them back, or begin anew from its weights: --init {asked.out}, another --out"
         )
-    data = data.to(where)
+    data, config = data.to(where), replace(config, data=located(config.data))
     if saved is None:  # whoever uses the weights reads pictures as this training does
         config = replace(config, range=config.range or data.how.range)
     if engine.workers is not None and isinstance(data, StreamedFolder):

@@ -160,7 +160,7 @@ class Trainer:
         c = config
         self.config, self.steps_per_epoch, self.device = config, steps_per_epoch, device
         self.engine, self.n_classes = engine or Engine.of(device), n_classes
-        torch.manual_seed(c.seed)
+        torch.default_generator.manual_seed(c.seed)  # of the CPU, where networks are made
         networks = self._networks()
         for network in dict.fromkeys(networks if backbone is not None else ()):
             begin_with(network, backbone, c.drop_path_rate)

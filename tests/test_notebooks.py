@@ -175,9 +175,8 @@ def test_a_solution_runs_and_prints_what_it_printed(path, tmp_path):
 
 @pytest.mark.parametrize(("nn", "exercise"), EXERCISES)
 def test_the_solution_passes_its_check(nn, exercise, monkeypatch):
-    if exercise not in ("7-3", "7-4"):  # which make a Trainer: it seeds every device
-        # On a GPU a learner's random numbers go on where they were.
-        monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded"))
+    # On a GPU a learner's random numbers go on where they were.
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded"))
     assert run_exercise(nn, exercise, solution(nn, exercise)).startswith("✓ ")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from minidino.config import TrainConfig
-from minidino.data import load_data, located
+from minidino.data import load_data, located, others_than
 from minidino.data.streamed import StreamedFolder
 from minidino.engine import distributed
 from minidino.engine.machine import advised, pick_device
@@ -170,7 +170,7 @@ def settle(
     distributed.check_batch(config.batch_size)
     data = _load_images(config, 2 if asked.batch == "auto" else config.batch_size)
     distributed.check_same(device=where.type, images=len(data), names=data.names_digest)
-    if saved is not None and data.names_digest != saved.get("names_digest", data.names_digest):
+    if saved is not None and others_than(saved.get("names_digest"), data):
         raise UserError(
             f"pictures of {config.data} were added, taken away or renamed since the run began; "
             f"bring them back, or begin anew from its weights: --init {asked.out}, another --out"

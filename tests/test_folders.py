@@ -453,6 +453,10 @@ def test_another_fifth_than_was_held_out_is_told_and_not_trained_on(
     with pytest.raises(UserError, match="were added, taken away or renamed since the run began"):
         train(config, out, resume=True, progress=False)
     (tmp_path / "set/a/+0.png").unlink()
+    (tmp_path / "around").mkdir()
+    (tmp_path / "set").rename(tmp_path / "around/set")  # the same pictures, elsewhere
+    train(replace(config, data=str(tmp_path / "around")), out, resume=True, progress=False)
+    (tmp_path / "around/set").rename(tmp_path / "set")
     state = load_checkpoint(out)
     del state["names_digest"]  # as earlier versions saved it
     save_checkpoint(out / "checkpoint.pt", state)

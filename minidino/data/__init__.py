@@ -93,6 +93,11 @@ def located(spec: str) -> str:
     return spec if spec in ("", *NAMES) else os.path.abspath(os.path.expanduser(spec))
 
 
+def others_than(names_digest: str | None, data: Pictures | StreamedFolder) -> bool:
+    """Are a folder's pictures to train on others than those of a digest, if both are known?"""
+    return None not in (names_digest, data.names_digest) and names_digest != data.names_digest
+
+
 def tell_namesake(spec: str, split: str = "train") -> None:
     """A data set's name counts before a folder of that name, which is told how to be meant."""
     if Path(spec).is_dir():

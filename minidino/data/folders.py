@@ -39,7 +39,7 @@ def from_folder(
     files, labels = layout.part(split, folder)
     if not files:
         raise UserError(f"no pictures in {folder} for {split}; it has too few to hold some out")
-    digest = layout.digest(folder)
+    digest = layout.digest()
     reading, scaled = settled(layout.parts["train"][0], reading, files)
     for text in filter(None, (left_out, *layout.notes, *scaled)):
         say(f"{one_line(folder)}: {text}", split)

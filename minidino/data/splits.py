@@ -46,9 +46,12 @@ class Layout:
                 return self.parts[name]
         raise UserError(f"{folder} has a train folder but no val or test folder")
 
-    def digest(self, folder: Path) -> str:
-        """Of the names of the pictures to train on; of a fifth held out it tells another fifth."""
-        names = sorted(file.relative_to(folder).as_posix() for file in self.parts["train"][0])
+    def digest(self) -> str:
+        """Of the names of the pictures to train on, wherever they lie: another fifth held out
+        makes another one."""
+        files = self.parts["train"][0]
+        root = os.path.commonpath([file.parent for file in files])
+        names = sorted(file.relative_to(root).as_posix() for file in files)
         return hashlib.sha256(ascii(names).encode()).hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from minidino.attention import score_attention
 from minidino.config import Reading, TrainConfig
-from minidino.data import load_data, located
+from minidino.data import load_data, located, others_than
 from minidino.data.listing import few
 from minidino.data.pictures import Pictures
 from minidino.data.streamed import StreamedFolder
@@ -132,7 +132,7 @@ def compare(
     read = reading(trained.reading)
     bank, test = _labelled(spec, size, max_images, trained.seed, read)
     same = trained.config is not None and located(spec) == located(trained.config.data)
-    if same and trained.names_digest not in (None, bank.names_digest):
+    if same and others_than(trained.names_digest, bank):
         distributed.note(
             f"{spec} has other pictures to train on than it had in the training (some were added, "
             "taken away or renamed, or --group-by is another): where a fifth is held out, part of "

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +129,9 @@ def look_up(
     cosines, rows = nearest(feature, index.features, len(files))
     found = ((files[r], c) for r, c in zip(rows.tolist(), cosines.tolist(), strict=True))
     found = [Neighbour(file, c) for file, c in found]
-    others = [n for n in found if not same_file(n.file, query)]
-    if len(others) == len(found) and (itself := _itself(query, found)) is not None:
+    # The disk is asked of the nearest alone: a query is its own nearest.
+    others = list(islice((n for n in found if not same_file(n.file, query)), k + 1))
+    if others == found[: k + 1] and (itself := _itself(query, others)) is not None:
         print(f"left out, as it is the query where it was: {one_line(itself.file)}")
         others.remove(itself)
     return others[:k]
